@@ -1,0 +1,164 @@
+//! Dense symmetric positive definite matrices of any order: Cholesky, solves and inverse by faer.
+//!
+//! Storage: column-major n x n in one buffer, lower triangle meaningful. Buffers are kept between factorisations.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::triangular_solve as tri;
+use faer::prelude::ReborrowMut;
+use faer::{Accum, MatMut, MatRef, Par};
+
+use crate::error::{Error, Result};
+
+/// A dense matrix and, after [`Dense::factor`], its Cholesky factor in the same place.
+pub struct Dense {
+    n: usize,
+    /// Lower triangle of the matrix, or of its factor L.
+    pub values: Vec<f64>,
+    /// The inverse (both triangles), after [`Dense::invert`].
+    pub inverse: Vec<f64>,
+    factor_stack: MemBuffer,
+    inverse_stack: Option<MemBuffer>,
+    par: Par,
+}
+
+impl Dense {
+    /// A zero matrix of order `n`; `threads` is the number of threads of the surrounding rayon pool (1: none).
+    pub fn new(n: usize, threads: usize) -> Self {
+        let par = if threads > 1 && n >= 256 { Par::rayon(threads) } else { Par::Seq };
+        Dense {
+            n,
+            values: vec![0.0; n * n],
+            inverse: Vec::new(),
+            factor_stack: MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(n, par, Default::default())),
+            inverse_stack: None,
+            par,
+        }
+    }
+
+    /// Bytes that a matrix of order `n` needs with its inverse and the workspace of the inversion.
+    pub fn bytes(n: usize) -> f64 {
+        3.0 * 8.0 * (n as f64) * (n as f64)
+    }
+
+    /// Sets every element to zero.
+    pub fn clear(&mut self) {
+        self.values.fill(0.0);
+    }
+
+    /// Replaces the lower triangle by its Cholesky factor; returns log|L|^2.
+    pub fn factor(&mut self) -> Result<f64> {
+        let n = self.n;
+        let stack = MemStack::new(&mut self.factor_stack);
+        llt::factor::cholesky_in_place(
+            MatMut::from_column_major_slice_mut(&mut self.values, n, n),
+            Default::default(),
+            self.par,
+            stack,
+            Default::default(),
+        )
+        .map_err(|_| Error::NotPositiveDefinite)?;
+        let mut log_det = 0.0;
+        for i in 0..n {
+            let d = self.values[i * n + i];
+            if d.is_nan() || d <= 0.0 {
+                return Err(Error::NotPositiveDefinite);
+            }
+            log_det += 2.0 * d.ln();
+        }
+        Ok(log_det)
+    }
+
+    fn lower(&self) -> MatRef<'_, f64> {
+        MatRef::from_column_major_slice(&self.values, self.n, self.n)
+    }
+
+    /// `b <- L^-1 b`, `b` n x m by rows.
+    pub fn forward(&self, b: &mut [f64], m: usize) {
+        tri::solve_lower_triangular_in_place(self.lower(), MatMut::from_row_major_slice_mut(b, self.n, m), self.par);
+    }
+
+    /// `b <- L^-T b`, `b` n x m by rows.
+    pub fn backward(&self, b: &mut [f64], m: usize) {
+        tri::solve_upper_triangular_in_place(
+            self.lower().transpose(),
+            MatMut::from_row_major_slice_mut(b, self.n, m),
+            self.par,
+        );
+    }
+
+    /// Forms the inverse of the factored matrix in [`Dense::inverse`], both triangles.
+    pub fn invert(&mut self) {
+        let n = self.n;
+        if self.inverse.len() != n * n {
+            self.inverse = vec![0.0; n * n];
+            self.inverse_stack = Some(MemBuffer::new(llt::inverse::inverse_scratch::<f64>(n, self.par)));
+        }
+        if let Some(buffer) = self.inverse_stack.as_mut() {
+            llt::inverse::inverse(
+                MatMut::from_column_major_slice_mut(&mut self.inverse, n, n),
+                MatRef::from_column_major_slice(&self.values, n, n),
+                self.par,
+                MemStack::new(buffer),
+            );
+        }
+        const TILE: usize = 64;
+        for jb in (0..n).step_by(TILE) {
+            for ib in (jb..n).step_by(TILE) {
+                for j in jb..(jb + TILE).min(n) {
+                    for i in ib.max(j + 1)..(ib + TILE).min(n) {
+                        self.inverse[i * n + j] = self.inverse[j * n + i];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Turns off faer's own choice of threads (all cores, in a global pool).
+pub fn sequential_by_default() {
+    faer::set_global_parallelism(Par::Seq);
+}
+
+/// `g += b' b` on the lower triangle: `b` is rows x m by rows, `g` m x m column-major.
+pub fn add_gram(g: &mut [f64], b: &[f64], rows: usize, m: usize, sign: f64, par: Par) {
+    let b = MatRef::from_row_major_slice(&b[..rows * m], rows, m);
+    let mut g = MatMut::from_column_major_slice_mut(g, m, m);
+    triangular::matmul(
+        g.rb_mut(),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        b.transpose(),
+        BlockStructure::Rectangular,
+        b,
+        BlockStructure::Rectangular,
+        sign,
+        par,
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inverse_times_matrix_is_identity() {
+        let n = 300;
+        let mut d = Dense::new(n, 1);
+        let entry = |i: usize, j: usize| if i == j { n as f64 } else { 1.0 / (1.0 + (i as f64 - j as f64).abs()) };
+        for j in 0..n {
+            for i in 0..n {
+                d.values[j * n + i] = entry(i, j);
+            }
+        }
+        d.factor().unwrap();
+        d.invert();
+        for i in [0, 17, 299] {
+            for j in [0, 17, 299] {
+                let s: f64 = (0..n).map(|k| entry(i, k) * d.inverse[j * n + k]).sum();
+                assert!((s - f64::from(u8::from(i == j))).abs() < 1e-13);
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Kernels on small dense, large dense and sparse blocks: the only module that names faer.
+
+pub mod dense;
+pub mod small;
+pub mod sparse;
+pub mod trailing;

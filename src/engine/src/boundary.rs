@@ -1,0 +1,96 @@
+//! The boundary: which eigenvalues of the G_k are exactly zero, and the way back inside.
+//!
+//! A singular T_k is kept with its null columns last and exactly zero, which leaves a smooth problem in the columns
+//! before them.
+
+use crate::block::small;
+use crate::error::{Error, Result};
+use crate::optim::bfgs::Point;
+use crate::optim::eigen;
+use crate::optim::newton::Polished;
+use crate::search::{Search, NOISE};
+
+impl Search<'_> {
+    /// Removes eigenvalues of the G_k that the criterion does not miss, smallest first, and polishes what is left.
+    pub(crate) fn reduce(&mut self, point: &Point) -> Result<(Vec<f64>, Vec<usize>, Polished)> {
+        let mut theta = point.x.clone();
+        let mut ranks: Vec<usize> = self.model.layout.terms.iter().map(|t| t.2).collect();
+        let mut held: Option<Polished> = None;
+        let mut f = point.f;
+        let mut refused: Vec<usize> = Vec::new();
+        while let Some((term, candidate)) = self.smallest(&theta, &ranks, &refused)? {
+            ranks[term] -= 1;
+            let tolerance = 1e-7 + 10.0 * NOISE * (1.0 + f.abs());
+            let accepted = match self.polish(&candidate, &ranks)? {
+                Some((next, polished)) if polished.point.f <= f + tolerance => {
+                    f = polished.point.f;
+                    theta = next;
+                    held = Some(polished);
+                    true
+                }
+                _ => false,
+            };
+            if !accepted {
+                ranks[term] += 1;
+                refused.push(term);
+            }
+        }
+        if let Some(polished) = held {
+            return Ok((theta, ranks, polished));
+        }
+        match self.polish(&theta, &ranks)? {
+            Some((theta, polished)) => Ok((theta, ranks, polished)),
+            None => Err(Error::Internal("the criterion is not defined where the search ended".into())),
+        }
+    }
+
+    /// The term with the smallest eigenvalue that is small at all, and theta without it.
+    pub(crate) fn smallest(
+        &self,
+        theta: &[f64],
+        ranks: &[usize],
+        refused: &[usize],
+    ) -> Result<Option<(usize, Vec<f64>)>> {
+        let layout = &self.model.layout;
+        let mut blocks = layout.zeros();
+        layout.fill(theta, &mut blocks);
+        let mut best: Option<(f64, usize, Vec<f64>)> = None;
+        for (k, &(f, _, q)) in layout.terms.iter().enumerate() {
+            if ranks[k] == 0 || refused.contains(&k) {
+                continue;
+            }
+            let t = layout.term_block(&blocks, k);
+            let mut g = vec![0.0; q * q];
+            small::mul_by_transposed(&mut g, &t, &t, q, q, q, 1.0);
+            let (values, vectors) = eigen::symmetric(&g, q)?;
+            let at = q - ranks[k];
+            let rows = self.model.a.n as f64 / self.model.a.factors[f].levels as f64;
+            let size = (values[at].max(0.0) * rows).sqrt();
+            let relative = (values[at].max(0.0) / values[q - 1].max(f64::MIN_POSITIVE)).sqrt();
+            let size = if ranks[k] > 1 { size.min(relative) } else { size };
+            if size < 0.05 && best.as_ref().is_none_or(|b| size < b.0) {
+                let mut rest = vec![0.0; q * q];
+                for (c, e) in (at + 1..q).rev().enumerate() {
+                    (0..q).for_each(|i| rest[i * q + c] = values[e].max(0.0).sqrt() * vectors[e][i]);
+                }
+                best = Some((size, k, small::lower_from_product(&rest, q).0));
+            }
+        }
+        Ok(best.map(|(_, k, t)| {
+            layout.set_term_block(&mut blocks, k, &t);
+            (k, layout.theta(&blocks))
+        }))
+    }
+
+    pub(crate) fn open(&self, theta: &[f64], term: usize, rank: usize, direction: &[f64], length: f64) -> Vec<f64> {
+        let layout = &self.model.layout;
+        let mut blocks = layout.zeros();
+        layout.fill(theta, &mut blocks);
+        let q = layout.terms[term].2;
+        let mut t = layout.term_block(&blocks, term);
+        (0..q).for_each(|i| t[i * q + rank] = length * direction[i]);
+        let lower = small::lower_from_product(&t, q).0;
+        layout.set_term_block(&mut blocks, term, &lower);
+        layout.theta(&blocks)
+    }
+}

@@ -1,0 +1,136 @@
+//! The rows of a model, borrowed and validated: y, X, random-effect terms, weights, offset.
+//!
+//! Everything downstream works on cross-products; this is the last place where rows are seen as the caller
+//! stores them. Columns are slices of length n or the constant 1. Codes are those of a factor, counted from 1
+//! (as R and Julia store them, so that they can be borrowed), and every level must occur.
+
+use crate::error::{Error, Result};
+
+/// A column of a design matrix.
+#[derive(Clone, Copy, Debug)]
+pub enum Column<'a> {
+    /// One in every row.
+    Constant,
+    /// A value in every row.
+    Values(&'a [f64]),
+}
+
+impl Column<'_> {
+    /// Value in row `i`.
+    #[inline]
+    pub fn at(&self, i: usize) -> f64 {
+        match self {
+            Column::Constant => 1.0,
+            Column::Values(v) => v[i],
+        }
+    }
+}
+
+/// A grouping factor.
+#[derive(Clone, Copy, Debug)]
+pub struct Factor<'a> {
+    /// Level of each row, from 1.
+    pub codes: &'a [i32],
+    /// Number of levels J.
+    pub levels: usize,
+}
+
+/// A random-effects term: columns that vary with the levels of a factor, with an unstructured covariance.
+#[derive(Clone, Debug)]
+pub struct Term<'a> {
+    /// Index of its factor, from 0.
+    pub factor: usize,
+    /// The columns of its basis, q of them.
+    pub basis: Vec<Column<'a>>,
+}
+
+/// A linear mixed model's rows.
+#[derive(Clone, Debug)]
+pub struct Design<'a> {
+    /// Response, length n.
+    pub y: &'a [f64],
+    /// Known part of the mean, length n.
+    pub offset: Option<&'a [f64]>,
+    /// Precision weights, all positive: Var(e_i) = sigma^2 / w_i.
+    pub weights: Option<&'a [f64]>,
+    /// Columns of X.
+    pub x: Vec<Column<'a>>,
+    /// Distinct grouping factors.
+    pub factors: Vec<Factor<'a>>,
+    /// Terms in the order of theta.
+    pub terms: Vec<Term<'a>>,
+}
+
+impl<'a> Design<'a> {
+    /// A design without weights and offset.
+    pub fn new(y: &'a [f64], x: Vec<Column<'a>>, factors: Vec<Factor<'a>>, terms: Vec<Term<'a>>) -> Self {
+        Design { y, offset: None, weights: None, x, factors, terms }
+    }
+
+    /// Number of rows.
+    pub fn n(&self) -> usize {
+        self.y.len()
+    }
+
+    /// Response minus offset in row `i`.
+    #[inline]
+    pub fn response(&self, i: usize) -> f64 {
+        self.y[i] - self.offset.map_or(0.0, |o| o[i])
+    }
+
+    /// Checks lengths and codes. Values are checked when they are first summed.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] naming what has the wrong length or range.
+    pub fn validate(&self) -> Result<()> {
+        let n = self.n();
+        let expect = |what, expected: usize, found: usize| {
+            if expected == found {
+                Ok(())
+            } else {
+                Err(Error::Dimension { what, expected, found })
+            }
+        };
+        for o in self.offset.iter() {
+            expect("length of the offset", n, o.len())?;
+        }
+        for w in self.weights.iter() {
+            expect("length of the weights", n, w.len())?;
+        }
+        let columns = self.x.iter().chain(self.terms.iter().flat_map(|t| t.basis.iter()));
+        for column in columns {
+            if let Column::Values(v) = column {
+                expect("length of a column", n, v.len())?;
+            }
+        }
+        if self.terms.is_empty() {
+            return Err(Error::Dimension { what: "number of random terms", expected: 1, found: 0 });
+        }
+        for t in &self.terms {
+            if t.factor >= self.factors.len() {
+                return Err(Error::Dimension {
+                    what: "factor of a term",
+                    expected: self.factors.len(),
+                    found: t.factor,
+                });
+            }
+            if t.basis.is_empty() {
+                return Err(Error::Dimension { what: "columns of a random term", expected: 1, found: 0 });
+            }
+        }
+        for f in &self.factors {
+            expect("length of the codes", n, f.codes.len())?;
+            let mut seen = vec![false; f.levels];
+            for &c in f.codes {
+                match usize::try_from(c).ok().filter(|c| (1..=f.levels).contains(c)) {
+                    Some(c) => seen[c - 1] = true,
+                    None => {
+                        return Err(Error::Dimension { what: "a code", expected: f.levels, found: c.max(0) as usize })
+                    }
+                }
+            }
+            expect("levels that occur", f.levels, seen.iter().filter(|s| **s).count())?;
+        }
+        Ok(())
+    }
+}

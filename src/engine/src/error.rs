@@ -1,0 +1,156 @@
+//! What can go wrong, as data: a class, a sentence and the figures that a caller needs to name the cause.
+//!
+//! Errors are misuse or an impossible request. A point where a factorisation fails is
+//! [`Error::NotPositiveDefinite`] and is handled by the optimiser; how a fit ended is
+//! [`crate::Status`], not an error. Nothing here knows the user's names: columns, terms and rows are indices
+//! (counted from 1, as users count).
+
+use thiserror::Error as ThisError;
+
+/// A figure or a word that belongs to an error.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A number (counts are exact up to 2^53).
+    Number(f64),
+    /// A word of a fixed vocabulary, such as the kind of a column.
+    Text(String),
+}
+
+/// Everything that the engine refuses.
+#[derive(Clone, Debug, PartialEq, ThisError)]
+pub enum Error {
+    /// A value is NaN or infinite.
+    #[error("a value of the {kind} (column {column}) is not finite in row {row}")]
+    NonFinite {
+        /// `response`, `fixed`, `random`, `weights` or `offset`.
+        kind: &'static str,
+        /// Random term, from 1; 0 for what is no random term.
+        term: usize,
+        /// Column within that kind or term, from 1.
+        column: usize,
+        /// Row, from 1.
+        row: usize,
+    },
+    /// A weight is zero or negative.
+    #[error("weight {row} is not positive")]
+    NotPositiveWeight {
+        /// Row, from 1.
+        row: usize,
+    },
+    /// The response does not vary.
+    #[error("the response is constant")]
+    ConstantResponse,
+    /// The model reproduces the response to rounding, so that sigma is zero and the likelihood has no maximum.
+    #[error("the {reason} part reproduces the response exactly")]
+    PerfectFit {
+        /// `fixed` or `random`.
+        reason: &'static str,
+    },
+    /// No observation is left to estimate sigma.
+    #[error("{rank} coefficients for {n} observations")]
+    NoResidualDf {
+        /// Rows.
+        n: usize,
+        /// Rank of X.
+        rank: usize,
+    },
+    /// A variance parameter does not change the criterion.
+    #[error("random term {term}, column {column}, is not identifiable ({reason})")]
+    Unidentified {
+        /// Term, from 1.
+        term: usize,
+        /// Column of the term, from 1.
+        column: usize,
+        /// `fixed`: in the span of X; `flat`: the criterion does not change along it.
+        reason: &'static str,
+        /// The other term on the flat direction, from 1; 0 if there is none.
+        other: usize,
+    },
+    /// The columns of a random term are linearly dependent.
+    #[error("column {column} of random term {term} is a combination of the others")]
+    RankRandom {
+        /// Term, from 1.
+        term: usize,
+        /// Column, from 1.
+        column: usize,
+    },
+    /// The factorisation would not fit in the allowed memory.
+    #[error("the model needs {bytes:.3e} bytes, {limit:.3e} are allowed")]
+    TooLarge {
+        /// Predicted need.
+        bytes: f64,
+        /// Allowed.
+        limit: f64,
+    },
+    /// A vector has the wrong length or a code is out of range.
+    #[error("{what}: expected {expected}, found {found}")]
+    Dimension {
+        /// What was measured.
+        what: &'static str,
+        /// Expected value.
+        expected: usize,
+        /// Found value.
+        found: usize,
+    },
+    /// A pivot was not positive: the point cannot be evaluated.
+    #[error("a pivot is not positive")]
+    NotPositiveDefinite,
+    /// The caller asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// A worker could not be started or the engine broke its own rule.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The class of the error: the word that the R side turns into `ferrite_error_<class>`.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Error::NonFinite { .. } => "nonfinite",
+            Error::NotPositiveWeight { .. } => "weights",
+            Error::ConstantResponse => "constant_response",
+            Error::PerfectFit { .. } => "perfect_fit",
+            Error::NoResidualDf { .. } => "no_residual_df",
+            Error::Unidentified { .. } => "unidentified",
+            Error::RankRandom { .. } => "rank_random",
+            Error::TooLarge { .. } => "too_large",
+            Error::Dimension { .. } => "dimension",
+            Error::NotPositiveDefinite => "not_positive_definite",
+            Error::Interrupted => "interrupted",
+            Error::Internal(_) => "internal",
+        }
+    }
+
+    /// The figures of the error by name.
+    pub fn data(&self) -> Vec<(&'static str, Value)> {
+        let number = |x: usize| Value::Number(x as f64);
+        let text = |x: &str| Value::Text(x.to_string());
+        match self {
+            Error::NonFinite { kind, term, column, row } => {
+                vec![("kind", text(kind)), ("term", number(*term)), ("column", number(*column)), ("row", number(*row))]
+            }
+            Error::NotPositiveWeight { row } => vec![("row", number(*row))],
+            Error::PerfectFit { reason } => vec![("reason", text(reason))],
+            Error::NoResidualDf { n, rank } => vec![("n", number(*n)), ("rank", number(*rank))],
+            Error::Unidentified { term, column, reason, other } => {
+                let mut data = vec![("term", number(*term)), ("column", number(*column)), ("reason", text(reason))];
+                if *other > 0 {
+                    data.push(("other", number(*other)));
+                }
+                data
+            }
+            Error::RankRandom { term, column } => vec![("term", number(*term)), ("column", number(*column))],
+            Error::TooLarge { bytes, limit } => {
+                vec![("bytes", Value::Number(*bytes)), ("limit", Value::Number(*limit))]
+            }
+            Error::Dimension { what, expected, found } => {
+                vec![("what", text(what)), ("expected", number(*expected)), ("found", number(*found))]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The engine's result.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,66 @@
+//! Linear mixed-effects models from cross-products.
+//!
+//! y = X beta + Z b + e with b = Lambda(theta) u, u ~ N(0, sigma^2 I), e ~ N(0, sigma^2 W^-1). Rows enter once, as a
+//! [`Design`], and become a [`Crossprod`]; a [`Model`] evaluates the profiled criterion and its gradient from it at a
+//! cost that does not depend on the number of rows; [`Model::fit`] returns a [`Fit`], which is inert data with the
+//! certificate of its own convergence.
+//!
+//! The engine knows nothing of R, prints nothing and uses no global thread pool.
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod accumulate;
+mod block;
+mod boundary;
+mod cells;
+pub mod codes;
+mod column;
+mod convergence;
+mod crossprod;
+mod design;
+mod error;
+mod estimate;
+mod factor;
+mod fit;
+mod gradient;
+mod identify;
+mod model;
+mod optim;
+mod options;
+mod order;
+mod pls;
+mod rows;
+mod search;
+mod start;
+mod structure;
+mod theta;
+mod workers;
+
+pub use convergence::{Convergence, Status};
+pub use crossprod::Crossprod;
+pub use design::{Column, Design, Factor, Term};
+pub use error::{Error, Result, Value};
+pub use estimate::{Fit, TermFit, Timing};
+pub use model::Model;
+pub use options::{Criterion, FitOptions, Watch};
+pub use structure::Structure;
+
+/// Fits a model from its rows.
+///
+/// # Errors
+/// Those of [`Crossprod::from_design`], [`Model::new`] and [`Model::fit`].
+pub fn fit(design: &Design<'_>, options: &FitOptions, watch: &Watch) -> Result<(Fit, Model)> {
+    let begin = std::time::Instant::now();
+    let a = Crossprod::from_design(design, options.threads)?;
+    let mut model = Model::new(a, options)?;
+    let summed = begin.elapsed().as_secs_f64();
+    let mut fit = model.fit(options, watch)?;
+    fit.timing.crossprod = summed;
+    Ok((fit, model))
+}
+
+/// Keeps the linear algebra library from starting threads on its own; call once per process.
+pub fn init() {
+    block::dense::sequential_by_default();
+}

@@ -1,0 +1,174 @@
+//! A model ready to be evaluated: cross-products, their structure and the workspace of one evaluation.
+
+use crate::crossprod::Crossprod;
+use crate::error::{Error, Result};
+use crate::factor::Workspace;
+use crate::gradient::{Gamma, Inverse};
+use crate::options::{Criterion, FitOptions};
+use crate::pls::{self, Pls};
+use crate::structure::Structure;
+use crate::theta::{self, Blocks, Layout};
+use crate::workers::Workers;
+
+/// Order of the trailing matrix from which threads pay.
+const THREADED_ORDER: usize = 256;
+
+/// Cross-products with the workspace to evaluate the criterion and its gradient.
+pub struct Model {
+    pub(crate) a: Crossprod,
+    pub(crate) s: Structure,
+    pub(crate) w: Workspace,
+    pub(crate) inverse: Inverse,
+    pub(crate) layout: Layout,
+    pub(crate) workers: Workers,
+}
+
+/// Criterion and solution at one theta.
+pub(crate) struct Value {
+    pub f: f64,
+    pub pls: Pls,
+}
+
+impl Model {
+    /// Analyses the structure and allocates the workspace.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] with the predicted memory, before it is allocated.
+    pub fn new(a: Crossprod, options: &FitOptions) -> Result<Model> {
+        let s = Structure::new(&a, options.memory)?;
+        let workers = Workers::new(if s.trailing_order() >= THREADED_ORDER { options.threads } else { 1 })?;
+        let w = Workspace::new(&s, &a, workers.count())?;
+        let (inverse, layout) = (Inverse::new(&s, &a), Layout::new(&a));
+        Ok(Model { a, s, w, inverse, layout, workers })
+    }
+
+    /// The block structure.
+    pub fn structure(&self) -> &Structure {
+        &self.s
+    }
+
+    /// The cross-products.
+    pub fn crossprod(&self) -> &Crossprod {
+        &self.a
+    }
+
+    /// Number of elements of theta.
+    pub fn n_theta(&self) -> usize {
+        self.layout.len()
+    }
+
+    /// Residual degrees of freedom of the criterion: n - p (REML) or n (ML).
+    pub fn nu(&self, kind: Criterion) -> f64 {
+        match kind {
+            Criterion::Reml => (self.a.n - self.a.p) as f64,
+            Criterion::Ml => self.a.n as f64,
+        }
+    }
+
+    /// Profiled criterion at `theta`: minus twice the log-likelihood (ML) or restricted log-likelihood (REML), for
+    /// the model matrix X as it was given.
+    ///
+    /// # Arguments
+    /// * `theta`: free elements of Lambda in the user's basis, term by term, each lower triangle by columns.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] for a wrong length; [`Error::NotPositiveDefinite`] where a pivot is not positive.
+    ///
+    /// # Source
+    /// Bates, Maechler, Bolker and Walker (2015), J. Stat. Softw. 67(1), section 3.
+    ///
+    /// # Example
+    /// Two groups {0, 2}, {4, 6}; at theta = 0 the residual sum of squares is 20, so the ML criterion is
+    /// 4 (1 + log(2 pi 20 / 4)).
+    /// ```
+    /// use ferrite_engine::{Column, Criterion, Crossprod, Design, Factor, FitOptions, Model, Term};
+    /// let (y, g) = ([0.0, 2.0, 4.0, 6.0], [1, 1, 2, 2]);
+    /// let factors = vec![Factor { codes: &g, levels: 2 }];
+    /// let terms = vec![Term { factor: 0, basis: vec![Column::Constant] }];
+    /// let a = Crossprod::from_design(&Design::new(&y, vec![Column::Constant], factors, terms), 1).unwrap();
+    /// let mut model = Model::new(a, &FitOptions::default()).unwrap();
+    /// let expected = 4.0 * (1.0 + (2.0 * std::f64::consts::PI * 20.0 / 4.0f64).ln());
+    /// assert!((model.criterion(&[0.0], Criterion::Ml).unwrap() - expected).abs() < 1e-12);
+    /// ```
+    pub fn criterion(&mut self, theta: &[f64], kind: Criterion) -> Result<f64> {
+        let t = self.blocks_from_user(theta)?;
+        Ok(self.value(&t, kind)?.f)
+    }
+
+    /// Criterion and its gradient in the user's theta.
+    ///
+    /// # Errors
+    /// As [`Model::criterion`].
+    pub fn gradient(&mut self, theta: &[f64], kind: Criterion, out: &mut [f64]) -> Result<f64> {
+        let t = self.blocks_from_user(theta)?;
+        let (value, gamma) = self.value_and_gamma(&t, kind)?;
+        let g = self.a.coordinates.weight_mean.sqrt();
+        let mut turned = self.layout.zeros();
+        for (k, term) in self.a.coordinates.terms.iter().enumerate() {
+            let q = term.q();
+            let block = self.layout.term_block(&gamma.total, k);
+            let map = theta::working_from_user(term);
+            let mut product = vec![0.0; q * q];
+            crate::block::small::mul_transposed(&mut product, &map, &block, q, q, q, 2.0 * g);
+            self.layout.set_term_block(&mut turned, k, &product);
+        }
+        self.layout.pick(&turned, out);
+        Ok(value.f)
+    }
+
+    /// Blocks in working coordinates (not triangular) of a theta in the user's basis.
+    fn blocks_from_user(&self, theta: &[f64]) -> Result<Blocks> {
+        if theta.len() != self.layout.len() {
+            return Err(Error::Dimension { what: "length of theta", expected: self.layout.len(), found: theta.len() });
+        }
+        let mut t = self.layout.zeros();
+        self.layout.fill(theta, &mut t);
+        for (k, term) in self.a.coordinates.terms.iter().enumerate() {
+            let q = term.q();
+            let block = self.layout.term_block(&t, k);
+            let mut product = vec![0.0; q * q];
+            let g = self.a.coordinates.weight_mean.sqrt();
+            crate::block::small::mul(&mut product, &theta::working_from_user(term), &block, q, q, q, g);
+            self.layout.set_term_block(&mut t, k, &product);
+        }
+        Ok(t)
+    }
+
+    pub(crate) fn value(&mut self, t: &Blocks, kind: Criterion) -> Result<Value> {
+        let Model { a, s, w, workers, .. } = self;
+        let pls = workers.run(|| pls::solve(s, a, t, w))?;
+        Ok(Value { f: self.assemble(&pls, kind), pls })
+    }
+
+    pub(crate) fn value_and_gamma(&mut self, t: &Blocks, kind: Criterion) -> Result<(Value, Gamma)> {
+        let value = self.value(t, kind)?;
+        let sigma2 = value.pls.pwrss / self.nu(kind);
+        let Model { a, s, w, workers, inverse, .. } = self;
+        let gamma = workers.run(|| -> Result<Gamma> {
+            inverse.update(s, a, w)?;
+            Ok(inverse.gamma(s, a, w, t, &value.pls, sigma2, kind == Criterion::Reml))
+        })?;
+        Ok((value, gamma))
+    }
+
+    /// log|C| for X as it was given.
+    pub(crate) fn log_det_c(&self, pls: &Pls) -> f64 {
+        let x = &self.a.coordinates.x;
+        let p = self.a.p;
+        let scales: f64 = (0..p).map(|i| x.r[i * p + i].abs().ln() + x.scale[i].abs().ln()).sum();
+        pls.log_det_c + 2.0 * scales + p as f64 * self.a.coordinates.weight_mean.ln()
+    }
+
+    /// r2 in the user's units.
+    pub(crate) fn pwrss(&self, pls: &Pls) -> f64 {
+        let c = &self.a.coordinates;
+        pls.pwrss * c.y_scale * c.y_scale * c.weight_mean
+    }
+
+    fn assemble(&self, pls: &Pls, kind: Criterion) -> f64 {
+        let (c, nu) = (&self.a.coordinates, self.nu(kind));
+        let reml = if kind == Criterion::Reml { self.log_det_c(pls) } else { 0.0 };
+        let log_r2 = pls.pwrss.ln() + 2.0 * c.y_scale.ln() + c.weight_mean.ln();
+        pls.log_det_m - c.weight_log_sum + reml + nu * (1.0 + (2.0 * std::f64::consts::PI / nu).ln() + log_r2)
+    }
+}

@@ -1,0 +1,175 @@
+//! BFGS with a line search that needs one evaluation at most steps.
+//!
+//! Source: Nocedal and Wright (2006), Numerical Optimization, chapters 3 and 6; the acceptance of steps in the noise
+//! of the function by their slope follows Hager and Zhang (2005).
+
+use crate::error::Result;
+
+/// Where a minimisation stands.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// Position.
+    pub x: Vec<f64>,
+    /// Value.
+    pub f: f64,
+    /// Gradient.
+    pub g: Vec<f64>,
+}
+
+/// How a minimisation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The predicted decrease is below the tolerance.
+    Small,
+    /// No step lowers the function any more.
+    Stalled,
+    /// The budget of evaluations is used up.
+    Budget,
+}
+
+/// A function with gradient; `Ok(None)` where it is not defined.
+pub trait Objective {
+    /// Value at `x`; writes the gradient to `g`.
+    fn evaluate(&mut self, x: &[f64], g: &mut [f64]) -> Result<Option<f64>>;
+}
+
+/// Limits of a minimisation.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Stop when half the Newton decrement is below this.
+    pub decrease: f64,
+    /// Relative rounding error of the function.
+    pub noise: f64,
+    /// Most evaluations.
+    pub evaluations: usize,
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// Minimises from `start`; `h` is the inverse of an approximate Hessian (m x m by rows) and is updated. The last
+/// value is the number of steps taken.
+///
+/// # Errors
+/// Those of the objective. `Ok(None)` if the function is not defined at the start.
+pub fn minimise(
+    objective: &mut impl Objective,
+    start: &[f64],
+    h: &mut [f64],
+    limits: Limits,
+) -> Result<Option<(Point, Ended, usize)>> {
+    let m = start.len();
+    let mut here = Point { x: start.to_vec(), f: 0.0, g: vec![0.0; m] };
+    let (mut used, mut steps) = (1, 0);
+    match objective.evaluate(&here.x, &mut here.g)? {
+        Some(f) => here.f = f,
+        None => return Ok(None),
+    }
+    let mut reset = false;
+    loop {
+        let mut d: Vec<f64> = (0..m).map(|i| -dot(&h[i * m..(i + 1) * m], &here.g)).collect();
+        let mut slope = dot(&d, &here.g);
+        if slope >= 0.0 {
+            identity(h, m, &here.g);
+            d = (0..m).map(|i| -dot(&h[i * m..(i + 1) * m], &here.g)).collect();
+            slope = dot(&d, &here.g);
+        }
+        if -0.5 * slope < limits.decrease {
+            return Ok(Some((here, Ended::Small, steps)));
+        }
+        // A variance ratio that moves by more than a few units at once has left the region where the model holds.
+        let longest = d.iter().fold(0.0_f64, |a, x| a.max(x.abs()));
+        let reach = 2.0 * (1.0 + here.x.iter().fold(0.0_f64, |a, x| a.max(x.abs())));
+        let mut step = if longest > reach { reach / longest } else { 1.0 };
+        let noise = limits.noise * (1.0 + here.f.abs());
+        let mut next = Point { x: vec![0.0; m], f: 0.0, g: vec![0.0; m] };
+        let mut taken = false;
+        for _ in 0..30 {
+            if used >= limits.evaluations {
+                return Ok(Some((here, Ended::Budget, steps)));
+            }
+            next.x.iter_mut().zip(here.x.iter().zip(&d)).for_each(|(n, (x, d))| *n = x + step * d);
+            used += 1;
+            let Some(f) = objective.evaluate(&next.x, &mut next.g)? else {
+                step *= 0.25;
+                continue;
+            };
+            next.f = f;
+            let after = dot(&next.g, &d);
+            let lower = f <= here.f + 1e-4 * step * slope;
+            let flat = f <= here.f + noise && after.abs() <= 0.9 * slope.abs();
+            if lower || flat {
+                taken = true;
+                break;
+            }
+            // Cubic through both values and slopes, kept inside the middle of the interval.
+            let (a, b) = (slope, after);
+            let z = 3.0 * (here.f - f) / step + a + b;
+            let w = (z * z - a * b).max(0.0).sqrt();
+            let trial = step * (1.0 - (b + w - z) / (b - a + 2.0 * w));
+            step = if trial.is_finite() { trial.clamp(0.1 * step, 0.6 * step) } else { 0.3 * step };
+        }
+        if !taken {
+            if reset {
+                return Ok(Some((here, Ended::Stalled, steps)));
+            }
+            reset = true;
+            identity(h, m, &here.g);
+            continue;
+        }
+        reset = false;
+        let s: Vec<f64> = next.x.iter().zip(&here.x).map(|(a, b)| a - b).collect();
+        let y: Vec<f64> = next.g.iter().zip(&here.g).map(|(a, b)| a - b).collect();
+        update(h, &s, &y);
+        here = next;
+        steps += 1;
+    }
+}
+
+fn identity(h: &mut [f64], m: usize, g: &[f64]) {
+    let scale = 1.0 / g.iter().map(|x| x * x).sum::<f64>().sqrt().max(1.0);
+    h.fill(0.0);
+    (0..m).for_each(|i| h[i * m + i] = scale);
+}
+
+/// BFGS update of the inverse; skipped when the curvature along the step is not positive.
+fn update(h: &mut [f64], s: &[f64], y: &[f64]) {
+    let m = s.len();
+    let sy = dot(s, y);
+    let hy: Vec<f64> = (0..m).map(|i| dot(&h[i * m..(i + 1) * m], y)).collect();
+    let yhy = dot(y, &hy);
+    if sy <= 1e-10 * (dot(s, s) * dot(y, y)).sqrt() {
+        return;
+    }
+    for i in 0..m {
+        for j in 0..m {
+            h[i * m + j] += (1.0 + yhy / sy) * s[i] * s[j] / sy - (hy[i] * s[j] + s[i] * hy[j]) / sy;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Rosenbrock;
+    impl Objective for Rosenbrock {
+        fn evaluate(&mut self, x: &[f64], g: &mut [f64]) -> Result<Option<f64>> {
+            let (a, b) = (1.0 - x[0], x[1] - x[0] * x[0]);
+            g[0] = -2.0 * a - 400.0 * x[0] * b;
+            g[1] = 200.0 * b;
+            Ok(Some(a * a + 100.0 * b * b))
+        }
+    }
+
+    #[test]
+    fn finds_the_minimum_of_a_bent_valley() {
+        // Rosenbrock's function has its minimum 0 at (1, 1).
+        let mut h = vec![1.0, 0.0, 0.0, 1.0];
+        let limits = Limits { decrease: 1e-16, noise: 1e-15, evaluations: 200 };
+        let (p, ended, _) = minimise(&mut Rosenbrock, &[-1.2, 1.0], &mut h, limits).unwrap().unwrap();
+        assert_eq!(ended, Ended::Small);
+        assert!((p.x[0] - 1.0).abs() < 1e-7 && (p.x[1] - 1.0).abs() < 1e-7, "{:?}", p.x);
+    }
+}

@@ -1,0 +1,135 @@
+//! Passes over the rows: how they are cut, their weights, and the Gram matrix of functions of a row.
+
+use crate::block::dense;
+use crate::design::Design;
+use crate::error::{Error, Result};
+use crate::workers::Workers;
+use faer::Par;
+
+/// Rows of one piece of work; a function of n alone, so that sums do not depend on the number of threads.
+const CHUNK: usize = 32_768;
+/// Rows packed at once.
+const PACK: usize = 256;
+
+/// Number of pieces for `n` rows.
+pub fn chunks(n: usize) -> usize {
+    n.div_ceil(CHUNK).max(1)
+}
+
+/// Rows of piece `c`.
+pub fn chunk(c: usize, n: usize) -> std::ops::Range<usize> {
+    (c * CHUNK).min(n)..((c + 1) * CHUNK).min(n)
+}
+
+/// Weights divided by their geometric mean.
+#[derive(Clone, Copy, Debug)]
+pub struct Weight<'a> {
+    values: Option<&'a [f64]>,
+    inverse_mean: f64,
+    /// Sum of the logarithms of the weights as given.
+    pub log_sum: f64,
+    /// Their geometric mean.
+    pub mean: f64,
+}
+
+impl<'a> Weight<'a> {
+    /// Checks the weights and finds their geometric mean.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`], [`Error::NotPositiveWeight`] with the row.
+    pub fn new(design: &Design<'a>, workers: &Workers) -> Result<Self> {
+        let Some(w) = design.weights else {
+            return Ok(Weight { values: None, inverse_mean: 1.0, log_sum: 0.0, mean: 1.0 });
+        };
+        let n = design.n();
+        if let Some(row) = w.iter().position(|x| !x.is_finite()) {
+            return Err(Error::NonFinite { kind: "weights", term: 0, column: 1, row: row + 1 });
+        }
+        if let Some(row) = w.iter().position(|x| *x <= 0.0) {
+            return Err(Error::NotPositiveWeight { row: row + 1 });
+        }
+        let log_sum: f64 = workers.map(chunks(n), |c| w[chunk(c, n)].iter().map(|x| x.ln()).sum::<f64>()).iter().sum();
+        let mean = (log_sum / n as f64).exp();
+        Ok(Weight { values: Some(w), inverse_mean: 1.0 / mean, log_sum, mean })
+    }
+
+    /// Weight of row `i`.
+    #[inline]
+    pub fn at(&self, i: usize) -> f64 {
+        match self.values {
+            Some(w) => w[i] * self.inverse_mean,
+            None => 1.0,
+        }
+    }
+
+    /// True if all weights are one.
+    pub fn is_unit(&self) -> bool {
+        self.values.is_none()
+    }
+}
+
+/// Weighted Gram matrix (m x m by rows, both triangles) of the rows that `fill` writes.
+pub fn gram(
+    n: usize,
+    workers: &Workers,
+    m: usize,
+    weight: &Weight<'_>,
+    fill: impl Fn(usize, &mut [f64]) + Sync,
+) -> Vec<f64> {
+    let parts = workers.map(chunks(n), |c| {
+        let mut g = vec![0.0; m * m];
+        let mut buffer = vec![0.0; PACK * m];
+        let range = chunk(c, n);
+        for start in range.clone().step_by(PACK) {
+            let stop = (start + PACK).min(range.end);
+            for (i, row) in (start..stop).zip(buffer.chunks_exact_mut(m)) {
+                fill(i, row);
+                if !weight.is_unit() {
+                    let s = weight.at(i).sqrt();
+                    row.iter_mut().for_each(|x| *x *= s);
+                }
+            }
+            add_gram(&mut g, &buffer, stop - start, m);
+        }
+        g
+    });
+    let mut g = sum_in_pairs(parts);
+    for j in 0..m {
+        for i in j + 1..m {
+            g[i * m + j] = g[j * m + i];
+        }
+    }
+    g
+}
+
+/// Adds the Gram matrix of `rows` packed rows; element (i, j), i >= j, is at j * m + i.
+fn add_gram(g: &mut [f64], packed: &[f64], rows: usize, m: usize) {
+    if m >= 8 {
+        dense::add_gram(g, packed, rows, m, 1.0, Par::Seq);
+        return;
+    }
+    for row in packed[..rows * m].chunks_exact(m) {
+        for j in 0..m {
+            let f = row[j];
+            for i in j..m {
+                g[j * m + i] += f * row[i];
+            }
+        }
+    }
+}
+
+/// Sum of equally long vectors, in pairs.
+pub fn sum_in_pairs(mut parts: Vec<Vec<f64>>) -> Vec<f64> {
+    while parts.len() > 1 {
+        let mut next = Vec::with_capacity(parts.len().div_ceil(2));
+        let mut it = parts.into_iter();
+        while let Some(mut a) = it.next() {
+            if let Some(b) = it.next() {
+                a.iter_mut().zip(&b).for_each(|(x, y)| *x += y);
+            }
+            next.push(a);
+        }
+        parts = next;
+    }
+    parts.pop().unwrap_or_default()
+}

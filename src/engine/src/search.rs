@@ -1,0 +1,182 @@
+//! The search in the working theta: starting points, descent, Newton polish.
+//!
+//! Theta is unconstrained here: the criterion depends on T_k T_k' alone, so a minimum on the boundary is an ordinary
+//! minimum with a singular T_k. Which elements are free is the caller's choice (by the rank of every term).
+
+use std::sync::atomic::Ordering;
+
+use crate::block::small;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::optim::bfgs::{self, Ended, Limits, Objective, Point};
+use crate::optim::newton::{self, Polished};
+use crate::options::{Criterion, FitOptions, Watch};
+use crate::start;
+use crate::theta;
+
+/// Relative rounding of the criterion.
+pub(crate) const NOISE: f64 = 4e-15;
+
+/// The criterion in the free elements of theta.
+pub(crate) struct Free<'m> {
+    model: &'m mut Model,
+    kind: Criterion,
+    theta: Vec<f64>,
+    free: Vec<usize>,
+    watch: &'m Watch,
+    pub evaluations: usize,
+}
+
+impl Objective for Free<'_> {
+    fn evaluate(&mut self, x: &[f64], g: &mut [f64]) -> Result<Option<f64>> {
+        if self.watch.stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        self.evaluations += 1;
+        self.watch.evaluations.fetch_add(1, Ordering::Relaxed);
+        if x.iter().any(|v| v.abs() > 1e8) {
+            return Ok(None);
+        }
+        self.free.iter().zip(x).for_each(|(&i, v)| self.theta[i] = *v);
+        let mut t = self.model.layout.zeros();
+        self.model.layout.fill(&self.theta, &mut t);
+        match self.model.value_and_gamma(&t, self.kind) {
+            Ok((value, gamma)) => {
+                let mut full = vec![0.0; self.theta.len()];
+                self.model.layout.pick(&gamma.total, &mut full);
+                g.iter_mut().zip(&self.free).for_each(|(g, &i)| *g = 2.0 * full[i]);
+                Ok((value.f.is_finite() && g.iter().all(|x| x.is_finite())).then_some(value.f))
+            }
+            Err(Error::NotPositiveDefinite) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// The search for one model under one criterion.
+pub(crate) struct Search<'m> {
+    pub model: &'m mut Model,
+    pub options: &'m FitOptions,
+    pub watch: &'m Watch,
+    pub evaluations: usize,
+    pub iterations: usize,
+    pub cheap: bool,
+    pub budget_spent: bool,
+}
+
+impl Free<'_> {
+    /// `x` moved by `step` along a straight line in the G_k (in theta for terms that are singular or would become so):
+    /// what the criterion cannot tell apart are variances, and those add up in G.
+    pub(crate) fn moved_in_g(&self, x: &[f64], step: &[f64], ranks: &[usize]) -> Vec<f64> {
+        let layout = &self.model.layout;
+        let (mut here, mut by) = (self.theta.clone(), vec![0.0; self.theta.len()]);
+        let mut linear = self.theta.clone();
+        for (k, &i) in self.free.iter().enumerate() {
+            (here[i], by[i], linear[i]) = (x[k], step[k], x[k] + step[k]);
+        }
+        let (mut t, mut d, mut out) = (layout.zeros(), layout.zeros(), layout.zeros());
+        layout.fill(&here, &mut t);
+        layout.fill(&by, &mut d);
+        layout.fill(&linear, &mut out);
+        for (k, &(_, _, q)) in layout.terms.iter().enumerate().filter(|(k, t)| ranks[*k] == t.2) {
+            let (t, d) = (layout.term_block(&t, k), layout.term_block(&d, k));
+            let mut g = vec![0.0; q * q];
+            small::mul_by_transposed(&mut g, &t, &t, q, q, q, 1.0);
+            small::mul_by_transposed(&mut g, &d, &t, q, q, q, 1.0);
+            small::mul_by_transposed(&mut g, &t, &d, q, q, q, 1.0);
+            if small::cholesky(&mut g, q) {
+                layout.set_term_block(&mut out, k, &g);
+            }
+        }
+        let moved = layout.theta(&out);
+        self.free.iter().map(|&i| moved[i]).collect()
+    }
+}
+
+impl Search<'_> {
+    pub(crate) fn starts(&self) -> Result<Vec<Vec<f64>>> {
+        let layout = &self.model.layout;
+        if let Some(user) = &self.options.start {
+            if user.len() != layout.len() {
+                return Err(Error::Dimension { what: "length of start", expected: layout.len(), found: user.len() });
+            }
+            let mut blocks = layout.zeros();
+            layout.fill(user, &mut blocks);
+            for (k, term) in self.model.a.coordinates.terms.iter().enumerate() {
+                let t = theta::to_working(term, &layout.term_block(&blocks, k), self.model.a.coordinates.weight_mean);
+                layout.set_term_block(&mut blocks, k, &t);
+            }
+            // A zero is a stationary point of theta: open it a little.
+            let mut start = layout.theta(&blocks);
+            for (x, &(_, row, col)) in start.iter_mut().zip(&layout.places) {
+                if row == col && x.abs() < 1e-3 {
+                    *x = 1e-3;
+                }
+            }
+            return Ok(vec![start, start::moments(&self.model.a, layout)]);
+        }
+        Ok(vec![start::moments(&self.model.a, layout), start::constant(layout, 1.0)])
+    }
+
+    pub(crate) fn objective(&mut self, theta: &[f64], free: Vec<usize>) -> Free<'_> {
+        Free {
+            model: self.model,
+            kind: self.options.criterion,
+            theta: theta.to_vec(),
+            free,
+            watch: self.watch,
+            evaluations: 0,
+        }
+    }
+
+    pub(crate) fn remaining(&self) -> usize {
+        self.options.max_evaluations.saturating_sub(self.evaluations)
+    }
+
+    /// BFGS over all elements from `theta`.
+    pub(crate) fn descend(&mut self, theta: &[f64]) -> Result<Option<(Point, Ended)>> {
+        let free: Vec<usize> = (0..theta.len()).collect();
+        let mut blocks = self.model.layout.zeros();
+        self.model.layout.fill(theta, &mut blocks);
+        let mut h = match self.model.value_and_gamma(&blocks, self.options.criterion) {
+            Ok((_, gamma)) => start::curvature(&self.model.a, &self.model.layout, theta, &free, &gamma),
+            Err(Error::NotPositiveDefinite) => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        self.evaluations += 1;
+        let limits = Limits { decrease: 1e-7, noise: NOISE, evaluations: self.remaining() };
+        let mut objective = self.objective(theta, free);
+        let out = bfgs::minimise(&mut objective, theta, &mut h, limits)?;
+        self.evaluations += objective.evaluations;
+        Ok(out.map(|(point, ended, steps)| {
+            self.iterations += steps;
+            self.budget_spent |= ended == Ended::Budget;
+            (point, ended)
+        }))
+    }
+
+    pub(crate) fn free(&self, ranks: &[usize]) -> Vec<usize> {
+        let places = &self.model.layout.places;
+        (0..places.len()).filter(|&i| places[i].2 < ranks[places[i].0]).collect()
+    }
+
+    pub(crate) fn polish(&mut self, theta: &[f64], ranks: &[usize]) -> Result<Option<(Vec<f64>, Polished)>> {
+        let free = self.free(ranks);
+        let central = self.cheap;
+        let target = if central { 1e-22 } else { 1e-13 };
+        let mut objective = self.objective(theta, free.clone());
+        let mut g = vec![0.0; free.len()];
+        let x: Vec<f64> = free.iter().map(|&i| theta[i]).collect();
+        let Some(f) = objective.evaluate(&x, &mut g)? else { return Ok(None) };
+        let polished = if free.is_empty() {
+            Polished { point: Point { x, f, g }, hessian: vec![], eigenvalues: vec![], decrement: 0.0, steps: 0 }
+        } else {
+            newton::polish(&mut objective, Point { x, f, g }, target, central, NOISE)?
+        };
+        self.evaluations += objective.evaluations;
+        self.iterations += polished.steps;
+        let mut out = theta.to_vec();
+        free.iter().zip(&polished.point.x).for_each(|(&i, v)| out[i] = *v);
+        Ok(Some((out, polished)))
+    }
+}

@@ -1,0 +1,47 @@
+//! A pool of threads of one call. Never the global pool: a process that forks after using it would hang.
+//!
+//! Work is cut into pieces by its size alone and pieces are combined in order, so that results do not depend on
+//! the number of threads.
+
+use crate::error::{Error, Result};
+use rayon::prelude::*;
+
+/// Threads for one call; with one thread everything runs on the caller's.
+pub struct Workers {
+    pool: Option<rayon::ThreadPool>,
+}
+
+impl Workers {
+    /// A pool of `threads` threads (0 and 1: none).
+    pub fn new(threads: usize) -> Result<Self> {
+        if threads <= 1 {
+            return Ok(Workers { pool: None });
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|e| Error::Internal(format!("threads could not be started: {e}")))?;
+        Ok(Workers { pool: Some(pool) })
+    }
+
+    /// Number of threads.
+    pub fn count(&self) -> usize {
+        self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
+    }
+
+    /// `f(0), f(1), ..., f(pieces - 1)`, in order.
+    pub fn map<T: Send>(&self, pieces: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
+        match &self.pool {
+            Some(pool) if pieces > 1 => pool.install(|| (0..pieces).into_par_iter().map(&f).collect()),
+            _ => (0..pieces).map(f).collect(),
+        }
+    }
+
+    /// Runs `f` where nested parallel calls find this pool.
+    pub fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
+        match &self.pool {
+            Some(pool) => pool.install(f),
+            None => f(),
+        }
+    }
+}

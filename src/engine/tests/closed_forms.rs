@@ -1,0 +1,74 @@
+//! Balanced one-way layouts, whose REML and ML answers are closed forms of the analysis of variance.
+//!
+//! Source: `Dyestuff`, 6 batches x 5 yields, and `Dyestuff2` (Davies and Goldsmith 1972, section 6.4; Box and Tiao 1973).
+//! MSB = 11271.5 and MSW = 2451.25 by hand, so REML gives sigma_b^2 = (MSB - MSW) / 5 = 1764.05; no other software.
+//! Tolerances: the optimum is found by Newton steps on the exact gradient, so 1e-9 relative is rounding, not convergence.
+
+use ferrite_engine::{Column, Criterion, Crossprod, Design, Factor, FitOptions, Model, Status, Term, Watch};
+
+const DYESTUFF: [f64; 30] = [
+    1545., 1440., 1440., 1520., 1580., 1540., 1555., 1490., 1560., 1495., 1595., 1550., 1605., 1510., 1560., 1445.,
+    1440., 1595., 1465., 1545., 1595., 1630., 1515., 1635., 1625., 1520., 1455., 1450., 1480., 1445.,
+];
+const DYESTUFF2: [f64; 30] = [
+    7.298, 3.846, 2.434, 9.566, 7.99, 5.22, 6.556, 0.608, 11.788, -0.892, 0.11, 10.386, 13.434, 5.51, 8.166, 2.212,
+    4.852, 7.092, 9.288, 4.98, 0.282, 9.014, 4.458, 9.446, 7.198, 1.722, 4.782, 8.106, 0.758, 3.758,
+];
+
+fn batches() -> Vec<i32> {
+    (0..30).map(|i| i / 5 + 1).collect()
+}
+
+fn model(y: &[f64]) -> Model {
+    let codes = batches();
+    let factors = vec![Factor { codes: &codes, levels: 6 }];
+    let terms = vec![Term { factor: 0, basis: vec![Column::Constant] }];
+    let a = Crossprod::from_design(&Design::new(y, vec![Column::Constant], factors, terms), 1).unwrap();
+    Model::new(a, &FitOptions::default()).unwrap()
+}
+
+fn close(found: f64, expected: f64, relative: f64) {
+    assert!((found - expected).abs() <= relative * expected.abs(), "{found} != {expected}");
+}
+
+#[test]
+fn criterion_matches_references_at_fixed_theta() {
+    let mut m = model(&DYESTUFF);
+    let at_optimum = (1764.05_f64 / 2451.25).sqrt();
+    for (theta, reference) in [(0.0, 326.0232321558786), (1.0, 319.7923890420018), (at_optimum, 319.6542768422575)] {
+        let value = m.criterion(&[theta], Criterion::Reml).unwrap();
+        assert!((value - reference).abs() < 1e-10, "theta = {theta}: {value} != {reference}");
+    }
+}
+
+#[test]
+fn reml_is_the_analysis_of_variance() {
+    let fit = model(&DYESTUFF).fit(&FitOptions::default(), &Watch::default()).unwrap();
+    assert_eq!(fit.convergence.status, Status::Converged);
+    close(fit.terms[0].varcov[0], 1764.05, 1e-9);
+    close(fit.sigma * fit.sigma, 2451.25, 1e-10);
+    close(fit.beta[0], 1527.5, 1e-14);
+    close(fit.vcov[0].sqrt(), 19.38341215231898, 1e-9);
+    // Shrinkage J n b / (n sigma_b^2 + sigma^2) times the deviation of batch A.
+    close(fit.terms[0].b[0], -17.60685135, 1e-8);
+}
+
+#[test]
+fn ml_is_the_closed_form() {
+    let options = FitOptions { criterion: Criterion::Ml, ..Default::default() };
+    let fit = model(&DYESTUFF).fit(&options, &Watch::default()).unwrap();
+    close(fit.theta[0], 0.752580692320214, 1e-9);
+    close(fit.criterion, 327.3270598811351, 1e-14);
+    close(fit.vcov[0].sqrt(), 17.69455346207478, 1e-9);
+}
+
+#[test]
+fn a_variance_on_the_boundary_is_exactly_zero_and_certified() {
+    let fit = model(&DYESTUFF2).fit(&FitOptions::default(), &Watch::default()).unwrap();
+    assert_eq!(fit.convergence.status, Status::OnBoundary);
+    assert_eq!(fit.theta[0], 0.0);
+    assert!(fit.convergence.kkt.unwrap() > 0.0);
+    close(fit.criterion, 161.8282778122884, 1e-13);
+    // sigma is the standard deviation of all 30 values.
+    close(fit.sigma, 3.71568427447573, 1e-12);
+}
