@@ -1,0 +1,4 @@
+library(testthat)
+library(ferrite)
+
+test_check("ferrite")

@@ -1,0 +1,31 @@
+# Writes src/Makevars from its template. Run by configure.
+#
+# Settings, as environment variables, for people who work on the package:
+#   DEBUG=1              unoptimised build with symbols; the target directory stays
+#   FERRITE_TARGET_DIR   build there and keep it, so that the next install is short
+
+source("tools/msrv.R")
+
+windows <- .Platform$OS.type == "windows"
+debug <- nzchar(Sys.getenv("DEBUG"))
+shared <- gsub("\\", "/", Sys.getenv("FERRITE_TARGET_DIR"), fixed = TRUE)
+vendored <- file.exists("src/rust/vendor.tar.xz")
+
+# CRAN allows two jobs. A source package brings its crates along and must not reach for the network.
+flags <- c("-j 2", "--locked", if (vendored) "--offline", if (!debug) "--release")
+values <- c(
+  CARGO_FLAGS = paste(flags, collapse = " "),
+  LIBDIR = if (debug) "debug" else "release",
+  TARGET_DIR = if (nzchar(shared)) shared else "$(CURDIR)/rust/target",
+  # Objects that R's checks would scan go before they look; a directory of one's own stays.
+  CLEAN_TARGET = if (debug || nzchar(shared)) "" else "\"$(TARGET_DIR)\"",
+  # Symbols are three quarters of the library. Apple's strip and GNU's agree on -S.
+  STRIP = if (debug) "" else "-S"
+)
+
+template <- if (windows) "src/Makevars.win.in" else "src/Makevars.in"
+lines <- readLines(template)
+for (name in names(values)) {
+  lines <- gsub(paste0("@", name, "@"), values[[name]], lines, fixed = TRUE)
+}
+writeLines(lines, sub("\\.in$", "", template))
