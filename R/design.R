@@ -1,0 +1,268 @@
+# Frame -> design: y, offset, weights, columns of X, grouping factors, random terms. The only caller of model.matrix().
+#
+# Reads   what build_frame() returns, or (design_of) a finished fit.
+# Writes  the design list of the seam: y, offset, weights, x, x_names, factors, terms.
+# Used by engine.R, object.R, and every method that needs X or Z again.
+# A block of columns is a double vector, a double matrix, or the number 1 (a constant column): an intercept or a numeric
+# variable is passed on as it is, so that a large fit needs no model matrix.
+
+#' Build the design from the model frame
+#'
+#' @param built From `build_frame()`.
+#' @param random The random terms of `parse_formula()`.
+#' @param contrasts The user's list or `NULL`; holds for the fixed and the random part alike.
+#' @param memory Bytes that a model matrix may take.
+#' @noRd
+build_design <- function(built, random, contrasts, memory, call) {
+  frame <- built$frame
+  check_contrasts(contrasts, c(list(built$terms), built$lhs), frame, call)
+  y <- response_of(frame, call)
+  x <- checked_columns(built$terms, frame, contrasts, memory, "the fixed part", call)
+  groups <- lapply(random, `[[`, "variables")
+  keys <- vapply(groups, function(v) paste(sort(v), collapse = "\r"), "")
+  first <- which(!duplicated(keys))
+  factors <- grouping_factors(random[first], frame, call)
+  terms <- Map(
+    function(term, lhs, factor) random_columns(term, lhs, factor, factors, frame, contrasts, memory, call),
+    random, built$lhs, match(keys, keys[first])
+  )
+  terms <- unlist(unname(terms), recursive = FALSE)
+  ordered <- order_terms(terms, factors)
+  design <- list(
+    y = y, offset = offset_of(frame), weights = weights_of(frame),
+    x = x$blocks, x_names = x$names, factors = ordered$factors, terms = ordered$terms,
+    contrasts = x$contrasts, xlevels = x$xlevels
+  )
+  check_random(design, call)
+  design
+}
+
+#' The design of a finished fit
+#'
+#' Rebuilds from `fit$frame` what the fit was computed from: nothing of it is stored twice.
+#'
+#' @returns list(y, offset, weights, x, x_names, factors, terms); each factor has its `codes`, each term its `basis`.
+#' @noRd
+design_of <- function(fit) {
+  frame <- fit$frame
+  x <- columns_of(fit$terms, frame, fit$contrasts)
+  list(
+    y = as_double(frame[[1L]]), offset = offset_of(frame), weights = weights_of(frame),
+    x = x$blocks, x_names = x$names,
+    factors = lapply(fit$factors, function(factor) c(factor, list(codes = codes_in(factor, frame)))),
+    terms = lapply(fit$random, function(term) {
+      list(group = term$group, factor = term$factor, effects = term$effects, basis = basis_in(term, frame))
+    })
+  )
+}
+
+# Response, offset, weights ---------------------------------------------------------------------------------------
+
+response_of <- function(frame, call) {
+  y <- frame[[1L]]
+  name <- names(frame)[1L]
+  if (is.logical(y) && is.null(dim(y))) {
+    inform_ferrite(
+      "logical_response", "The response of a linear mixed model should be numeric.",
+      paste0("`", name, "` is logical and is fitted as 0 (FALSE) and 1 (TRUE)."),
+      hint = "A linear model of a probability may predict values outside 0 and 1.", call = call
+    )
+  } else if (!is.numeric(y)) {
+    abort_ferrite(
+      "response", "The response must be numeric.", paste0("`", name, "` is ", a_kind(y), "."),
+      hint = paste0("Use `as.numeric()`, or a model for ", if (is.factor(y)) "categories." else "such data."),
+      call = call, data = list(variable = name)
+    )
+  } else if (NCOL(y) > 1L) {
+    abort_ferrite(
+      "response", "The response must be one column.", paste0("`", name, "` has ", NCOL(y), "."),
+      hint = "Fit one model for each column.", call = call, data = list(variable = name)
+    )
+  }
+  as_double(y)
+}
+
+as_double <- function(x) if (is.double(x) && is.null(attributes(x))) x else as.double(x)
+
+offset_of <- function(frame) {
+  offset <- stats::model.offset(frame)
+  if (!is.null(offset)) as_double(offset)
+}
+
+weights_of <- function(frame) {
+  weights <- frame[["(weights)"]]
+  if (!is.null(weights)) as_double(weights)
+}
+
+# Columns ---------------------------------------------------------------------------------------------------------
+
+# The columns of a terms object over a frame: list(blocks, names, contrasts).
+columns_of <- function(terms, frame, contrasts = NULL) {
+  simple <- simple_variables(terms, frame)
+  intercept <- attr(terms, "intercept") == 1L
+  if (!is.null(simple)) {
+    blocks <- c(if (intercept) list(1), unname(lapply(simple, function(name) as_double(frame[[name]]))))
+    return(list(blocks = blocks, names = c(if (intercept) "(Intercept)", attr(terms, "term.labels"))))
+  }
+  x <- stats::model.matrix(stats::delete.response(terms), frame, own_contrasts(contrasts, terms))
+  contrasts <- attr(x, "contrasts")
+  names <- colnames(x)
+  attributes(x) <- attributes(x)["dim"]
+  storage.mode(x) <- "double"
+  list(blocks = list(x), names = names, contrasts = contrasts)
+}
+
+# The variables of the terms when every term is the main effect of a numeric vector; NULL when model.matrix() is needed.
+simple_variables <- function(terms, frame) {
+  if (any(attr(terms, "order") != 1L)) return(NULL)
+  factors <- attr(terms, "factors")
+  if (!length(factors)) return(character())
+  names <- rownames(factors)[apply(factors > 0L, 2L, which)]
+  at <- variable_names(terms)[match(names, rownames(factors))]
+  plain <- vapply(at, function(name) is.numeric(frame[[name]]) && is.null(dim(frame[[name]])), NA)
+  if (all(plain)) at
+}
+
+# Names that the variables of a terms object have in a model frame.
+variable_names <- function(terms) vapply(as.list(attr(terms, "variables"))[-1L], deparse_one, "")
+
+# The same without response and offsets.
+predictor_names <- function(terms) {
+  drop <- c(attr(terms, "response"), attr(terms, "offset"))
+  names <- variable_names(terms)
+  if (any(drop > 0L)) names[-drop] else names
+}
+
+own_contrasts <- function(contrasts, terms) {
+  own <- contrasts[names(contrasts) %in% predictor_names(terms)]
+  if (length(own)) own
+}
+
+# columns_of() for a fit: with the checks that model.matrix() lacks.
+checked_columns <- function(terms, frame, contrasts, memory, where, call) {
+  categories <- category_levels(terms, frame)
+  for (name in names(categories)) if (length(categories[[name]]) < 2L) one_level(name, categories[[name]], call)
+  check_size(terms, frame, categories, memory, where, call)
+  columns <- tryCatch(
+    columns_of(terms, frame, contrasts),
+    error = function(e) {
+      abort_ferrite(
+        "variable", paste0("The columns of ", where, " must be computable."), paste0(conditionMessage(e), "."),
+        hint = "Check the variables and their contrasts.", call = call
+      )
+    }
+  )
+  columns$xlevels <- categories[!vapply(frame[names(categories)], is.logical, NA)]
+  columns
+}
+
+# Levels of the factors, texts and logicals among the predictors.
+category_levels <- function(terms, frame) {
+  names <- predictor_names(terms)
+  names <- names[vapply(frame[names], function(v) is.factor(v) || is.character(v) || is.logical(v), NA)]
+  lapply(frame[names], function(v) if (is.factor(v)) levels(v) else as.character(sort(unique(as.vector(v)))))
+}
+
+one_level <- function(name, levels, call) {
+  abort_ferrite(
+    "levels", "A factor in the model must have at least 2 levels.",
+    paste0("`", name, "` has ", length(levels), if (length(levels)) paste0(": \"", levels, "\"") else "",
+           ", after dropping missing values."),
+    hint = paste0("Remove `", name, "` from the formula, or check the column."),
+    call = call, data = list(variable = name)
+  )
+}
+
+# A model matrix that would not fit in memory (an identifier taken as a factor, say) is refused before it is made.
+check_size <- function(terms, frame, categories, memory, where, call) {
+  factors <- attr(terms, "factors")
+  if (!length(factors)) return(invisible())
+  width <- vapply(variable_names(terms), function(name) {
+    as.double(if (name %in% names(categories)) length(categories[[name]]) - 1 else NCOL(frame[[name]]))
+  }, 0)
+  columns <- apply(factors, 2L, function(f) prod(width[f > 0L] + (f[f > 0L] == 2L)))
+  bytes <- 8 * sum(columns) * nrow(frame)
+  if (bytes <= memory) return(invisible())
+  abort_ferrite(
+    "too_large", "The model matrices must fit in memory.",
+    paste0("The ", format(round(sum(columns)), big.mark = ","), " columns of ", where, " need ", gigabytes(bytes),
+           " where ", gigabytes(memory), " are allowed; most belong to `", names(which.max(columns)), "`."),
+    hint = "Make a factor of many levels a random term, or raise `lmm_control(memory = )`.",
+    call = call, data = list(bytes = bytes, limit = memory)
+  )
+}
+
+gigabytes <- function(bytes) paste(format(signif(bytes / 1e9, 3), scientific = FALSE, trim = TRUE), "GB")
+
+check_contrasts <- function(contrasts, terms, frame, call) {
+  if (is.null(contrasts)) return(invisible())
+  names <- unique(unlist(lapply(terms, function(t) names(category_levels(t, frame)))))
+  wrong <- if (is.list(contrasts)) setdiff(names(contrasts), names)
+  if (is.list(contrasts) && length(names(contrasts)) == length(contrasts) && !length(wrong)) return(invisible())
+  abort_ferrite(
+    "contrasts", "`contrasts` must be a list named by factors of the model, as in `lm()`.",
+    if (!is.list(contrasts)) paste0("It is ", a_kind(contrasts), ".")
+    else if (length(wrong)) paste0(quoted_list(wrong), " is no factor of the model.") else "It has no names.",
+    hint = if (length(names)) paste0("Factors: ", quoted_list(names), ".")
+    else "The model has no factor: leave `contrasts` out.",
+    call = call
+  )
+}
+
+# Random terms ----------------------------------------------------------------------------------------------------
+
+# One random term of the formula -> the random terms of the design: one, or one for each column when written with `||`.
+random_columns <- function(term, lhs, factor, factors, frame, contrasts, memory, call) {
+  columns <- checked_columns(lhs, frame, contrasts, memory, paste0("`", term$text, "`"), call)
+  common <- list(
+    group = factors[[factor]]$name, factor = factor, lhs = lhs, text = term$text,
+    contrasts = columns$contrasts, xlevels = columns$xlevels
+  )
+  if (!term$uncorrelated) return(list(c(common, list(effects = columns$names, basis = columns$blocks))))
+  lapply(seq_along(columns$names), function(j) {
+    c(common, list(effects = columns$names[j], basis = list(block_column(columns$blocks, j))))
+  })
+}
+
+# Column j of a list of blocks.
+block_column <- function(blocks, j) {
+  for (block in blocks) {
+    width <- if (is.matrix(block)) ncol(block) else 1L
+    if (j <= width) return(if (is.matrix(block)) block[, j] else block)
+    j <- j - width
+  }
+}
+
+# The basis of a stored random term over a frame (that of the fit, or of new data).
+basis_in <- function(term, frame) {
+  columns <- columns_of(term$lhs, frame, term$contrasts)
+  if (identical(columns$names, term$effects)) return(columns$blocks)
+  lapply(match(term$effects, columns$names), block_column, blocks = columns$blocks)
+}
+
+# As in lme4: by decreasing number of levels. Terms that stand so in the formula stay as they are; where the order
+# changes, ties are reversed.
+order_terms <- function(terms, factors) {
+  sizes <- vapply(factors, `[[`, 1L, "n_levels")
+  of <- vapply(terms, `[[`, 1L, "factor")
+  if (is.unsorted(-sizes[of])) terms <- terms[rev(order(sizes[of]))]
+  of <- vapply(terms, `[[`, 1L, "factor")
+  kept <- unique(of)
+  list(
+    factors = factors[kept],
+    terms = lapply(terms, function(term) {
+      term$factor <- match(term$factor, kept)
+      term
+    })
+  )
+}
+
+# Names of theta as lme4 gives them: "g.(Intercept)", "g.x.(Intercept)", "g.x".
+theta_names <- function(terms) {
+  unlist(lapply(terms, function(term) {
+    e <- term$effects
+    pairs <- which(lower.tri(diag(length(e)), diag = TRUE), arr.ind = TRUE)
+    off <- pairs[, 1L] != pairs[, 2L]
+    paste0(term$group, ".", e[pairs[, 1L]], ifelse(off, paste0(".", e[pairs[, 2L]]), ""))
+  }))
+}

@@ -1,0 +1,43 @@
+#' Fixed effects and their covariance matrix
+#'
+#' @param object An object of class `lmm`.
+#' @param complete `TRUE` (default): columns of the model matrix that were dropped because they depend on others are
+#'   kept as `NA`, as [lm()] does. `FALSE`: only the estimated coefficients.
+#' @param ... Not used.
+#' @returns `fixef()`: a named vector. `vcov()`: the covariance matrix of the estimates, named alike. For a REML fit and
+#'   for an ML fit it is \eqn{\hat\sigma^2 (X' V^{-1} X)^{-1}} with the estimate of \eqn{\sigma^2} of that fit.
+#' @seealso [coef.lmm()] for coefficients by group, [summary.lmm()] for the table with standard errors.
+#' @examples
+#' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
+#' fixef(fit) # slope 0.660185
+#' sqrt(diag(vcov(fit)))
+#' @name fixef.lmm
+NULL
+
+#' @rdname fixef.lmm
+#' @export
+fixef.lmm <- function(object, complete = TRUE, ...) {
+  if (complete) object$beta else object$beta[object$kept]
+}
+
+#' @rdname fixef.lmm
+#' @importFrom stats vcov
+#' @export
+vcov.lmm <- function(object, complete = TRUE, ...) {
+  if (!complete || length(object$kept) == length(object$x_names)) {
+    return(object$vcov)
+  }
+  p <- length(object$x_names)
+  full <- matrix(NA_real_, p, p, dimnames = list(object$x_names, object$x_names))
+  full[object$kept, object$kept] <- object$vcov
+  full
+}
+
+# Estimates, standard errors and t values, one row per estimated coefficient: what print, summary and reports show.
+fixed_table <- function(fit) {
+  estimate <- fixef(fit, complete = FALSE)
+  error <- sqrt(diag(fit$vcov))
+  table <- cbind(Estimate = estimate, "Std. Error" = error, "t value" = estimate / error)
+  rownames(table) <- fit$x_names[fit$kept]
+  table
+}

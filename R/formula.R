@@ -1,0 +1,281 @@
+# Language -> parsed formula: the fixed part and the random terms. Touches no data.
+#
+# Reads   a formula (or its text).
+# Writes  list(formula, env, response, fixed, random); a random term is list(lhs, group, variables, uncorrelated, text).
+# Used by frame.R, which evaluates what is named here.
+# Not here: the split of `(x || g)` into columns, which needs the data (design.R).
+
+# Operators that mean something in a formula; a bar inside any other call is R's "or" and is left alone.
+formula_operators <- c("+", "-", "*", "/", ":", "^", "%in%", "(")
+
+#' Take a mixed-model formula apart
+#'
+#' @param formula Formula, or text that reads as one (then its environment is `env`).
+#' @param columns Names of the columns of the data, for `.` on the right-hand side; `NULL` when there are none.
+#' @returns A list: `formula` (the whole, without `.`), `env`, `response` (expression), `fixed` (expression),
+#'   `random` (list of terms; `a/b` is already two terms).
+#' @noRd
+parse_formula <- function(formula, columns = NULL, env = parent.frame(), call = NULL) {
+  formula <- as_two_sided(formula, env, call)
+  response <- formula[[2L]]
+  parts <- split_terms(formula[[3L]], formula, call)
+  if (!length(parts$bars)) no_random_term(formula, parts$fixed, call)
+  bars <- lapply(parts$bars, read_bar, call = call)
+  groups <- unlist(lapply(bars, function(bar) lapply(bar$groups, `[[`, "variables")), recursive = FALSE)
+  dots <- dot_names(columns, response, groups)
+  if (has_dot(formula[[3L]])) {
+    if (is.null(columns)) dot_without_data(formula, call)
+    formula[[3L]] <- put_dots(formula[[3L]], dots)
+  }
+  list(
+    formula = formula,
+    env = environment(formula),
+    response = response,
+    fixed = put_dots(parts$fixed, dots),
+    random = unlist(lapply(bars, terms_of_bar, dots = dots, call = call), recursive = FALSE)
+  )
+}
+
+as_two_sided <- function(formula, env, call) {
+  if (is.character(formula) && length(formula) == 1L && !is.na(formula)) {
+    formula <- tryCatch(stats::as.formula(formula, env), error = function(e) not_a_formula(formula, call))
+  }
+  if (!inherits(formula, "formula")) not_a_formula(formula, call)
+  if (is.null(environment(formula))) environment(formula) <- env
+  attributes(formula) <- attributes(formula)[c("class", ".Environment")]
+  class(formula) <- "formula"
+  if (length(formula) == 3L && !is.null(formula[[2L]])) return(formula)
+  abort_ferrite(
+    "formula", "`formula` must name the response to the left of `~`.",
+    paste0("`", code_text(formula), "` has nothing there."),
+    hint = paste0("Write `y ~ ", code_text(formula[[length(formula)]]), "` with the name of the response for `y`."),
+    call = call
+  )
+}
+
+# Sum of terms -> list(fixed = expression, bars = list of `|` and `||` calls). Walks the chain of + and - in a loop,
+# because a formula may have thousands of terms.
+split_terms <- function(expr, formula, call) {
+  pieces <- sum_pieces(expr)
+  fixed <- NULL
+  bars <- list()
+  for (piece in pieces) {
+    inner <- strip_parens(piece$expr)
+    wrapped <- !identical(inner, piece$expr)
+    if (!has_bar(inner)) {
+      fixed <- add_piece(fixed, piece)
+    } else if (piece$op != "+" || !(wrapped || is_bar(inner))) {
+      misplaced_term(piece, call)
+    } else if (is_bar(inner)) {
+      if (!wrapped) missing_parentheses(formula, inner, call)
+      bars <- c(bars, list(inner))
+    } else {
+      nested <- split_terms(inner, formula, call)
+      if (!is.null(nested$fixed)) fixed <- add_piece(fixed, list(op = "+", expr = call("(", nested$fixed)))
+      bars <- c(bars, nested$bars)
+    }
+  }
+  list(fixed = fixed, bars = bars)
+}
+
+# `a + b - 1` -> list(+ a, + b, - 1), first to last.
+sum_pieces <- function(expr) {
+  pieces <- list()
+  while (is.call(expr) && length(expr) == 3L && is_operator(expr, c("+", "-"))) {
+    pieces[[length(pieces) + 1L]] <- list(op = as.character(expr[[1L]]), expr = expr[[3L]])
+    expr <- expr[[2L]]
+  }
+  if (is.call(expr) && length(expr) == 2L && is_operator(expr, c("+", "-"))) {
+    first <- list(op = as.character(expr[[1L]]), expr = expr[[2L]])
+  } else {
+    first <- list(op = "+", expr = expr)
+  }
+  c(list(first), rev(pieces))
+}
+
+add_piece <- function(sum, piece) {
+  if (!is.null(sum)) return(call(piece$op, sum, piece$expr))
+  if (piece$op == "-") call("-", piece$expr) else piece$expr
+}
+
+is_operator <- function(expr, operators) {
+  is.call(expr) && is.symbol(expr[[1L]]) && as.character(expr[[1L]]) %in% operators
+}
+
+is_bar <- function(expr) is_operator(expr, c("|", "||")) && length(expr) == 3L
+
+# Is there a bar that the formula would read as a random term?
+has_bar <- function(expr) {
+  while (is_operator(expr, formula_operators)) {
+    for (i in seq_along(expr)[-(1:2)]) if (has_bar(expr[[i]])) return(TRUE)
+    expr <- expr[[2L]]
+  }
+  is_bar(expr)
+}
+
+strip_parens <- function(expr) {
+  while (is_operator(expr, "(")) expr <- expr[[2L]]
+  expr
+}
+
+# One bar as a list: lhs, groups, uncorrelated, text.
+read_bar <- function(bar, call) {
+  text <- paste0("(", deparse_one(bar), ")")
+  if (has_bar(bar[[2L]]) || has_bar(bar[[3L]])) {
+    abort_ferrite(
+      "formula", "A random term must have one bar: `(columns | factor)`.",
+      paste0("`", text, "` has several."), hint = "Write one term for each grouping factor, joined by `+`.", call = call
+    )
+  }
+  list(lhs = bar[[2L]], groups = read_group(bar[[3L]], text, call), uncorrelated = bar[[1L]] == "||", text = text)
+}
+
+# Grouping expression -> list of groups, the innermost first; a group is list(expr, variables).
+read_group <- function(expr, text, call) {
+  expr <- strip_parens(expr)
+  if (is_operator(expr, "/") && length(expr) == 3L) {
+    outer <- read_group(expr[[2L]], text, call)
+    inner <- read_group(expr[[3L]], text, call)
+    return(c(lapply(inner, cross_group, b = outer[[1L]]), outer))
+  }
+  if (is_operator(expr, ":")) {
+    left <- read_group(expr[[2L]], text, call)
+    right <- read_group(expr[[3L]], text, call)
+    if (length(left) > 1L || length(right) > 1L) bad_group(expr, text, call)
+    return(list(cross_group(left[[1L]], right[[1L]])))
+  }
+  operator <- is_operator(expr, c("+", "-", "*", "^", "%in%", "~"))
+  if (operator || identical(expr, quote(.)) || !length(all.vars(expr))) bad_group(expr, text, call)
+  list(list(expr = expr, variables = list(expr)))
+}
+
+# The crossing `a:b` of two groups; a variable that is in both counts once.
+cross_group <- function(a, b) {
+  variables <- c(a$variables, b$variables)
+  variables <- variables[!duplicated(vapply(variables, deparse_one, ""))]
+  if (length(variables) == 1L) return(list(expr = variables[[1L]], variables = variables))
+  right <- if (length(b$variables) > 1L) call("(", b$expr) else b$expr
+  list(expr = call(":", a$expr, right), variables = variables)
+}
+
+# One bar -> one random term for each of its groups.
+terms_of_bar <- function(bar, dots, call) {
+  lhs <- put_dots(bar$lhs, dots)
+  lapply(bar$groups, function(group) {
+    several <- length(bar$groups) > 1L
+    list(
+      lhs = lhs,
+      group = deparse_one(group$expr),
+      variables = vapply(group$variables, deparse_one, ""),
+      expressions = group$variables,
+      uncorrelated = bar$uncorrelated,
+      text = if (several) bar_text(bar, group) else bar$text
+    )
+  })
+}
+
+bar_text <- function(bar, group) {
+  paste0("(", deparse_one(bar$lhs), if (bar$uncorrelated) " || " else " | ", deparse_one(group$expr), ")")
+}
+
+# `.` ---------------------------------------------------------------------------------------------------------------
+
+# What `.` stands for: the columns that are neither in the response nor grouping variables.
+dot_names <- function(columns, response, groups) {
+  used <- unique(c(all.vars(response), unlist(lapply(groups, function(v) lapply(v, all.vars)))))
+  setdiff(columns, used)
+}
+
+has_dot <- function(expr) {
+  if (identical(expr, quote(.))) return(TRUE)
+  while (is_operator(expr, c(formula_operators, "|", "||"))) {
+    for (i in seq_along(expr)[-(1:2)]) if (has_dot(expr[[i]])) return(TRUE)
+    expr <- expr[[2L]]
+  }
+  identical(expr, quote(.))
+}
+
+# `.` -> the sum of `dots`, at the places where a formula means it.
+put_dots <- function(expr, dots) {
+  if (is.null(expr)) return(quote(1))
+  if (!has_dot(expr)) return(expr)
+  if (is.symbol(expr)) {
+    if (!length(dots)) return(quote(1))
+    sum <- sum_of(lapply(dots, as.name))
+    return(if (length(dots) > 1L) call("(", sum) else sum)
+  }
+  for (i in seq_along(expr)[-1L]) expr[[i]] <- put_dots(expr[[i]], dots)
+  expr
+}
+
+sum_of <- function(expressions) {
+  sum <- expressions[[1L]]
+  for (expr in expressions[-1L]) sum <- call("+", sum, expr)
+  sum
+}
+
+# Errors ------------------------------------------------------------------------------------------------------------
+
+not_a_formula <- function(formula, call) {
+  swapped <- is.data.frame(formula)
+  text <- is.character(formula) && length(formula) == 1L
+  abort_ferrite(
+    "formula", "`formula` must be a formula such as `y ~ x + (1 | g)`.",
+    if (text) paste0("The text \"", code_text(as.name(formula)), "\" does not read as one.")
+    else paste0("It is ", a_kind(formula), "."),
+    hint = if (swapped) "Give the formula first and the data second: `lmm(formula, data)`."
+    else "Write response, `~`, fixed terms, and one `(columns | factor)` for each random term.",
+    call = call
+  )
+}
+
+no_random_term <- function(formula, fixed, call) {
+  abort_ferrite(
+    "formula", "`formula` must have at least one random term, such as `(1 | g)`.",
+    paste0("`", code_text(formula), "` has none."),
+    hint = paste0("For a model without random effects use `lm(", code_text(formula), ")`."), call = call
+  )
+}
+
+missing_parentheses <- function(formula, bar, call) {
+  pieces <- sum_pieces(bar[[2L]])
+  last <- pieces[[length(pieces)]]
+  fixed <- if (length(pieces) > 1L) bar[[2L]][[2L]] else bar[[2L]]
+  term <- call("(", call(as.character(bar[[1L]]), last$expr, bar[[3L]]))
+  meant <- formula
+  meant[[3L]] <- call("+", fixed, term)
+  if (has_bar(bar[[2L]]) || has_bar(bar[[3L]])) meant <- quote(y ~ x + (1 | g))
+  abort_ferrite(
+    "formula", "A random term must stand in parentheses: `(columns | factor)`.",
+    paste0("In `", code_text(formula), "` the bar takes everything to its left."),
+    hint = paste0("Write, for example, `", code_text(meant), "`."), call = call
+  )
+}
+
+misplaced_term <- function(piece, call) {
+  abort_ferrite(
+    "formula", "A random term must be added to the formula with `+`.",
+    paste0("It stands elsewhere in `", if (piece$op == "-") "- ", code_text(piece$expr), "`."),
+    hint = "Write `+ (columns | factor)`, at the end of the formula.", call = call
+  )
+}
+
+bad_group <- function(expr, text, call) {
+  parts <- if (is_operator(expr, c("+", "*")) && length(expr) == 3L) vapply(as.list(expr)[-1L], deparse_one, "")
+  several <- c(parts, if (is_operator(expr, "*")) paste(parts, collapse = ":"))
+  abort_ferrite(
+    "formula", "What stands right of the bar must be a variable, or variables joined by `:` or `/`.",
+    paste0("In `", text, "` it is `", code_text(expr), "`."),
+    hint = if (length(several)) paste0("Write one term each: ", paste0("`(1 | ", several, ")`", collapse = " + "), ".")
+    else "Make the grouping factor a column of the data and name that column.",
+    call = call
+  )
+}
+
+dot_without_data <- function(formula, call) {
+  abort_ferrite(
+    "formula", "`.` in a formula must have a data frame to stand for.",
+    paste0("`", code_text(formula), "` has a `.`, and `data` is missing or no data frame."),
+    hint = "Give `data`, or name the variables.", call = call
+  )
+}

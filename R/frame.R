@@ -1,0 +1,284 @@
+# Formula + data -> the one model frame: every variable of the model, after subset, missing-value rule and zero weights.
+#
+# Reads   a parsed formula (formula.R) and the user's data, weights, offset, subset, na.action.
+# Writes  list(frame, terms, lhs, na.action): `frame` has the response, all variables of fixed and random part, the
+#         grouping variables, "(weights)", "(offset)"; `terms` and each `lhs` carry the predvars for new data.
+# Used by design.R.
+# Not here: model matrices, codes.
+
+#' Build the model frame
+#'
+#' @param parsed From `parse_formula()`.
+#' @param data The user's data, checked by `check_data()`.
+#' @param extras Named list of values or `NULL`: weights, offset, subset.
+#' @param na_action Function for missing values.
+#' @noRd
+build_frame <- function(parsed, data, extras, na_action, call) {
+  fixed <- terms_of(parsed$fixed, parsed, call, response = parsed$response)
+  lhs <- lapply(parsed$random, lhs_terms, parsed = parsed, call = call)
+  check_predictors(fixed, lhs, parsed$response, call)
+  variables <- c(list(fixed), lhs)
+  variables <- unlist(lapply(variables, function(t) as.list(attr(t, "variables"))[-1L]), recursive = FALSE)
+  variables <- c(variables, unlist(lapply(parsed$random, `[[`, "expressions"), recursive = FALSE))
+  variables <- variables[!duplicated(vapply(variables, deparse_one, ""))]
+  check_variables(variables, data, parsed$env, call)
+
+  full <- terms_of(sum_of(c(variables[-1L], quote(1))), parsed, call, response = parsed$response)
+  frame <- evaluate_frame(full, data, extras, variables, call)
+  full <- attr(frame, "terms")
+  check_columns(frame, call)
+  trouble <- function(names) input_trouble(variables[match(names, variable_names(full))], data, parsed$env)
+  complete <- drop_missing(frame, na_action, trouble, call)
+  complete <- drop_zero_weights(complete, na_action, call)
+  frame <- drop_levels(complete$frame)
+  attr(frame, "terms") <- full
+  if (nrow(frame) < 2L) too_few_rows(frame, call)
+  list(
+    frame = frame,
+    terms = with_predvars(fixed, full),
+    lhs = lapply(lhs, with_predvars, full = full),
+    na.action = complete$na.action
+  )
+}
+
+# Arguments -------------------------------------------------------------------------------------------------------
+
+check_data <- function(data, call) {
+  if (is.null(data) || is.data.frame(data) || is.environment(data)) return(data)
+  if (is.list(data) && !is.object(data) && length(names(data))) return(data)
+  abort_ferrite(
+    "data", "`data` must be a data frame.", paste0("It is ", a_kind(data), "."),
+    hint = if (is.matrix(data)) "Use `as.data.frame()` on it." else "Give a data frame that holds the variables.",
+    call = call
+  )
+}
+
+# The value of weights, offset or subset: an expression in the columns of the data, then in the environment of the
+# formula, as in lm(); when a name is in neither, as an ordinary argument of the caller.
+evaluate_extra <- function(expr, force, name, data, env, call) {
+  if (is.null(expr)) return(NULL)
+  names <- all.vars(expr)
+  known <- names %in% columns_in(data) | vapply(names, exists, NA, envir = env)
+  value <- tryCatch(
+    if (all(known)) eval(expr, data, env) else force(),
+    error = function(e) {
+      missing <- c(names[!known], code_text(expr))[1L]
+      abort_ferrite(
+        name, paste0("`", name, "` must be an expression in the columns of `data` or in variables of the session."),
+        if (any(!known)) paste0("`", missing, "` was not found.")
+        else paste0("`", code_text(expr), "` fails: ", conditionMessage(e), "."),
+        hint = c(name_hint(missing, columns_in(data)), "Check the expression.")[1L], call = call
+      )
+    }
+  )
+  if (name != "subset" && !is.null(value) && !is.numeric(value)) not_numeric(value, name, call)
+  value
+}
+
+not_numeric <- function(value, name, call) {
+  text <- if (inherits(value, "formula")) deparse_one(value[[length(value)]])
+  else if (is.character(value) && length(value) == 1L) value
+  abort_ferrite(
+    name, paste0("`", name, "` must be numbers, one for each row."), paste0("It is ", a_kind(value), "."),
+    hint = if (length(text)) paste0("Name the column: `", name, " = ", text, "`.") else "Name a numeric column.",
+    call = call
+  )
+}
+
+columns_in <- function(data) {
+  if (is.environment(data)) ls(data) else names(data)
+}
+
+# The missing-value rule: a function, its name, or the session's option.
+resolve_na_action <- function(na_action, call) {
+  if (is.null(na_action)) return(stats::na.pass)
+  found <- tryCatch(match.fun(na_action), error = function(e) NULL)
+  if (!is.null(found)) return(found)
+  abort_ferrite(
+    "missing", "`na.action` must be a function such as `na.omit`, or its name.",
+    paste0("It is ", a_kind(na_action), "."),
+    hint = "Use `na.omit` (drop), `na.exclude` (drop, and pad residuals with NA) or `na.fail`.", call = call
+  )
+}
+
+# Terms -----------------------------------------------------------------------------------------------------------
+
+# A terms object of `response ~ expr` (or `~ expr`) in the formula's environment.
+terms_of <- function(expr, parsed, call, response = NULL) {
+  formula <- if (is.null(response)) call("~", expr) else call("~", response, expr)
+  formula <- structure(formula, class = "formula", .Environment = parsed$env)
+  tryCatch(
+    stats::terms.formula(formula, keep.order = FALSE),
+    error = function(e) {
+      abort_ferrite(
+        "formula", "Every part of `formula` must be a term that R's formulas know.",
+        paste0("`", code_text(formula), "`: ", conditionMessage(e), "."),
+        hint = "Wrap arithmetic in `I()`, for example `I(x^2)`.", call = call
+      )
+    }
+  )
+}
+
+# The terms of the columns of a random term.
+lhs_terms <- function(term, parsed, call) {
+  terms <- terms_of(term$lhs, parsed, call)
+  if (!is.null(attr(terms, "offset"))) {
+    abort_ferrite(
+      "formula", "An offset must stand in the fixed part of the formula.",
+      paste0("There is one in `", term$text, "`."), hint = "Move `offset()` out of the parentheses.", call = call
+    )
+  }
+  if (attr(terms, "intercept") == 0L && !length(attr(terms, "term.labels"))) {
+    abort_ferrite(
+      "formula", "A random term must have at least one column.", paste0("`", term$text, "` has none."),
+      hint = paste0("Write `(1 | ", term$group, ")` for a random intercept, or remove the term."), call = call
+    )
+  }
+  terms
+}
+
+# The response cannot explain itself. (lm() drops it with a warning.)
+check_predictors <- function(fixed, lhs, response, call) {
+  response <- deparse_one(response)
+  factors <- attr(fixed, "factors")
+  inside <- length(factors) && any(factors[1L, ] > 0L)
+  if (!inside && !response %in% unlist(lapply(lhs, variable_names))) return(invisible())
+  abort_ferrite(
+    "formula", "The response must not be a predictor as well.",
+    paste0("`", response, "` is on both sides of the formula."),
+    hint = "Remove it from the right-hand side.", call = call, data = list(variable = response)
+  )
+}
+
+# Keeps what poly(), ns() and scale() learnt from the data, and the kinds of the variables.
+with_predvars <- function(terms, full) {
+  names_of <- function(t) vapply(as.list(attr(t, "variables"))[-1L], deparse_one, "")
+  own <- names_of(terms)
+  at <- match(own, names_of(full))
+  attr(terms, "predvars") <- as.call(c(quote(list), as.list(attr(full, "predvars"))[-1L][at]))
+  classes <- attr(full, "dataClasses")
+  attr(terms, "dataClasses") <- classes[names(classes) %in% c(own, "(weights)")]
+  terms
+}
+
+# Evaluation ------------------------------------------------------------------------------------------------------
+
+evaluate_frame <- function(full, data, extras, variables, call) {
+  arguments <- list(formula = full, data = if (is.null(data)) environment(full) else data, na.action = NULL)
+  arguments <- c(arguments, extras[!vapply(extras, is.null, NA)])
+  tryCatch(
+    do.call(stats::model.frame.default, arguments, quote = TRUE),
+    error = function(e) diagnose_frame(e, variables, extras, data, environment(full), call)
+  )
+}
+
+# model.frame() failed: find the variable that is to blame.
+diagnose_frame <- function(error, variables, extras, data, env, call) {
+  values <- list()
+  for (variable in variables) {
+    name <- deparse_one(variable)
+    value <- tryCatch(eval(variable, data, env), error = function(e) {
+      bad_variable(name, conditionMessage(e), call, input_trouble(list(variable), data, env))
+    })
+    if (is.list(value)) bad_variable(name, paste("it is", a_kind(value)), call)
+    values[[name]] <- value
+  }
+  given <- extras[!vapply(extras, is.null, NA) & names(extras) != "subset"]
+  rows <- vapply(c(values, given), NROW, 1L)
+  n <- if (is.data.frame(data)) nrow(data) else rows[[1L]]
+  odd <- names(rows)[rows != n][1L]
+  if (is.na(odd)) bad_variable(NULL, conditionMessage(error), call)
+  abort_ferrite(
+    if (odd %in% names(given)) odd else "variable", "All variables must have one value for each row.",
+    paste0("`", odd, "` has ", rows[[odd]], " where there are ", n, " rows."),
+    hint = paste0("Check `", odd, "`, or make it a column of `data`."),
+    call = call, data = list(variable = odd, length = rows[[odd]], rows = n)
+  )
+}
+
+bad_variable <- function(name, why, call, trouble = NULL) {
+  abort_ferrite(
+    "variable", "Every variable must be a vector, factor or matrix that can be evaluated.",
+    paste0(if (length(name)) paste0("`", name, "`: "), sub("\\.$", "", why), "."), trouble,
+    hint = if (length(trouble)) "Leave these rows out of `data` before the fit."
+    else "Evaluate it outside the formula and look at the result.",
+    call = call, data = list(variable = name)
+  )
+}
+
+# What is wrong with the plain variables inside of expressions: "`x` is missing in rows 3 and 5."
+input_trouble <- function(expressions, data, env) {
+  names <- unique(unlist(lapply(Filter(is.call, expressions), all.vars)))
+  unlist(lapply(names, function(name) {
+    value <- tryCatch(eval(as.name(name), data, env), error = function(e) NULL)
+    if (!is.atomic(value) || !is.null(dim(value))) return(NULL)
+    rows <- data.frame(row.names = if (is.data.frame(data) && nrow(data) == length(value)) row.names(data)
+                       else seq_along(value))
+    bad <- list(missing = which(is.na(value)), infinite = which(is.infinite(value)))
+    bad <- bad[lengths(bad) > 0L]
+    sprintf("`%s` is %s in %s.", name, names(bad), vapply(bad, row_list, "", frame = rows))
+  }))
+}
+
+# Every name in the formula must exist, and columns that are used must have a name of their own.
+check_variables <- function(variables, data, env, call) {
+  columns <- columns_in(data)
+  names <- unique(unlist(lapply(variables, all.vars)))
+  for (name in setdiff(names, columns)) if (!exists(name, envir = env)) not_found(name, data, call)
+  for (variable in variables) {
+    if (!is.symbol(variable) || as.character(variable) %in% columns) next
+    if (is.function(get(as.character(variable), envir = env))) not_found(as.character(variable), data, call)
+  }
+  if (is.environment(data) || !anyDuplicated(columns)) return(invisible())
+  twice <- intersect(names, columns[duplicated(columns)])
+  if (!length(twice)) return(invisible())
+  abort_ferrite(
+    "data", "A column that the formula names must be in `data` once.",
+    paste0("`", twice[1L], "` is there several times."),
+    hint = "Rename or remove one of them.", call = call, data = list(variable = twice[1L])
+  )
+}
+
+not_found <- function(name, data, call) {
+  abort_ferrite(
+    "variable", "Every variable of the formula must be in `data` or in the session.",
+    paste0("`", name, "` was not found."),
+    hint = c(name_hint(name, columns_in(data)), "Check the spelling.")[1L], call = call, data = list(variable = name)
+  )
+}
+
+# Columns that R would accept and a mixed model cannot: weights and offset of the wrong kind.
+check_columns <- function(frame, call) {
+  check_weights(frame, call)
+  offsets <- c(names(frame)[attr(attr(frame, "terms"), "offset")], intersect("(offset)", names(frame)))
+  for (name in offsets) {
+    value <- frame[[name]]
+    if (is.numeric(value) && NCOL(value) == 1L) next
+    abort_ferrite(
+      "offset", "An offset must be numeric, with one value for each row.",
+      paste0("`", name, "` is ", a_kind(value), "."),
+      hint = "Use `as.numeric()`, if that is what is meant.", call = call
+    )
+  }
+}
+
+check_weights <- function(frame, call) {
+  weights <- frame[["(weights)"]]
+  if (is.null(weights)) return(invisible())
+  fail <- function(found, hint) {
+    abort_ferrite("weights", "`weights` must be positive numbers, one for each row.", found, hint = hint, call = call)
+  }
+  if (!is.numeric(weights) || NCOL(weights) > 1L) {
+    fail(paste0("It is ", a_kind(weights), "."), "Name a numeric column.")
+  }
+  negative <- which(weights < 0)
+  if (length(negative)) {
+    fail(paste0("It is negative in ", row_list(frame, negative), "."),
+         "Residual variances are `sigma^2 / weights`; give 0 or NA to leave a row out.")
+  }
+  infinite <- which(is.infinite(weights))
+  if (length(infinite)) fail(paste0("It is infinite in ", row_list(frame, infinite), "."), "Give finite weights.")
+  if (length(weights) && !any(weights > 0, na.rm = TRUE)) {
+    fail("None is positive.", "Leave `weights` out, or check the column.")
+  }
+}

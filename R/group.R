@@ -1,0 +1,123 @@
+# Grouping factors: integer codes and levels of one variable, or of several crossed.
+#
+# Reads   the model frame. Codes come from values and from integer codes, never from pasted labels.
+# Writes  list(name, levels, n_levels, variables, parents, parent_levels, codes); every level occurs.
+# Used by design.R, for the fit and for finding the levels of other rows again.
+
+# The distinct grouping factors of the random terms; each variable is coded once.
+grouping_factors <- function(terms, frame, call) {
+  variables <- unique(unlist(lapply(terms, `[[`, "variables")))
+  coded <- lapply(stats::setNames(variables, variables), function(name) code_variable(frame[[name]], name, call))
+  lapply(terms, function(term) {
+    factor <- if (length(term$variables) == 1L) single_factor(term, coded) else crossed_factor(term, coded)
+    check_levels(factor, call)
+    factor
+  })
+}
+
+single_factor <- function(term, coded) {
+  one <- coded[[term$variables]]
+  list(
+    name = term$group, levels = one$levels, n_levels = length(one$levels), variables = term$variables,
+    parents = NULL, parent_levels = stats::setNames(list(one$levels), term$variables), codes = one$codes
+  )
+}
+
+# `b:a`: the combinations that occur, first variable slowest.
+crossed_factor <- function(term, coded) {
+  parts <- coded[term$variables]
+  crossed <- cross_codes(lapply(parts, `[[`, "codes"), lengths(lapply(parts, `[[`, "levels")))
+  labels <- Map(function(part, j) part$levels[crossed$parents[, j]], parts, seq_along(parts))
+  list(
+    name = term$group, levels = unique_labels(do.call(paste, c(unname(labels), sep = ":"))),
+    n_levels = nrow(crossed$parents), variables = term$variables, parents = crossed$parents,
+    parent_levels = lapply(parts, `[[`, "levels"), codes = crossed$codes
+  )
+}
+
+# One variable -> list(codes, levels) without unused levels. Levels are in the order of factor().
+code_variable <- function(x, name, call) {
+  if (is.factor(x)) return(code_factor(x))
+  if (!groupable(x)) {
+    abort_ferrite(
+      "groups", "A grouping variable must be a factor, or a vector that makes one.",
+      paste0("`", name, "` is ", a_kind(x), "."), hint = paste0("Use `factor(", name, ")` on a vector of labels."),
+      call = call, data = list(variable = name)
+    )
+  }
+  if (!is.null(dim(x))) x <- as.vector(x)
+  values <- sort(unique(x))
+  list(codes = match(unclass(x), unclass(values)), levels = value_labels(values))
+}
+
+groupable <- function(x) {
+  (is.character(x) || is.logical(x) || is.numeric(x) || inherits(x, c("Date", "POSIXct", "difftime"))) && NCOL(x) == 1L
+}
+
+code_factor <- function(x) {
+  codes <- as.integer(x)
+  labels <- unique_labels(ifelse(is.na(levels(x)), "<NA>", levels(x)))
+  used <- tabulate(codes, length(labels)) > 0L
+  if (all(used)) return(list(codes = codes, levels = labels))
+  list(codes = cumsum(used)[codes], levels = labels[used])
+}
+
+# Different values never share a label.
+value_labels <- function(values) {
+  labels <- as.character(values)
+  if (anyDuplicated(labels) && is.double(values)) labels <- exact_labels(values)
+  unique_labels(labels)
+}
+
+exact_labels <- function(values) sprintf("%.17g", as.double(values))
+
+unique_labels <- function(labels) if (anyDuplicated(labels)) make.unique(labels, sep = "_") else labels
+
+check_levels <- function(factor, call) {
+  if (factor$n_levels < 2L) {
+    abort_ferrite(
+      "groups", "A grouping factor must have at least 2 levels.",
+      paste0("`", factor$name, "` has ", factor$n_levels, ": \"", factor$levels, "\"."),
+      hint = "Remove its random term, or check the column.",
+      call = call, data = list(factor = factor$name, n_levels = factor$n_levels)
+    )
+  }
+  if (factor$n_levels < 3L) {
+    inform_ferrite(
+      "levels", "A variance among levels should be estimated from more than a few of them.",
+      paste0("Grouping factor `", factor$name, "` has ", factor$n_levels,
+             " levels, so its variance is very uncertain."),
+      hint = "Consider the factor as a fixed effect.",
+      call = call, data = list(factor = factor$name, n_levels = factor$n_levels)
+    )
+  }
+}
+
+# Levels found again ----------------------------------------------------------------------------------------------
+
+# Codes of a stored grouping factor over a frame (that of the fit, or of new data); NA where the level is new.
+codes_in <- function(factor, frame) {
+  codes <- Map(match_levels, frame[factor$variables], factor$parent_levels)
+  if (length(codes) == 1L) return(codes[[1L]])
+  own <- codes[[1L]]
+  stored <- factor$parents[, 1L]
+  for (j in seq_along(codes)[-1L]) {
+    n <- as.double(length(factor$parent_levels[[j]]))
+    keys <- (stored - 1) * n + factor$parents[, j]
+    known <- unique(keys)
+    own <- match((own - 1) * n + codes[[j]], known)
+    stored <- match(keys, known)
+  }
+  match(own, stored)
+}
+
+match_levels <- function(x, levels) {
+  if (is.factor(x)) return(match(unique_labels(ifelse(is.na(levels(x)), "<NA>", levels(x))), levels)[as.integer(x)])
+  if (!is.null(dim(x))) x <- as.vector(x)
+  if (is.character(x) || is.logical(x)) return(match(as.character(x), levels))
+  values <- unique(x)
+  at <- match(as.character(values), levels)
+  if (anyNA(at) && is.double(x)) at <- ifelse(is.na(at), match(exact_labels(values), levels), at)
+  at[is.na(values)] <- NA
+  at[match(unclass(x), unclass(values))]
+}

@@ -1,0 +1,168 @@
+# New data: checked against the fit, and turned into the columns and codes that the fit knows.
+
+check_newdata <- function(newdata, call) {
+  if (is.data.frame(newdata)) {
+    return(newdata)
+  }
+  if (is.list(newdata) || is.matrix(newdata)) {
+    frame <- tryCatch(as.data.frame(newdata), error = function(e) NULL)
+    if (!is.null(frame)) return(frame)
+  }
+  abort_ferrite("newdata", "`newdata` must be a data frame.", paste0("It is ", a_kind(newdata), "."),
+    hint = "Use `data.frame()` with one column for each variable of the model.", call = call
+  )
+}
+
+# Are all variables that a prediction needs there, row by row? Columns that are not there at all are an error.
+complete_rows <- function(fit, chosen, newdata, call) {
+  used <- which(vapply(chosen, any, NA))
+  needed <- predictor_expressions(fit$terms)
+  fixed <- unlist(lapply(needed, all.vars))
+  for (k in used) needed <- c(needed, predictor_expressions(fit$random[[k]]$lhs))
+  for (k in unique(vapply(fit$random[used], function(term) as.integer(term$factor), 0L))) {
+    needed <- c(needed, lapply(fit$factors[[k]]$variables, str2lang))
+  }
+  names <- unique(unlist(lapply(needed, all.vars)))
+  direct <- vapply(Filter(is.symbol, needed), as.character, "")
+  env <- environment(fit$terms)
+  rows <- fit$nobs + length(fit$na.action)
+  missing <- Filter(function(name) {
+    if (name %in% names(newdata)) return(FALSE)
+    # constants of a transformation may stay in the session; variables, and anything as long as the data, may not
+    name %in% direct || !exists(name, envir = env) || NROW(get(name, envir = env)) == rows
+  }, names)
+  if (length(missing)) {
+    abort_ferrite("newdata", "`newdata` must have every variable that the prediction needs.",
+      sprintf("It has no column %s.", paste0("`", missing, "`", collapse = ", ")),
+      hint = c(
+        name_hint(missing[1L], names(newdata), "Columns of `newdata`"),
+        if (length(used) && !any(missing %in% fixed)) "For the population mean, without random effects: `re.form = NA`."
+      ), call = call, data = list(missing = missing)
+    )
+  }
+  there <- intersect(names, names(newdata))
+  if (length(there)) stats::complete.cases(newdata[there]) else rep(TRUE, nrow(newdata))
+}
+
+# The variables of a terms object without its response; with its offsets.
+predictor_expressions <- function(terms) {
+  as.list(attr(stats::delete.response(terms), "variables"))[-1L]
+}
+
+# The model frame of new rows, categories with the levels of the fit.
+new_frame <- function(terms, levels, newdata, call) {
+  terms <- stats::delete.response(terms)
+  frame <- tryCatch(
+    stats::model.frame(terms, newdata, na.action = stats::na.pass),
+    error = function(e) unusable(conditionMessage(e), call)
+  )
+  for (name in names(levels)) {
+    frame[[name]] <- factor(known_levels(name, frame[[name]], levels[[name]], call), levels = levels[[name]])
+  }
+  numeric <- names(Filter(function(class) class == "numeric", attr(terms, "dataClasses")))
+  for (name in intersect(numeric, names(frame))) {
+    if (!is.numeric(frame[[name]]) && !is.logical(frame[[name]])) {
+      unusable(sprintf("`%s` is %s; in the fit it was numeric", name, a_kind(frame[[name]])), call)
+    }
+  }
+  if (!nrow(frame)) frame <- frame[rep(NA_integer_, nrow(newdata)), , drop = FALSE]
+  frame
+}
+
+# The values as text, all of them levels of the fit.
+known_levels <- function(name, values, levels, call) {
+  values <- as.character(values)
+  unknown <- setdiff(values, c(levels, NA))
+  if (length(unknown)) {
+    abort_ferrite("new_levels", sprintf("Every level of `%s` in `newdata` must be one of the fit.", name),
+      sprintf("%s %s new.", quoted_list(unknown), if (length(unknown) == 1L) "is" else "are"),
+      hint = paste0("Levels of the fit: ", quoted_list(levels, 8L), "."), call = call,
+      data = list(variable = name, levels = unknown)
+    )
+  }
+  values
+}
+
+unusable <- function(why, call) {
+  abort_ferrite("newdata", "The variables of `newdata` must be of the kind that they had in the fit.",
+    paste0(sub("\\.$", "", why), "."), hint = "Compare `str(newdata)` with the data of the fit.", call = call
+  )
+}
+
+new_columns <- function(terms, frame, contrasts, call) {
+  tryCatch(
+    columns_of(stats::delete.response(terms), frame, contrasts)$blocks,
+    error = function(e) unusable(conditionMessage(e), call)
+  )
+}
+
+new_basis <- function(term, frame, call) {
+  tryCatch(basis_in(term, frame), error = function(e) unusable(conditionMessage(e), call))
+}
+
+# The offset of new rows: offset() terms of the formula, and the argument `offset` evaluated in the new data.
+new_offset <- function(fit, frame, newdata, call) {
+  at <- attr(fit$terms, "offset")
+  names <- vapply(as.list(attr(fit$terms, "variables"))[-1L][at], deparse_one, "")
+  total <- numeric(nrow(newdata))
+  for (name in names) total <- total + as.double(frame[[name]])
+  argument <- fit$call$offset
+  if (!is.null(argument) && !is.null(fit$frame[["(offset)"]])) {
+    value <- tryCatch(eval(argument, newdata, environment(fit$terms)), error = function(e) NULL)
+    if (!is.numeric(value) || !length(value) %in% c(1L, nrow(newdata))) {
+      abort_ferrite("newdata", "`newdata` must have the variables of the argument `offset` of the fit.",
+        sprintf("`%s` has no value for each new row.", code_text(argument)),
+        hint = "Add the column, or refit with `offset()` in the formula.", call = call
+      )
+    }
+    total <- total + value
+  }
+  total
+}
+
+# Codes of new rows in grouping factor k; NA is a new level, allowed or refused.
+new_codes <- function(fit, k, newdata, allow_new, call) {
+  factor <- fit$factors[[k]]
+  env <- environment(fit$terms)
+  values <- lapply(factor$variables, function(text) {
+    value <- tryCatch(eval(str2lang(text), newdata, env), error = function(e) unusable(conditionMessage(e), call))
+    rep_len(value, nrow(newdata))
+  })
+  codes <- codes_in(factor, stats::setNames(values, factor$variables))
+  new <- is.na(codes)
+  if (any(new) && !allow_new) {
+    labels <- unique(do.call(paste, c(lapply(values, function(value) as.character(value[new])), sep = ":")))
+    abort_ferrite("new_levels",
+      sprintf("Every level of the grouping factor `%s` in `newdata` must be one of the fit.", factor$name),
+      sprintf("%s %s new.", quoted_list(labels), if (length(labels) == 1L) "is" else "are"),
+      hint = "Use `allow.new.levels = TRUE` for random effects of zero there, or `re.form = NA` for population means.",
+      call = call, data = list(variable = factor$name, levels = labels)
+    )
+  }
+  codes
+}
+
+# Rows of new columns for which the prediction depends on which of the dependent columns was dropped.
+not_estimable <- function(fit, blocks, n, call) {
+  dropped <- setdiff(seq_along(fit$x_names), fit$kept)
+  if (!length(dropped)) {
+    return(integer())
+  }
+  x <- dense_blocks(design_of(fit)$x, fit$nobs)
+  new <- dense_blocks(blocks, n)
+  size <- pmax(apply(abs(x), 2L, max), .Machine$double.xmin)
+  kept <- fit$kept
+  relation <- if (length(kept)) qr.coef(qr(x[, kept, drop = FALSE]), x[, dropped, drop = FALSE])
+  expected <- if (length(kept)) new[, kept, drop = FALSE] %*% relation else 0
+  off <- abs(new[, dropped, drop = FALSE] - expected) > rep(1e-7 * size[dropped], each = n)
+  rows <- which(rowSums(off) > 0)
+  if (length(rows)) {
+    warn_ferrite("not_estimable", "A prediction must not depend on which of several dependent columns was dropped.",
+      sprintf("In %s of `newdata` it does, through %s; NA is returned.", counted(length(rows), "row"),
+        quoted_list(fit$x_names[dropped])),
+      hint = "Predict within the pattern of the data, or remove the redundant terms from the formula.", call = call,
+      data = list(rows = rows)
+    )
+  }
+  rows
+}

@@ -1,0 +1,129 @@
+#' Random effects: conditional means and variances
+#'
+#' The conditional means of the random effects given the data (best linear unbiased predictions at the estimated
+#' covariance parameters), and the conditional variances, which treat those parameters and the fixed effects as known.
+#'
+#' @param object,x An object of class `lmm`; for the methods of the table, what `ranef()` returned.
+#' @param condVar `TRUE` (default) attaches the conditional variances.
+#' @param whichel Character or `NULL` (default: all). Names of the grouping factors wanted.
+#' @param drop `TRUE` turns a factor with one effect into a named vector. Default `FALSE`.
+#' @param n Number of levels printed per factor; `Inf` prints all.
+#' @param digits Significant digits printed.
+#' @param row.names,optional,stringsAsFactors As in [as.data.frame()]; `stringsAsFactors` is not used.
+#' @param ... Passed to the print method of data frames; otherwise not used.
+#' @returns `ranef()`: a list of class `ranef.lmm` with one data frame per grouping factor, rows are levels, columns are
+#'   effects; all terms of a factor stand side by side. Each data frame has the attribute `postVar` if `condVar`: an
+#'   array effects x effects x levels, or, for a factor with several terms, a list of such arrays, one per term.
+#'   `as.data.frame()` of it: one row per level and effect with the columns `grpvar`, `term`, `grp`, `condval` and, if
+#'   the variances are there, `condsd`. The levels of `grp` and `term` keep the order of the fit.
+#' @seealso [coef.lmm()] adds the fixed effects.
+#' @examples
+#' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
+#' head(ranef(fit)$Subject)
+#' head(as.data.frame(ranef(fit)))
+#' @name ranef.lmm
+NULL
+
+#' @rdname ranef.lmm
+#' @export
+ranef.lmm <- function(object, condVar = TRUE, whichel = NULL, drop = FALSE, ...) {
+  groups <- factor_names(object)
+  tables <- lapply(groups, function(group) group_table(object, group, condVar, drop))
+  names(tables) <- groups
+  if (!is.null(whichel)) {
+    unknown <- setdiff(whichel, groups)
+    if (length(unknown)) {
+      abort_ferrite("argument", "`whichel` must name grouping factors of the model.",
+        paste0("There is no ", quoted_list(unknown), "."),
+        hint = name_hint(unknown[1L], groups, "Grouping factors"), call = method_call()
+      )
+    }
+    tables <- tables[whichel]
+  }
+  structure(tables, class = "ranef.lmm")
+}
+
+# Names of the grouping factors in the order of the terms.
+factor_names <- function(fit) {
+  vapply(fit$factors[factor_order(fit)], function(factor) factor$name, "")
+}
+
+# The terms of one grouping factor side by side, with their conditional variances.
+group_table <- function(fit, group, with_variance, drop) {
+  terms <- Filter(function(term) identical(term$group, group), fit$random)
+  b <- do.call(cbind, lapply(terms, function(term) term$b))
+  arrays <- lapply(terms, function(term) {
+    array(term$condvar, dim(term$condvar), dimnames = list(term$effects, term$effects, rownames(term$b)))
+  })
+  if (length(arrays) == 1L) {
+    arrays <- arrays[[1L]]
+  } else {
+    names(arrays) <- vapply(terms, function(term) paste(term$effects, collapse = "."), "")
+  }
+  table <- as.data.frame(b)
+  names(table) <- unlist(lapply(terms, function(term) term$effects))
+  rownames(table) <- rownames(b)
+  if (drop && ncol(b) == 1L) {
+    table <- stats::setNames(table[[1L]], rownames(b))
+    if (with_variance && is.array(arrays)) arrays <- stats::setNames(as.vector(arrays), rownames(b))
+  }
+  if (with_variance) attr(table, "postVar") <- arrays
+  table
+}
+
+#' @rdname ranef.lmm
+#' @export
+as.data.frame.ranef.lmm <- function(x, row.names = NULL, optional = FALSE, ..., stringsAsFactors = FALSE) {
+  pieces <- lapply(names(x), function(group) long_group(x[[group]], group))
+  long <- do.call(rbind, pieces)
+  long$term <- factor(long$term, levels = unique(long$term))
+  long$grp <- factor(long$grp, levels = unique(long$grp))
+  if (!is.null(row.names)) rownames(long) <- row.names
+  long
+}
+
+# One grouping factor as rows (level within effect).
+long_group <- function(table, group) {
+  variance <- attr(table, "postVar")
+  if (!is.data.frame(table)) {
+    # a factor that ranef(drop = TRUE) made a vector
+    variance <- if (!is.null(variance)) array(variance, c(1L, 1L, length(variance)))
+    table <- data.frame("(Intercept)" = as.vector(table), row.names = names(table), check.names = FALSE)
+  }
+  long <- data.frame(
+    grpvar = group,
+    term = rep(names(table), each = nrow(table)),
+    grp = rep(rownames(table), times = ncol(table)),
+    condval = unlist(table, use.names = FALSE)
+  )
+  if (!is.null(variance)) long$condsd <- as.vector(conditional_sd(variance))
+  long
+}
+
+# Square roots of the diagonals of one array, or of a list of arrays: levels x effects.
+conditional_sd <- function(variance) {
+  if (is.list(variance)) {
+    return(do.call(cbind, lapply(unname(variance), conditional_sd)))
+  }
+  q <- dim(variance)[1L]
+  diagonals <- matrix(variance, nrow = q * q)[seq.int(1L, by = q + 1L, length.out = q), , drop = FALSE]
+  sqrt(pmax(t(diagonals), 0))
+}
+
+#' @rdname ranef.lmm
+#' @export
+print.ranef.lmm <- function(x, n = 20, digits = max(3L, getOption("digits") - 3L), ...) {
+  for (group in names(x)) {
+    cat("$", group, "\n", sep = "")
+    table <- x[[group]]
+    attr(table, "postVar") <- NULL
+    print(utils::head(table, n), digits = digits, ...)
+    more <- NROW(table) - min(n, NROW(table))
+    if (more > 0) cat("... and ", more, " more levels\n", sep = "")
+    cat("\n")
+  }
+  if (any(vapply(x, function(table) !is.null(attr(table, "postVar")), NA))) {
+    cat("With conditional variances (attribute \"postVar\").\n")
+  }
+  invisible(x)
+}

@@ -1,0 +1,121 @@
+#' Summary of a fit
+#'
+#' @param object,x An object of class `lmm`; for `print()`, what `summary()` returned.
+#' @param correlation Print the correlations of the fixed-effects estimates? `NULL` (default): with 2 to 10 estimates.
+#' @param digits Significant digits. Default: those of `options("digits")` less 3.
+#' @param ... Not used by `print()`; `summary()` takes no other argument and says so.
+#' @returns An object of class `summary.lmm`: a list with
+#'   * `coefficients`: matrix with a row per estimated fixed effect and the columns `Estimate`, `Std. Error`, `t value`;
+#'   * `varcor`: what [VarCorr()] gives; `sigma`, `ngrps`, `nobs`, `criterion`, `REML`, `logLik`;
+#'   * `AICtab`: AIC, BIC, log-likelihood, -2 log-likelihood and residual degrees of freedom;
+#'   * `residuals`: the scaled residuals; `vcov`; `correlation` of the estimates; `convergence`; `call`, `formula`.
+#' @examples
+#' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
+#' summary(fit)
+#' coef(summary(fit)) # age: estimate 0.6602, standard error 0.0616, t 10.72
+#' @name summary.lmm
+NULL
+
+#' @rdname summary.lmm
+#' @export
+summary.lmm <- function(object, correlation = NULL, ...) {
+  refuse_arguments("summary", ..., call = method_call())
+  structure(
+    list(
+      call = object$call, formula = object$formula, REML = object$REML, criterion = object$criterion,
+      logLik = logLik(object), AICtab = information_table(object), coefficients = fixed_table(object),
+      vcov = object$vcov, correlation = estimate_correlation(object), show_correlation = correlation,
+      varcor = VarCorr(object), sigma = object$sigma, residuals = residuals(object, "pearson", scaled = TRUE),
+      nobs = object$nobs, ngrps = ngrps(object), na.action = object$na.action, x_names = object$x_names,
+      kept = object$kept, convergence = convergence(object), convergence_line = convergence_line(object)
+    ),
+    class = "summary.lmm"
+  )
+}
+
+#' @rdname summary.lmm
+#' @export
+print.summary.lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  print_header(x)
+  cat("\n", criterion_text(x, digits + 3L), "\n", sep = "")
+  if (!x$REML) print_information(x$AICtab, digits)
+  cat("\nScaled residuals:\n")
+  print_quantiles(x$residuals, digits)
+  cat("\nRandom effects:\n")
+  print_table(varcorr_table(x$varcor, c("Variance", "Std.Dev."), digits))
+  cat(size_text(x), "\n\n", sep = "")
+  if (nrow(x$coefficients)) {
+    cat("Fixed effects:\n")
+    print_coefficients(x$coefficients, digits)
+  } else {
+    cat("No fixed effects\n")
+  }
+  cat(dropped_text(x))
+  p <- nrow(x$coefficients)
+  wanted <- if (is.null(x$show_correlation)) p <= 10L else isTRUE(x$show_correlation)
+  if (wanted && p > 1L) print_correlation(x$correlation)
+  cat("\n", x$convergence_line, "\n", sep = "")
+  invisible(x)
+}
+
+#' @export
+ngrps.summary.lmm <- function(object, ...) {
+  object$ngrps
+}
+
+#' @rdname summary.lmm
+#' @export
+vcov.summary.lmm <- function(object, ...) {
+  object$vcov
+}
+
+# AIC, BIC and their ingredients; of the criterion under which the model was fitted.
+information_table <- function(fit) {
+  c(
+    AIC = stats::AIC(fit), BIC = stats::BIC(fit), logLik = as.numeric(logLik(fit)), "-2 log L" = fit$criterion,
+    df.resid = df.residual(fit)
+  )
+}
+
+print_information <- function(table, digits) {
+  text <- c(format(table[-length(table)], digits = digits + 2L, nsmall = 1L), df.resid = format(table[["df.resid"]]))
+  print(text, quote = FALSE)
+}
+
+print_quantiles <- function(residuals, digits) {
+  quantiles <- stats::quantile(residuals, na.rm = TRUE, names = FALSE)
+  print(stats::setNames(zapsmall(quantiles, digits + 1L), c("Min", "1Q", "Median", "3Q", "Max")), digits = digits)
+}
+
+# Estimates and standard errors with common decimals, t values with three digits or more; other columns are added by
+# what computes them.
+print_coefficients <- function(table, digits) {
+  stats::printCoefmat(table, digits = digits, signif.stars = FALSE, has.Pvalue = "Pr(>|t|)" %in% colnames(table),
+    cs.ind = 1:2, tst.ind = match("t value", colnames(table))
+  )
+}
+
+estimate_correlation <- function(fit) {
+  if (fit$rank == 0L) fit$vcov else stats::cov2cor(fit$vcov)
+}
+
+# Lower triangle without its diagonal, names abbreviated in the header.
+print_correlation <- function(correlation) {
+  cat("\nCorrelation of fixed effects:\n")
+  p <- ncol(correlation)
+  text <- matrix(formatC(correlation, digits = 3L, format = "f"), p, p)
+  text[!lower.tri(text)] <- ""
+  dimnames(text) <- list(rownames(correlation), abbreviate(colnames(correlation), minlength = 6L))
+  print(text[-1L, -p, drop = FALSE], quote = FALSE, right = TRUE)
+}
+
+# An argument that would be swallowed by `...` is an error: the user would believe that it had an effect.
+refuse_arguments <- function(verb, ..., call) {
+  extra <- names(list(...))
+  if (...length()) {
+    shown <- if (is.null(extra)) "an argument without a name" else quoted_list(extra[extra != ""])
+    abort_ferrite("argument", sprintf("Every argument of `%s()` must be one that it knows.", verb),
+      sprintf("It does not know %s.", shown), hint = sprintf("See `?%s.lmm`.", verb), call = call
+    )
+  }
+}

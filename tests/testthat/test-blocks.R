@@ -1,0 +1,12 @@
+test_that("blocks multiply like the matrix that they stand for", {
+  x <- c(2, 3, 5)
+  m <- matrix(1:6 / 2, 3)
+  blocks <- list(1, x, m)
+  dense <- dense_blocks(blocks, 3L)
+  expect_identical(dense, cbind(1, x, m, deparse.level = 0))
+  expect_equal(times_blocks(blocks, c(1, 2, 3, 4), 3L), drop(dense %*% c(1, 2, 3, 4)))
+  expect_equal(times_blocks(blocks, c(1, NA, 3, NaN), 3L), drop(dense %*% c(1, 0, 3, 0)))
+  b <- matrix(1:8, 2)
+  expect_equal(times_levels(blocks, b, c(1L, 2L, 1L)), rowSums(dense * b[c(1, 2, 1), ]))
+  expect_identical(dim(dense_blocks(list(), 3L)), c(3L, 0L))
+})

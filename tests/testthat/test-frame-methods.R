@@ -1,0 +1,35 @@
+test_that("the formula and its fixed part come back", {
+  fit <- shared_fit("slope")
+  expect_equal(formula(fit), distance ~ age * Sex + (age | Subject), ignore_formula_env = TRUE)
+  expect_identical(deparse(formula(fit, fixed.only = TRUE)), "distance ~ age * Sex")
+  expect_s3_class(terms(fit), "terms")
+  expect_identical(attr(terms(fit), "term.labels"), c("age", "Sex", "age:Sex"))
+})
+
+test_that("the model matrix is that of lm(), with its attributes", {
+  fit <- shared_fit("slope")
+  reference <- model.matrix(lm(distance ~ age * Sex, as.data.frame(nlme::Orthodont)))
+  expect_equal(model.matrix(fit), reference, ignore_attr = "dimnames")
+  expect_identical(attr(model.matrix(fit), "assign"), 0:3)
+  expect_identical(ncol(model.matrix(shared_fit("dropped"))), 3L)
+  expect_identical(dim(model.matrix(fit, "random")), c(108L, 54L))
+})
+
+test_that("the frame holds fixed, random and grouping variables", {
+  expect_setequal(names(model.frame(shared_fit("slope"))), c("distance", "age", "Sex", "Subject"))
+  expect_setequal(names(model.frame(shared_fit("slope"), fixed.only = TRUE)), c("distance", "age", "Sex"))
+})
+
+test_that("weights are ones or those given, padded after na.exclude", {
+  expect_identical(weights(shared_fit("slope")), rep(1, 108))
+  expect_equal(weights(shared_fit("weighted")), nlme::Orthodont$age / 10)
+  data <- transform(as.data.frame(nlme::Orthodont), w = age)
+  data$distance[5] <- NA
+  fit <- lmm(distance ~ age + (1 | Subject), data, weights = w, na.action = na.exclude)
+  expect_identical(which(is.na(weights(fit))), 5L)
+})
+
+test_that("family and call are those of the fit", {
+  expect_identical(family(shared_fit("slope"))$link, "identity")
+  expect_identical(as.character(getCall(shared_fit("slope"))[[1]]), "lmm")
+})
