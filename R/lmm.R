@@ -2,7 +2,7 @@
 #'
 #' Estimates the covariance parameters \eqn{\theta}, the fixed effects \eqn{\beta} and \eqn{\sigma} of
 #' \eqn{y = X\beta + Zb + e} by minimising the profiled REML criterion (or, with `REML = FALSE`, minus twice the
-#' profiled log-likelihood). The model and all symbols are defined in `vignette("model", "ferrite")`.
+#' profiled log-likelihood). The model and all symbols are defined in `vignette("ferrite", "ferrite")`.
 #'
 #' @param formula Two-sided formula; its right-hand side is a formula as in [lm()] plus random terms
 #'   `(columns | factor)` in parentheses, at least one. See *Random terms*. `.` stands for all columns of `data` that

@@ -48,7 +48,8 @@ compare <- function(id) {
     sigma = relative(sigma(fit), reference$sigma), theta = relative(fit$theta, unlist(reference$theta)),
     varcov = max(mapply(relative, varcov, theirs)),
     AIC = AIC(fit) - reference$AIC, BIC = BIC(fit) - reference$BIC,
-    singular = isSingular(fit) == reference$singular, evaluations = fit$convergence$evaluations, seconds = seconds
+    singular = isSingular(fit) == reference$singular, evaluations = fit$convergence$evaluations,
+    seconds = seconds
   )
 }
 
@@ -63,5 +64,6 @@ table <- do.call(rbind, lapply(ids, function(id) {
 options(width = 200, digits = 3)
 print(table, row.names = FALSE)
 cat("models:", nrow(table), "of", length(ids), "\n")
-print(vapply(table[c("criterion", "beta", "vcov", "sigma", "theta", "varcov", "AIC", "BIC")], function(x) max(abs(x)), 0))
+worst <- c("criterion", "beta", "vcov", "sigma", "theta", "varcov", "AIC", "BIC")
+print(vapply(table[worst], function(x) max(abs(x)), 0))
 if (length(args) > 1L) utils::write.csv(table, args[[2L]], row.names = FALSE)

@@ -19,8 +19,8 @@ values <- c(
   TARGET_DIR = if (nzchar(shared)) shared else "$(CURDIR)/rust/target",
   # Objects that R's checks would scan go before they look; a directory of one's own stays.
   CLEAN_TARGET = if (debug || nzchar(shared)) "" else "\"$(TARGET_DIR)\"",
-  # Symbols are three quarters of the library. Apple's strip and GNU's agree on -S.
-  STRIP = if (debug) "" else "-S"
+  # Debugging information and names of internal functions; R's checks want to see those of the functions called.
+  STRIP = if (debug) "" else "-S -x"
 )
 
 template <- if (windows) "src/Makevars.win.in" else "src/Makevars.in"

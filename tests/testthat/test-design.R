@@ -98,7 +98,7 @@ test_that("`||` makes one term of each column, also of factors and polynomials",
   expect_length(design$factors, 1)
 })
 
-test_that("terms are ordered by decreasing number of levels, and ties are reversed where the order changes, as in lme4", {
+test_that("terms are ordered by decreasing levels; ties are reversed where the order changes, as in lme4", {
   terms <- design_for(y ~ x + (x || a) + (1 | b) + (0 + x | b), front_data())$terms
   expect_identical(vapply(terms, `[[`, "", "group"), c("b", "b", "a", "a"))
   expect_identical(vapply(terms, `[[`, "", "effects"), c("x", "(Intercept)", "x", "(Intercept)"))

@@ -45,8 +45,12 @@ pub(crate) fn minimise(model: &mut Model, options: &FitOptions, watch: &Watch) -
     }
     let (point, _) =
         best.ok_or_else(|| Error::Internal("the criterion is not defined at any starting point".into()))?;
-    search.check_sigma(&point.x)?;
-    search.settle(point, tried)
+    search.check_sigma(&point.x, identify::PERFECT)?;
+    let minimum = search.settle(point, tried)?;
+    if matches!(minimum.convergence.status, Status::Stalled | Status::MaxEvaluations) {
+        search.check_sigma(&minimum.theta, identify::VANISHING)?;
+    }
+    Ok(minimum)
 }
 
 impl Search<'_> {

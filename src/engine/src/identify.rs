@@ -8,17 +8,19 @@ use crate::optim::newton::Polished;
 use crate::search::Search;
 
 /// sigma^2 beside the variance of the response that is zero to working precision.
-const PERFECT: f64 = 1e-13;
+pub(crate) const PERFECT: f64 = 1e-13;
+/// The same where the search did not end: sigma^2 is on its way to zero.
+pub(crate) const VANISHING: f64 = 1e-6;
 /// Curvature beside the largest from which a direction is worth a closer look.
 const SUSPECT: f64 = 1e-3;
 
 impl Search<'_> {
-    pub(crate) fn check_sigma(&mut self, theta: &[f64]) -> Result<()> {
+    pub(crate) fn check_sigma(&mut self, theta: &[f64], limit: f64) -> Result<()> {
         let mut blocks = self.model.layout.zeros();
         self.model.layout.fill(theta, &mut blocks);
         let value = self.model.value(&blocks, self.options.criterion)?;
         let response = self.model.a.gram[self.model.a.gram.len() - 1] / self.model.a.n as f64;
-        if value.pls.pwrss / self.model.nu(self.options.criterion) < PERFECT * response {
+        if value.pls.pwrss / self.model.nu(self.options.criterion) < limit * response {
             return Err(Error::PerfectFit { reason: "random" });
         }
         Ok(())

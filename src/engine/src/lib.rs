@@ -11,6 +11,8 @@
 #![forbid(unsafe_code)]
 
 mod accumulate;
+mod assemble;
+mod basis;
 mod block;
 mod boundary;
 mod cells;
@@ -25,6 +27,8 @@ mod factor;
 mod fit;
 mod gradient;
 mod identify;
+mod inverse;
+mod levels;
 mod model;
 mod optim;
 mod options;

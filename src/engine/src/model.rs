@@ -3,7 +3,8 @@
 use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::factor::Workspace;
-use crate::gradient::{Gamma, Inverse};
+use crate::gradient::{Gamma, Solved};
+use crate::inverse::Inverse;
 use crate::options::{Criterion, FitOptions};
 use crate::pls::{self, Pls};
 use crate::structure::Structure;
@@ -146,7 +147,8 @@ impl Model {
         let Model { a, s, w, workers, inverse, .. } = self;
         let gamma = workers.run(|| -> Result<Gamma> {
             inverse.update(s, a, w)?;
-            Ok(inverse.gamma(s, a, w, t, &value.pls, sigma2, kind == Criterion::Reml))
+            let at = Solved { pls: &value.pls, sigma2, reml: kind == Criterion::Reml };
+            Ok(inverse.gamma(s, a, w, t, &at))
         })?;
         Ok((value, gamma))
     }

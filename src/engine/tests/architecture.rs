@@ -7,9 +7,9 @@ use std::path::Path;
 const LAYERS: [&[&str]; 7] = [
     &["error", "options", "block", "optim", "rng", "workers", "codes"],
     &["design", "order"],
-    &["rows", "column", "cells", "accumulate", "crossprod"],
+    &["rows", "column", "basis", "cells", "levels", "accumulate", "crossprod"],
     &["structure", "theta"],
-    &["factor", "pls", "gradient", "start"],
+    &["factor", "assemble", "pls", "inverse", "gradient", "start"],
     &["model", "convergence"],
     &["search", "boundary", "identify", "fit", "estimate", "lib"],
 ];
@@ -84,6 +84,6 @@ fn the_engine_neither_prints_nor_reads_its_surroundings_nor_unwraps() {
 fn files_stay_readable() {
     for (name, text) in sources() {
         let lines = text.lines().count();
-        assert!(lines <= 400, "{name} has {lines} lines");
+        assert!(lines <= 340, "{name} has {lines} lines");
     }
 }

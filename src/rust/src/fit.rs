@@ -1,83 +1,31 @@
-//! A fit: the design out of R's lists, and the engine run where R can still be asked whether to go on.
+//! A fit, run where R can still be asked whether to go on.
 //!
-//! Reads   the lists of the seam; columns and codes stay R's memory, borrowed for the call.
-//! Writes  nothing. The engine runs on a thread of its own while R's thread polls for Ctrl-C; a small fit, which is over
-//!         before a person could press a key, runs on R's thread.
+//! Reads   a design and options. Writes nothing.
+//! Threads A small fit, which is over before a person could press a key, runs on R's thread. Otherwise the engine has a thread
+//!         of its own while R's polls for Ctrl-C. The rows are R's memory, so R waits while they are summed; from the
+//!         cross-products on nothing is borrowed, and an interrupted fit is left to end by itself after its evaluation.
 
+use std::any::Any;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{channel, RecvTimeoutError};
-use std::time::Duration;
+use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Column, Criterion, Design, Factor, Fit, FitOptions, Model, Term};
+use ferrite_engine::{Criterion, Crossprod, Design, Error, Fit, FitOptions, Model};
 
 use crate::failure::Failure;
 use crate::input;
 use crate::watch::Watch;
 
 type Read<T> = std::result::Result<T, Failure>;
+type Caught<T> = std::result::Result<ferrite_engine::Result<T>, Box<dyn Any + Send>>;
 
 /// Values up to which a fit takes less time than starting a thread is worth.
 const SMALL: usize = 50_000;
-
-/// R objects that hold the columns and codes of a design.
-pub struct Blocks {
-    x: Vec<Robj>,
-    codes: Vec<(Robj, usize)>,
-    terms: Vec<(usize, Vec<Robj>)>,
-}
-
-impl Blocks {
-    /// Takes the lists apart.
-    pub fn read(x: &Robj, factors: &Robj, terms: &Robj) -> Read<Self> {
-        let mut codes = Vec::new();
-        for factor in input::elements(factors, "factors")? {
-            codes.push((
-                input::field(&factor, "codes")?,
-                input::count(&input::field(&factor, "n_levels")?, "n_levels")?,
-            ));
-        }
-        let mut read = Vec::new();
-        for term in input::elements(terms, "terms")? {
-            let factor = input::count(&input::field(&term, "factor")?, "factor")?;
-            let factor = factor.checked_sub(1).ok_or_else(|| Failure::internal("`factor` counts from 1."))?;
-            read.push((factor, input::elements(&input::field(&term, "basis")?, "basis")?));
-        }
-        Ok(Self { x: input::elements(x, "x")?, codes, terms: read })
-    }
-
-    /// The design that borrows from them.
-    pub fn design<'a>(&'a self, y: &'a Robj, offset: &'a Robj, weights: &'a Robj) -> Read<Design<'a>> {
-        let y = input::doubles(y, "y")?;
-        let n = y.len();
-        let mut factors = Vec::new();
-        for (codes, levels) in &self.codes {
-            factors.push(Factor { codes: input::integers(codes, "codes")?, levels: *levels });
-        }
-        let mut terms = Vec::new();
-        for (factor, basis) in &self.terms {
-            terms.push(Term { factor: *factor, basis: columns(basis, n)? });
-        }
-        let mut design = Design::new(y, columns(&self.x, n)?, factors, terms);
-        design.offset = input::optional_doubles(offset, "offset")?;
-        design.weights = input::optional_doubles(weights, "weights")?;
-        Ok(design)
-    }
-}
-
-/// Columns of blocks: a scalar is the constant, a vector one column, a matrix its columns.
-fn columns<'a>(blocks: &'a [Robj], n: usize) -> Read<Vec<Column<'a>>> {
-    let mut out = Vec::new();
-    for block in blocks {
-        let values = input::doubles(block, "a block of columns")?;
-        match values.len() {
-            1 if n != 1 => out.push(Column::Constant),
-            length if n > 0 && length % n == 0 => out.extend(values.chunks_exact(n).map(Column::Values)),
-            length => return Err(Failure::internal(format!("A block of {length} values for {n} rows."))),
-        }
-    }
-    Ok(out)
-}
+/// How long R's thread sleeps between two looks.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// The options of a fit.
 pub fn options(list: &Robj) -> Read<FitOptions> {
@@ -95,31 +43,54 @@ pub fn options(list: &Robj) -> Read<FitOptions> {
 
 /// Fits, watching for Ctrl-C.
 pub fn run(design: &Design<'_>, options: &FitOptions, mut watch: Watch) -> Read<(Fit, Model)> {
-    let shared = ferrite_engine::Watch::default();
     let columns = design.x.len() + design.terms.iter().map(|t| t.basis.len()).sum::<usize>();
     if design.n() * columns <= SMALL {
-        return Ok(ferrite_engine::fit(design, options, &shared)?);
+        return Ok(ferrite_engine::fit(design, options, &Default::default())?);
     }
-    std::thread::scope(|scope| {
-        let (send, receive) = channel();
-        let line = &shared;
-        let worker = scope.spawn(move || {
-            let result = ferrite_engine::fit(design, options, line);
-            // The receiver waits for as long as this thread lives.
-            let _ = send.send(());
-            result
+    let shared = Arc::new(ferrite_engine::Watch::default());
+    let begin = Instant::now();
+    let sums = std::thread::scope(|scope| {
+        let (done, result) = channel();
+        scope.spawn(move || {
+            let sums = catch_unwind(AssertUnwindSafe(|| Crossprod::from_design(design, options.threads)));
+            done.send(sums).is_ok()
         });
-        while receive.recv_timeout(Duration::from_millis(25)) == Err(RecvTimeoutError::Timeout) {
-            if worker.is_finished() {
-                break;
-            }
-            if !watch.poll(shared.evaluations.load(Ordering::Relaxed), options.max_evaluations) {
-                shared.stop.store(true, Ordering::Relaxed);
-            }
+        receive(&result, &mut watch, &shared, options.max_evaluations)
+    })?;
+    let summed = begin.elapsed().as_secs_f64();
+    let (done, result) = channel();
+    let (line, options) = (Arc::clone(&shared), options.clone());
+    let limit = options.max_evaluations;
+    std::thread::spawn(move || {
+        let fitted = catch_unwind(AssertUnwindSafe(|| {
+            let mut model = Model::new(sums, &options)?;
+            let mut fit = model.fit(&options, &line)?;
+            fit.timing.crossprod = summed;
+            Ok((fit, model))
+        }));
+        // Nobody listens any more after an interrupt.
+        done.send(fitted).is_ok()
+    });
+    receive(&result, &mut watch, &shared, limit)
+}
+
+/// Waits for a result and asks R from time to time; `interrupted` if the user wants to stop.
+fn receive<T>(
+    result: &Receiver<Caught<T>>,
+    watch: &mut Watch,
+    shared: &ferrite_engine::Watch,
+    limit: usize,
+) -> Read<T> {
+    loop {
+        match result.recv_timeout(PAUSE) {
+            Ok(Ok(value)) => return Ok(value?),
+            Ok(Err(payload)) => return Err(Failure::from_panic(payload)),
+            Err(RecvTimeoutError::Disconnected) => return Err(Failure::internal("The engine's thread was lost.")),
+            Err(RecvTimeoutError::Timeout) => {}
         }
-        match worker.join() {
-            Ok(result) => Ok(result?),
-            Err(payload) => Err(Failure::from_panic(payload)),
+        if !watch.poll(shared.evaluations.load(Ordering::Relaxed), limit) {
+            shared.stop.store(true, Ordering::Relaxed);
+            return Err(Error::Interrupted.into());
         }
-    })
+    }
 }

@@ -12,6 +12,7 @@ mod failure;
 mod fit;
 mod input;
 mod output;
+mod rows;
 mod watch;
 
 use failure::guard;
@@ -43,7 +44,7 @@ fn fit_lmm(
 ) -> Robj {
     guard(|| {
         let watch = Watch::new(input::optional_function(&progress, "progress")?);
-        let blocks = fit::Blocks::read(&x, &factors, &terms)?;
+        let blocks = rows::Blocks::read(&x, &factors, &terms)?;
         let design = blocks.design(&y, &offset, &weights)?;
         Ok(output::fit(&fit::run(&design, &fit::options(&options)?, watch)?))
     })

@@ -1,5 +1,6 @@
 //! The criterion from its definition: dense V = W^-1 + Z Lambda Lambda' Z', no structure, no shortcut; and small designs.
-#![allow(dead_code)]
+// Written as in the definition, index by index.
+#![allow(dead_code, clippy::needless_range_loop)]
 
 use ferrite_engine::{Column, Criterion, Design, Factor, Term};
 
