@@ -238,7 +238,7 @@ reference_fits <- list(
   ),
   oats_reml = list(
     data = "Oats", REML = TRUE, singular = FALSE,
-    formula = yield ~ nitro + Variety + (1 | Block/Variety),
+    formula = yield ~ nitro + Variety + (1 | Block / Variety),
     criterion = 578.891786957029, sigma = 12.8669534298542,
     beta = c(82.3999999999999, 73.6666666666667, 5.29166666666666, -6.87500000000002),
     se = c(8.05857199722888, 6.78147989760916, 7.07890384379034, 7.07890384379034),
@@ -292,7 +292,7 @@ reference_fits <- list(
   ),
   oxide_reml = list(
     data = "Oxide", REML = TRUE, singular = FALSE,
-    formula = Thickness ~ 1 + (1 | Lot/Wafer),
+    formula = Thickness ~ 1 + (1 | Lot / Wafer),
     criterion = 454.022069310996, sigma = 3.54534123103044,
     beta = c(2000.15277777778),
     se = c(4.23171122007254),
@@ -310,7 +310,7 @@ reference_fits <- list(
   ),
   pastes_nested_reml = list(
     data = "Pastes", REML = TRUE, singular = FALSE,
-    formula = strength ~ 1 + (1 | batch/cask),
+    formula = strength ~ 1 + (1 | batch / cask),
     criterion = 246.990745853486, sigma = 0.823407554009558,
     beta = c(60.0533333333333),
     se = c(0.676870066127725),
