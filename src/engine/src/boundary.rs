@@ -18,7 +18,9 @@ impl Search<'_> {
         let mut held: Option<Polished> = None;
         let mut f = point.f;
         let mut refused: Vec<usize> = Vec::new();
-        while let Some((term, candidate)) = self.smallest(&theta, &ranks, &refused)? {
+        // A budget that is spent leaves the point where it is; the certificate still says what it is worth.
+        while self.remaining() > 0 {
+            let Some((term, candidate)) = self.smallest(&theta, &ranks, &refused)? else { break };
             ranks[term] -= 1;
             let tolerance = 1e-7 + 10.0 * NOISE * (1.0 + f.abs());
             let accepted = match self.polish(&candidate, &ranks)? {

@@ -173,7 +173,7 @@ impl Model {
         (TermFit { q, levels, varcov, b, u, condvar, rank }, lower)
     }
 
-    fn first_row(&self, factor: usize) -> usize {
+    pub(crate) fn first_row(&self, factor: usize) -> usize {
         let chain = self.s.chain.iter().find(|l| l.factor == factor).map(|l| l.row);
         chain
             .or_else(|| self.s.trail.iter().find(|t| t.factor == factor).map(|t| self.s.trail_row + t.col))

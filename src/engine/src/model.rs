@@ -118,7 +118,7 @@ impl Model {
     }
 
     /// Blocks in working coordinates (not triangular) of a theta in the user's basis.
-    fn blocks_from_user(&self, theta: &[f64]) -> Result<Blocks> {
+    pub(crate) fn blocks_from_user(&self, theta: &[f64]) -> Result<Blocks> {
         if theta.len() != self.layout.len() {
             return Err(Error::Dimension { what: "length of theta", expected: self.layout.len(), found: theta.len() });
         }
@@ -142,8 +142,18 @@ impl Model {
     }
 
     pub(crate) fn value_and_gamma(&mut self, t: &Blocks, kind: Criterion) -> Result<(Value, Gamma)> {
+        self.value_and_gamma_at(t, kind, None)
+    }
+
+    /// The same with sigma^2 held at a value instead of profiled out.
+    pub(crate) fn value_and_gamma_at(
+        &mut self,
+        t: &Blocks,
+        kind: Criterion,
+        sigma2: Option<f64>,
+    ) -> Result<(Value, Gamma)> {
         let value = self.value(t, kind)?;
-        let sigma2 = value.pls.pwrss / self.nu(kind);
+        let sigma2 = sigma2.unwrap_or(value.pls.pwrss / self.nu(kind));
         let Model { a, s, w, workers, inverse, .. } = self;
         let gamma = workers.run(|| -> Result<Gamma> {
             inverse.update(s, a, w)?;

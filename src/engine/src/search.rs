@@ -164,6 +164,7 @@ impl Search<'_> {
         let free = self.free(ranks);
         let central = self.cheap;
         let target = if central { 1e-22 } else { 1e-13 };
+        let rounds = if self.remaining() > 0 { 7 } else { 0 };
         let mut objective = self.objective(theta, free.clone());
         let mut g = vec![0.0; free.len()];
         let x: Vec<f64> = free.iter().map(|&i| theta[i]).collect();
@@ -171,7 +172,7 @@ impl Search<'_> {
         let polished = if free.is_empty() {
             Polished { point: Point { x, f, g }, hessian: vec![], eigenvalues: vec![], decrement: 0.0, steps: 0 }
         } else {
-            newton::polish(&mut objective, Point { x, f, g }, target, central, NOISE)?
+            newton::polish(&mut objective, Point { x, f, g }, target, central, NOISE, rounds)?
         };
         self.evaluations += objective.evaluations;
         self.iterations += polished.steps;

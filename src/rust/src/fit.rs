@@ -74,6 +74,11 @@ pub fn run(design: &Design<'_>, options: &FitOptions, mut watch: Watch) -> Read<
     receive(&result, &mut watch, &shared, limit)
 }
 
+/// The model of a design, for work after the fit.
+pub fn model(design: &Design<'_>, options: &FitOptions) -> Read<Model> {
+    Ok(Model::new(Crossprod::from_design(design, options.threads)?, options)?)
+}
+
 /// Waits for a result and asks R from time to time; `interrupted` if the user wants to stop.
 fn receive<T>(
     result: &Receiver<Caught<T>>,

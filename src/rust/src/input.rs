@@ -59,6 +59,14 @@ pub fn count(object: &Robj, what: &str) -> Read<usize> {
     }
 }
 
+/// A seed of 64 bits from two integers that R drew.
+pub fn seed(object: &Robj) -> Read<u64> {
+    match integers(object, "seed")? {
+        [high, low] => Ok((u64::from(*high as u32) << 32) | u64::from(*low as u32)),
+        _ => Err(expected("two integers", "seed", object)),
+    }
+}
+
 /// TRUE or FALSE.
 pub fn flag(object: &Robj, what: &str) -> Read<bool> {
     object.as_bool().ok_or_else(|| expected("TRUE or FALSE", what, object))

@@ -50,8 +50,49 @@ fn fit_lmm(
     })
 }
 
+/// Pieces for tests of fixed effects at a fitted theta: Satterthwaite's derivatives and Kenward-Roger's sums.
+#[extendr]
+fn fixed_inference(y: Robj, x: Robj, offset: Robj, weights: Robj, factors: Robj, terms: Robj, options: Robj) -> Robj {
+    guard(|| {
+        let blocks = rows::Blocks::read(&x, &factors, &terms)?;
+        let design = blocks.design(&y, &offset, &weights)?;
+        let (theta, options) = (input::field(&options, "theta")?, fit::options(&options)?);
+        let mut model = fit::model(&design, &options)?;
+        let theta = input::doubles(&theta, "theta")?;
+        match model.fixed_inference(theta, options.criterion, options.memory) {
+            Err(ferrite_engine::Error::TooLarge { bytes, .. }) => {
+                let pieces = model.fixed_inference_by_differences(theta, options.criterion)?;
+                Ok(output::fixed(&pieces, bytes))
+            }
+            pieces => Ok(output::fixed(&pieces?, 0.0)),
+        }
+    })
+}
+
+/// Draws from the null distribution of the (restricted) likelihood ratio for one variance component.
+#[extendr]
+fn simulate_rlrt(mu: Robj, xi: Robj, sizes: Robj, nsim: Robj, seed: Robj, threads: Robj) -> Robj {
+    guard(|| {
+        let sizes = input::doubles(&sizes, "sizes")?;
+        let [n, p, fixed] = sizes else { return Err(failure::Failure::internal("`sizes` must be n, p, fixed.")) };
+        let null = ferrite_engine::Null {
+            mu: input::doubles(&mu, "mu")?.to_vec(),
+            xi: input::doubles(&xi, "xi")?.to_vec(),
+            n: *n,
+            p: *p,
+            fixed: *fixed as usize,
+        };
+        let seed = input::seed(&seed)?;
+        let threads = input::count(&threads, "threads")?;
+        let draws = ferrite_engine::simulate_rlrt(&null, input::count(&nsim, "nsim")?, seed, threads)?;
+        Ok(list!(draws = draws).into_robj())
+    })
+}
+
 extendr_module! {
     mod ferrite;
     fn cross_codes;
     fn fit_lmm;
+    fn fixed_inference;
+    fn simulate_rlrt;
 }

@@ -1,7 +1,7 @@
 //! The engine's results as R lists of plain vectors; dimensions and names are R's business.
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Fit, Model, TermFit};
+use ferrite_engine::{Fit, FixedInference, Model, TermFit};
 
 /// A fit, in the shape that `R/engine.R` documents.
 pub fn fit((fit, model): &(Fit, Model)) -> Robj {
@@ -30,6 +30,22 @@ pub fn fit((fit, model): &(Fit, Model)) -> Robj {
         hessian = fit.hessian.clone(),
         structure = model.structure().to_string(),
         timing = timing.to_vec()
+    )
+    .into_robj()
+}
+
+/// Pieces for tests of fixed effects, matrices one after the other; `bytes` that Kenward-Roger would need, if it was refused.
+pub fn fixed(f: &FixedInference, bytes: f64) -> Robj {
+    let kr = match &f.kenward_roger {
+        Some(kr) => list!(p = kr.p.concat(), w = kr.w.clone(), adjusted = kr.adjusted.clone()).into_robj(),
+        None => ().into_robj(),
+    };
+    list!(
+        phi = f.phi.clone(),
+        jacobian = f.satterthwaite.jacobian.concat(),
+        covariance = f.satterthwaite.covariance.clone(),
+        kr = kr,
+        bytes = bytes
     )
     .into_robj()
 }

@@ -201,6 +201,17 @@ pub fn solve_general(mut a: Vec<f64>, mut b: Vec<f64>, n: usize) -> Option<Vec<f
     b.iter().all(|x| x.is_finite()).then_some(b)
 }
 
+/// Inverse of a square matrix by rows, by elimination; `None` if it is singular.
+pub fn solve_identity(a: &[f64], n: usize) -> Option<Vec<f64>> {
+    let mut out = vec![0.0; n * n];
+    for j in 0..n {
+        let unit = (0..n).map(|i| f64::from(u8::from(i == j))).collect();
+        let column = solve_general(a.to_vec(), unit, n)?;
+        (0..n).for_each(|i| out[i * n + j] = column[i]);
+    }
+    Some(out)
+}
+
 /// Turns `l` (lower triangular, by rows) and the rotation `o` so that a zero pivot has a zero column below it: the
 /// Cholesky factor of a singular matrix in its usual form.
 pub fn sweep_zero_pivots(l: &mut [f64], o: &mut [f64], q: usize) {

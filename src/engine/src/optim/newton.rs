@@ -58,23 +58,24 @@ pub fn hessian(objective: &mut impl Objective, point: &Point, central: bool) -> 
     Ok(h)
 }
 
-/// Newton steps from `start` until the decrement is below `target` or no longer falls.
+/// At most `rounds` Newton steps from `start` until the decrement is below `target` or no longer falls.
 pub fn polish(
     objective: &mut impl Objective,
     start: Point,
     target: f64,
     central: bool,
     noise: f64,
+    rounds: usize,
 ) -> Result<Polished> {
     let m = start.x.len();
     let mut point = start;
     let mut h = hessian(objective, &point, central)?;
     let mut moved_far = false;
     let mut steps = 0;
-    for round in 0..8 {
+    for round in 0..=rounds {
         let (values, vectors) = eigen::symmetric(&h, m)?;
         let (step, decrement) = newton_step(&point.g, &values, &vectors);
-        if decrement <= target || round == 7 {
+        if decrement <= target || round == rounds {
             return finish(objective, point, h, moved_far, central).map(|p| Polished { steps, ..p });
         }
         let mut next = Point { x: point.x.iter().zip(&step).map(|(x, s)| x - s).collect(), f: 0.0, g: vec![0.0; m] };

@@ -1,0 +1,59 @@
+# THE SEAM of what is computed after a fit. As engine.R: designs and indices in, plain lists out, failures as conditions.
+
+# The arguments that every call on a fitted model begins with.
+model_arguments <- function(fit, threads = fit$control$threads) {
+  design <- design_of(fit)
+  options <- list(
+    reml = fit$REML, threads = threads, start = NULL, max_evaluations = fit$control$max_evaluations,
+    tolerance = fit$control$tolerance, memory = fit$control$memory, theta = as.double(unname(fit$theta))
+  )
+  list(
+    design = design, options = options,
+    factors = lapply(design$factors, function(factor) list(codes = factor$codes, n_levels = factor$n_levels)),
+    terms = lapply(design$terms, function(term) list(factor = term$factor, basis = term$basis))
+  )
+}
+
+#' Pieces for tests of fixed effects
+#'
+#' @param fit A fitted model.
+#' @param kr Whether Kenward-Roger's pieces are wanted; they need REML and memory for the largest connected set of levels.
+#' @returns `phi` (r x r), `free` (`jac` r x r x K, `cov` K x K: Satterthwaite), `kr` (`NULL`, or `P` r x r x m, `W` m x m,
+#'   `phi_adjusted` r x r), `kr_bytes` and `kr_reason` (`NULL` or `"memory"`) when `kr` is `NULL` for want of memory.
+#' @noRd
+infer_fixed <- function(fit, kr = TRUE, call = sys.call(-1)) {
+  a <- model_arguments(fit)
+  design <- a$design
+  raw <- call_engine(.Call(
+    wrap__fixed_inference, design$y, design$x, design$offset, design$weights, a$factors, a$terms, a$options
+  ))
+  if (!is.null(raw$failure)) raise_failure(raw$failure, design, fit$frame, call)
+  r <- length(fit$kept)
+  names <- list(names(fit$beta)[fit$kept], names(fit$beta)[fit$kept])
+  square <- function(x) matrix(x, r, r, dimnames = names)
+  k <- as.integer(round(sqrt(length(raw$covariance))))
+  out <- list(
+    phi = square(raw$phi),
+    free = list(jac = array(raw$jacobian, c(r, r, k)), cov = matrix(raw$covariance, k, k))
+  )
+  if (kr && !is.null(raw$kr)) {
+    m <- as.integer(round(sqrt(length(raw$kr$w))))
+    out$kr <- list(P = array(raw$kr$p, c(r, r, m)), W = matrix(raw$kr$w, m, m), phi_adjusted = square(raw$kr$adjusted))
+  }
+  if (raw$bytes > 0) out[c("kr_bytes", "kr_reason")] <- list(raw$bytes, "memory")
+  out
+}
+
+# Draws of the (restricted) likelihood ratio of one variance component under its null hypothesis. `mu`: eigenvalues of
+# Z'MZ; `xi`: those of Z'Z for a likelihood ratio by ML, none for REML; `fixed`: fixed effects tested along with it.
+simulate_rlrt <- function(mu, xi, n, p, fixed = 0, nsim = 10000L, seed = draw_seed(), threads = 2L) {
+  raw <- call_engine(.Call(
+    wrap__simulate_rlrt, as.double(mu), as.double(xi), as.double(c(n, p, fixed)), as.integer(nsim), seed,
+    as.integer(threads)
+  ))
+  if (!is.null(raw$failure)) raise_failure(raw$failure, NULL, NULL, sys.call(-1))
+  raw$draws
+}
+
+# Two integers from R's generator, so that set.seed() holds for the engine's streams.
+draw_seed <- function() sample.int(.Machine$integer.max, 2L)

@@ -1,0 +1,158 @@
+//! Connected components of the levels, and K = Z'V^-1Z within each.
+//!
+//! Two levels are connected if a row has both; between components K is zero. One grouping factor: every level is a
+//! component. Nested factors: one component a level of the outermost. Crossed factors: usually one in all.
+
+use crate::block::dense;
+use crate::block::small;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::theta::Blocks;
+use faer::Par;
+
+/// Levels that are connected by rows.
+#[derive(Clone, Debug, Default)]
+pub struct Component {
+    /// Factor, level, first local column.
+    pub members: Vec<(usize, usize, usize)>,
+    /// Columns.
+    pub size: usize,
+}
+
+/// The components of a model.
+pub fn components(model: &Model) -> Vec<Component> {
+    let a = &model.a;
+    let first: Vec<usize> = a
+        .factors
+        .iter()
+        .scan(0, |next, f| {
+            let at = *next;
+            *next += f.levels;
+            Some(at)
+        })
+        .collect();
+    let total = a.factors.iter().map(|f| f.levels).sum();
+    let mut parent: Vec<usize> = (0..total).collect();
+    for p in &a.pairs {
+        for j in 0..p.starts.len() - 1 {
+            for &l in &p.cols[p.starts[j]..p.starts[j + 1]] {
+                let (x, y) = (root(&mut parent, first[p.f] + j), root(&mut parent, first[p.g] + l as usize));
+                parent[x.max(y)] = x.min(y);
+            }
+        }
+    }
+    let mut place = vec![usize::MAX; total];
+    let mut out: Vec<Component> = Vec::new();
+    for (f, sums) in a.factors.iter().enumerate() {
+        for level in 0..sums.levels {
+            let r = root(&mut parent, first[f] + level);
+            if place[r] == usize::MAX {
+                place[r] = out.len();
+                out.push(Component::default());
+            }
+            let c = &mut out[place[r]];
+            c.members.push((f, level, c.size));
+            c.size += sums.q;
+        }
+    }
+    out
+}
+
+fn root(parent: &mut [usize], mut i: usize) -> usize {
+    while parent[i] != i {
+        parent[i] = parent[parent[i]];
+        i = parent[i];
+    }
+    i
+}
+
+/// Bytes that the largest component needs.
+pub fn bytes(components: &[Component]) -> f64 {
+    let largest = components.iter().map(|c| c.size).max().unwrap_or(0) as f64;
+    4.0 * 8.0 * largest * largest
+}
+
+/// Finds cells of a component quickly: local column of every level of the model.
+pub struct Locator {
+    local: Vec<Vec<usize>>,
+}
+
+impl Locator {
+    /// Local columns of all levels.
+    pub fn new(model: &Model, components: &[Component]) -> Locator {
+        let mut local: Vec<Vec<usize>> = model.a.factors.iter().map(|f| vec![0; f.levels]).collect();
+        for c in components {
+            for &(f, level, at) in &c.members {
+                local[f][level] = at;
+            }
+        }
+        Locator { local }
+    }
+}
+
+/// K of one component for V scaled by sigma^2 (so that K is that of V / sigma^2), by rows, size x size.
+///
+/// # Errors
+/// [`Error::NotPositiveDefinite`] at a theta where M is not positive definite.
+pub fn covariance(model: &Model, c: &Component, at: &Locator, t: &Blocks) -> Result<Vec<f64>> {
+    let (a, n) = (&model.a, c.size);
+    let mut z = vec![0.0; n * n];
+    for &(f, level, here) in &c.members {
+        let q = a.factors[f].q;
+        for r in 0..q {
+            let from = level * q * q + r * q;
+            z[(here + r) * n + here..(here + r) * n + here + q].copy_from_slice(&a.factors[f].diag[from..from + q]);
+        }
+        for p in a.pairs.iter().filter(|p| p.f == f) {
+            let qg = a.factors[p.g].q;
+            for cell in p.starts[level]..p.starts[level + 1] {
+                let there = at.local[p.g][p.cols[cell] as usize];
+                for r in 0..q {
+                    for s in 0..qg {
+                        let x = p.blocks[cell * q * qg + r * qg + s];
+                        z[(here + r) * n + there + s] = x;
+                        z[(there + s) * n + here + r] = x;
+                    }
+                }
+            }
+        }
+    }
+    // B = Lambda'Z'WZ, M = B Lambda + I, both by rows.
+    let mut b = vec![0.0; n * n];
+    for &(f, _, here) in &c.members {
+        let q = a.factors[f].q;
+        let rows = here * n..(here + q) * n;
+        small::mul_transposed(&mut b[rows.clone()], &t[f], &z[rows], q, q, n, 1.0);
+    }
+    let mut m = vec![0.0; n * n];
+    for &(f, _, here) in &c.members {
+        let q = a.factors[f].q;
+        for i in 0..n {
+            for s in 0..q {
+                m[i * n + here + s] = (0..q).map(|r| b[i * n + here + r] * t[f][r * q + s]).sum();
+            }
+        }
+    }
+    (0..n).for_each(|i| m[i * n + i] += 1.0);
+    if n <= 24 {
+        if !small::cholesky(&mut m, n) {
+            return Err(Error::NotPositiveDefinite);
+        }
+        small::solve_lower(&m, n, &mut b, n);
+        let mut k = z;
+        small::mul_transposed(&mut k, &b.clone(), &b, n, n, n, -1.0);
+        return Ok(k);
+    }
+    let mut factor = dense::Dense::new(n, model.workers.count());
+    factor.values = m;
+    factor.factor()?;
+    factor.forward(&mut b, n);
+    let mut k = z;
+    dense::add_gram(&mut k, &b, n, n, -1.0, Par::Seq);
+    for j in 0..n {
+        for i in j + 1..n {
+            k[i * n + j] = k[j * n + i];
+        }
+    }
+    Ok(k)
+}

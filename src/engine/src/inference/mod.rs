@@ -1,0 +1,9 @@
+//! Inference about a fit, from q- and p-sized quantities only: no matrix with a side of n is ever formed.
+//!
+//! Everything here takes a [`crate::Model`] and a theta and makes its own workspace; a [`crate::Fit`] is never changed.
+
+pub mod component;
+mod differences;
+pub mod fixed;
+pub mod information;
+pub mod rlrt;
