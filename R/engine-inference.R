@@ -1,10 +1,10 @@
-# THE SEAM of what is computed after a fit. As engine.R: designs and indices in, plain lists out, failures as conditions.
+# THE SEAM of what is computed after a fit. As engine.R: designs and indices in, lists out, failures as conditions.
 
 # The arguments that every call on a fitted model begins with.
 model_arguments <- function(fit, threads = fit$control$threads) {
   design <- design_of(fit)
   options <- list(
-    reml = fit$REML, threads = threads, start = NULL, max_evaluations = fit$control$max_evaluations,
+    reml = fit$REML, threads = as.integer(threads), start = NULL, max_evaluations = fit$control$max_evaluations,
     tolerance = fit$control$tolerance, memory = fit$control$memory, theta = as.double(unname(fit$theta))
   )
   list(
@@ -17,9 +17,9 @@ model_arguments <- function(fit, threads = fit$control$threads) {
 #' Pieces for tests of fixed effects
 #'
 #' @param fit A fitted model.
-#' @param kr Whether Kenward-Roger's pieces are wanted; they need REML and memory for the largest connected set of levels.
-#' @returns `phi` (r x r), `free` (`jac` r x r x K, `cov` K x K: Satterthwaite), `kr` (`NULL`, or `P` r x r x m, `W` m x m,
-#'   `phi_adjusted` r x r), `kr_bytes` and `kr_reason` (`NULL` or `"memory"`) when `kr` is `NULL` for want of memory.
+#' @param kr Whether Kenward-Roger's pieces are wanted: by REML, if the largest connected set of levels fits in memory.
+#' @returns `phi` (r x r), `free` (`jac` r x r x K, `cov` K x K: Satterthwaite), `kr` (`NULL`, or `P` r x r x m,
+#'   `W` m x m, `phi_adjusted` r x r), `kr_bytes` and `kr_reason` (`NULL` or `"memory"`) when `kr` is `NULL` for want of memory.
 #' @noRd
 infer_fixed <- function(fit, kr = TRUE, call = sys.call(-1)) {
   a <- model_arguments(fit)
@@ -57,3 +57,45 @@ simulate_rlrt <- function(mu, xi, n, p, fixed = 0, nsim = 10000L, seed = draw_se
 
 # Two integers from R's generator, so that set.seed() holds for the engine's streams.
 draw_seed <- function() sample.int(.Machine$integer.max, 2L)
+
+#' Profiles
+#'
+#' @param targets List of integer vectors: `c(1, term, column)` for a standard deviation, `c(2, term, a, b)` for a
+#'   correlation, `3` for sigma, `c(4, k)` for the k-th kept coefficient (only for a fit by ML).
+#' @param zetas Rising positive square roots of the rise of the criterion.
+#' @returns A list as long as `targets`: `estimate`, and `lower` and `upper` values at each zeta (an edge of the
+#'   parameter space where that comes first, NaN where a value was not found).
+#' @noRd
+profile_engine <- function(fit, targets, zetas, call = sys.call(-1)) {
+  a <- model_arguments(fit)
+  design <- a$design
+  what <- list(targets = lapply(targets, as.integer), zetas = as.double(zetas))
+  raw <- call_engine(.Call(
+    wrap__profile_lmm, design$y, design$x, design$offset, design$weights, a$factors, a$terms, a$options, what
+  ))
+  if (!is.null(raw$failure)) raise_failure(raw$failure, design, fit$frame, call)
+  raw
+}
+
+#' Parametric bootstrap
+#'
+#' @param seed Two integers, from `draw_seed()`.
+#' @returns `index` (numbers of the finished replicates), matrices `theta` and `beta` with a row a replicate, `sigma`,
+#'   `criterion`, `certified`. After an interrupt: what was done by then.
+#' @noRd
+bootstrap_engine <- function(fit, nsim, seed = draw_seed(), threads = fit$control$threads, progress = FALSE,
+                             call = sys.call(-1)) {
+  a <- model_arguments(fit, threads)
+  design <- a$design
+  meter <- progress_meter(progress)
+  on.exit(meter$close())
+  raw <- call_engine(.Call(
+    wrap__bootstrap_lmm, design$y, design$x, design$offset, design$weights, a$factors, a$terms, a$options,
+    list(nsim = as.integer(nsim), seed = seed), meter$report
+  ))
+  if (!is.null(raw$failure)) raise_failure(raw$failure, design, fit$frame, call)
+  n <- length(raw$index)
+  raw$theta <- matrix(raw$theta, n, length(fit$theta), dimnames = list(NULL, names(fit$theta)))
+  raw$beta <- matrix(raw$beta, n, length(fit$kept), dimnames = list(NULL, names(fit$beta)[fit$kept]))
+  raw
+}

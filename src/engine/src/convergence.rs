@@ -60,6 +60,24 @@ pub struct Convergence {
     pub ranks: Vec<usize>,
 }
 
+impl Convergence {
+    /// For estimates at a theta that no search has found.
+    pub(crate) fn unknown(ranks: Vec<usize>, m: usize) -> Convergence {
+        Convergence {
+            status: Status::Stalled,
+            evaluations: 0,
+            iterations: 0,
+            starts: 0,
+            decrement: f64::NAN,
+            gradient: f64::NAN,
+            kkt: None,
+            hessian: vec![f64::NAN; m * m],
+            eigenvalues: Vec::new(),
+            ranks,
+        }
+    }
+}
+
 /// The score on the null space of one term.
 pub(crate) struct Edge {
     /// Smallest eigenvalue of the scaled score; negative: a direction in which the criterion falls.

@@ -89,6 +89,25 @@ impl Model {
         Ok(fit)
     }
 
+    /// The estimates at a given theta (user's basis), with a certificate that says nothing: for work after a fit.
+    ///
+    /// # Errors
+    /// [`crate::Error::Dimension`] for a theta of the wrong length.
+    pub fn at(&mut self, theta: &[f64], kind: Criterion) -> Result<Fit> {
+        let blocks = self.blocks_from_user(theta)?;
+        let mut lower = self.layout.zeros();
+        let mut ranks = Vec::new();
+        for (k, &(_, _, q)) in self.layout.terms.clone().iter().enumerate() {
+            let l = small::lower_from_product(&self.layout.term_block(&blocks, k), q).0;
+            ranks.push((0..q).filter(|i| l[i * q + i] != 0.0).count());
+            self.layout.set_term_block(&mut lower, k, &l);
+        }
+        let convergence = Convergence::unknown(ranks, self.layout.len());
+        let mut fit = self.estimates(Minimum { theta: self.layout.theta(&lower), convergence }, kind)?;
+        fit.theta = theta.to_vec();
+        Ok(fit)
+    }
+
     fn estimates(&mut self, minimum: Minimum, kind: Criterion) -> Result<Fit> {
         let mut blocks = self.layout.zeros();
         self.layout.fill(&minimum.theta, &mut blocks);

@@ -1,5 +1,6 @@
 //! A model ready to be evaluated: cross-products, their structure and the workspace of one evaluation.
 
+use crate::block::small;
 use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::factor::Workspace;
@@ -110,7 +111,7 @@ impl Model {
             let block = self.layout.term_block(&gamma.total, k);
             let map = theta::working_from_user(term);
             let mut product = vec![0.0; q * q];
-            crate::block::small::mul_transposed(&mut product, &map, &block, q, q, q, 2.0 * g);
+            small::mul_transposed(&mut product, &map, &block, q, q, q, 2.0 * g);
             self.layout.set_term_block(&mut turned, k, &product);
         }
         self.layout.pick(&turned, out);
@@ -129,7 +130,7 @@ impl Model {
             let block = self.layout.term_block(&t, k);
             let mut product = vec![0.0; q * q];
             let g = self.a.coordinates.weight_mean.sqrt();
-            crate::block::small::mul(&mut product, &theta::working_from_user(term), &block, q, q, q, g);
+            small::mul(&mut product, &theta::working_from_user(term), &block, q, q, q, g);
             self.layout.set_term_block(&mut t, k, &product);
         }
         Ok(t)
@@ -161,6 +162,40 @@ impl Model {
             Ok(inverse.gamma(s, a, w, t, &at))
         })?;
         Ok((value, gamma))
+    }
+
+    /// The ML criterion and Gamma with the user's kept coefficient `k` held at `value`.
+    pub(crate) fn constrained_ml(&mut self, t: &Blocks, k: usize, value: f64) -> Result<(f64, Gamma)> {
+        let mut solved = self.value(t, Criterion::Ml)?;
+        let p = self.a.p;
+        let jacobian = theta::jacobian(&self.a.coordinates.x);
+        // C^-1 a by two triangular solves; the residual sum of squares rises by (a'beta - value)^2 / a'C^-1a.
+        let a: Vec<f64> = jacobian[k * p..(k + 1) * p].iter().map(|x| x * self.a.coordinates.y_scale).collect();
+        let mut direction = a.clone();
+        small::solve_lower(&solved.pls.rx, p, &mut direction, 1);
+        small::solve_lower_transposed(&solved.pls.rx, p, &mut direction, 1);
+        let length: f64 = a.iter().zip(&direction).map(|(x, y)| x * y).sum();
+        let distance = theta::fixed_to_user(&self.a.coordinates, &solved.pls.beta)[k] - value;
+        solved.pls.beta.iter_mut().zip(&direction).for_each(|(b, d)| *b -= d * distance / length);
+        solved.pls.pwrss += distance * distance / length;
+        let f = self.assemble(&solved.pls, Criterion::Ml);
+        let sigma2 = solved.pls.pwrss / self.nu(Criterion::Ml);
+        let Model { a, s, w, workers, inverse, .. } = self;
+        let gamma = workers.run(|| -> Result<Gamma> {
+            inverse.update(s, a, w)?;
+            Ok(inverse.gamma(s, a, w, t, &Solved { pls: &solved.pls, sigma2, reml: false }))
+        })?;
+        Ok((f, gamma))
+    }
+
+    /// Standard error of the user's kept coefficient `k` at the point that was evaluated last, roughly: from the
+    /// cross-products alone, for a first step.
+    pub(crate) fn standard_error(&self, k: usize) -> Result<f64> {
+        let (c, p) = (&self.a.coordinates, self.a.p);
+        let jacobian = theta::jacobian(&c.x);
+        let length: f64 = jacobian[k * p..(k + 1) * p].iter().map(|x| x * x).sum::<f64>().sqrt();
+        let spread = (self.a.gram[self.a.gram.len() - 1] / self.a.n as f64).sqrt();
+        Ok(length * c.y_scale * spread / (self.a.n as f64).sqrt())
     }
 
     /// log|C| for X as it was given.

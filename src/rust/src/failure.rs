@@ -27,6 +27,11 @@ impl Failure {
         Self { class: "internal", message: message.into(), data: Vec::new() }
     }
 
+    /// True if the user asked to stop.
+    pub fn is_interrupt(&self) -> bool {
+        self.class == "interrupted"
+    }
+
     /// A caught panic: its text, as an internal failure.
     pub fn from_panic(payload: Box<dyn Any + Send>) -> Self {
         let text = match payload.downcast_ref::<&str>() {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Criterion, Crossprod, Design, Error, Fit, FitOptions, Model};
+use ferrite_engine::{Criterion, Crossprod, Design, Error, Fit, FitOptions, Model, Replicate};
 
 use crate::failure::Failure;
 use crate::input;
@@ -72,6 +72,31 @@ pub fn run(design: &Design<'_>, options: &FitOptions, mut watch: Watch) -> Read<
         done.send(fitted).is_ok()
     });
     receive(&result, &mut watch, &shared, limit)
+}
+
+/// Bootstraps, watching for Ctrl-C: what is done by then is kept.
+pub fn bootstrap(
+    design: &Design<'_>,
+    options: &FitOptions,
+    theta: &[f64],
+    (draws, seed): (usize, u64),
+    mut watch: Watch,
+) -> Read<Vec<Option<Replicate>>> {
+    let sums = Crossprod::from_design(design, options.threads)?;
+    let fit = Model::new(sums.clone(), options)?.at(theta, options.criterion)?;
+    let shared = Arc::new(ferrite_engine::Watch::default());
+    let (line, options) = (Arc::clone(&shared), options.clone());
+    let (done, result) = channel();
+    std::thread::spawn(move || {
+        let draws =
+            catch_unwind(AssertUnwindSafe(|| ferrite_engine::bootstrap(&sums, &fit, &options, draws, seed, &line)));
+        done.send(draws).is_ok()
+    });
+    // An interrupt stops the drawing; the thread then ends after the replicates it is in, with all that are done.
+    match receive(&result, &mut watch, &shared, draws) {
+        Err(failure) if failure.is_interrupt() => receive(&result, &mut Watch::new(None), &shared, draws),
+        other => other,
+    }
 }
 
 /// The model of a design, for work after the fit.

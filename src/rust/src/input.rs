@@ -6,6 +6,7 @@
 //! Not here: sizes, ranges and missing values; the engine checks those.
 
 use extendr_api::prelude::*;
+use ferrite_engine::Target;
 
 use crate::failure::Failure;
 
@@ -64,6 +65,18 @@ pub fn seed(object: &Robj) -> Read<u64> {
     match integers(object, "seed")? {
         [high, low] => Ok((u64::from(*high as u32) << 32) | u64::from(*low as u32)),
         _ => Err(expected("two integers", "seed", object)),
+    }
+}
+
+/// What a profile holds: integers kind (1 sd, 2 correlation, 3 sigma, 4 coefficient) and indices from 1.
+pub fn target(object: &Robj) -> Read<Target> {
+    let index = |i: &i32| (*i as usize).wrapping_sub(1);
+    match integers(object, "target")? {
+        [1, term, column] => Ok(Target::Sd { term: index(term), column: index(column) }),
+        [2, term, a, b] => Ok(Target::Correlation { term: index(term), columns: (index(a), index(b)) }),
+        [3] => Ok(Target::Sigma),
+        [4, k] => Ok(Target::Coefficient(index(k))),
+        _ => Err(expected("a target", "target", object)),
     }
 }
 

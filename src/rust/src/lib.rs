@@ -69,6 +69,59 @@ fn fixed_inference(y: Robj, x: Robj, offset: Robj, weights: Robj, factors: Robj,
     })
 }
 
+/// Profile of one quantity at a fitted theta: its values where the criterion has risen by zeta^2, on both sides.
+#[extendr]
+fn profile_lmm(
+    y: Robj,
+    x: Robj,
+    offset: Robj,
+    weights: Robj,
+    factors: Robj,
+    terms: Robj,
+    options: Robj,
+    what: Robj,
+) -> Robj {
+    guard(|| {
+        let blocks = rows::Blocks::read(&x, &factors, &terms)?;
+        let design = blocks.design(&y, &offset, &weights)?;
+        let (theta, options) = (input::field(&options, "theta")?, fit::options(&options)?);
+        let theta = input::doubles(&theta, "theta")?;
+        let zetas = input::field(&what, "zetas")?;
+        let zetas = input::doubles(&zetas, "zetas")?;
+        let mut model = fit::model(&design, &options)?;
+        let mut profiles = Vec::new();
+        for target in input::elements(&input::field(&what, "targets")?, "targets")? {
+            profiles.push(output::profile(&model.profile(theta, options.criterion, input::target(&target)?, zetas)?));
+        }
+        Ok(List::from_values(profiles).into_robj())
+    })
+}
+
+/// Parametric bootstrap at a fitted theta: estimates of every replicate that was finished.
+#[extendr]
+fn bootstrap_lmm(
+    y: Robj,
+    x: Robj,
+    offset: Robj,
+    weights: Robj,
+    factors: Robj,
+    terms: Robj,
+    options: Robj,
+    what: Robj,
+    progress: Robj,
+) -> Robj {
+    guard(|| {
+        let watch = Watch::new(input::optional_function(&progress, "progress")?);
+        let blocks = rows::Blocks::read(&x, &factors, &terms)?;
+        let design = blocks.design(&y, &offset, &weights)?;
+        let (theta, options) = (input::field(&options, "theta")?, fit::options(&options)?);
+        let draws = input::count(&input::field(&what, "nsim")?, "nsim")?;
+        let seed = input::seed(&input::field(&what, "seed")?)?;
+        let theta = input::doubles(&theta, "theta")?;
+        Ok(output::replicates(&fit::bootstrap(&design, &options, theta, (draws, seed), watch)?))
+    })
+}
+
 /// Draws from the null distribution of the (restricted) likelihood ratio for one variance component.
 #[extendr]
 fn simulate_rlrt(mu: Robj, xi: Robj, sizes: Robj, nsim: Robj, seed: Robj, threads: Robj) -> Robj {
@@ -92,7 +145,9 @@ fn simulate_rlrt(mu: Robj, xi: Robj, sizes: Robj, nsim: Robj, seed: Robj, thread
 extendr_module! {
     mod ferrite;
     fn cross_codes;
+    fn bootstrap_lmm;
     fn fit_lmm;
     fn fixed_inference;
+    fn profile_lmm;
     fn simulate_rlrt;
 }

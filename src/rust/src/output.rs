@@ -1,7 +1,7 @@
 //! The engine's results as R lists of plain vectors; dimensions and names are R's business.
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Fit, FixedInference, Model, TermFit};
+use ferrite_engine::{Fit, FixedInference, Model, Profile, Replicate, TermFit};
 
 /// A fit, in the shape that `R/engine.R` documents.
 pub fn fit((fit, model): &(Fit, Model)) -> Robj {
@@ -48,6 +48,30 @@ pub fn fixed(f: &FixedInference, bytes: f64) -> Robj {
         bytes = bytes
     )
     .into_robj()
+}
+
+/// Replicates of a bootstrap: matrices with a row a finished replicate, and the numbers of those.
+pub fn replicates(all: &[Option<Replicate>]) -> Robj {
+    let done: Vec<(i32, &Replicate)> = (1..).zip(all).filter_map(|(i, r)| r.as_ref().map(|r| (i, r))).collect();
+    let matrix = |of: &dyn Fn(&Replicate) -> Vec<f64>| -> Vec<f64> {
+        let rows: Vec<f64> = done.iter().flat_map(|(_, r)| of(r)).collect();
+        let q = rows.len() / done.len().max(1);
+        by_columns(&rows, done.len(), q)
+    };
+    list!(
+        index = done.iter().map(|(i, _)| *i).collect::<Vec<i32>>(),
+        theta = matrix(&|r| r.theta.clone()),
+        beta = matrix(&|r| r.beta.clone()),
+        sigma = matrix(&|r| vec![r.sigma]),
+        criterion = matrix(&|r| vec![r.criterion]),
+        certified = done.iter().map(|(_, r)| r.certified).collect::<Vec<bool>>()
+    )
+    .into_robj()
+}
+
+/// A profile.
+pub fn profile(p: &Profile) -> Robj {
+    list!(estimate = p.estimate, lower = p.lower.clone(), upper = p.upper.clone()).into_robj()
 }
 
 fn term(t: &TermFit) -> Robj {

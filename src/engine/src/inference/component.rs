@@ -90,11 +90,8 @@ impl Locator {
     }
 }
 
-/// K of one component for V scaled by sigma^2 (so that K is that of V / sigma^2), by rows, size x size.
-///
-/// # Errors
-/// [`Error::NotPositiveDefinite`] at a theta where M is not positive definite.
-pub fn covariance(model: &Model, c: &Component, at: &Locator, t: &Blocks) -> Result<Vec<f64>> {
+/// Z'WZ of one component, by rows, size x size.
+pub fn cross(model: &Model, c: &Component, at: &Locator) -> Vec<f64> {
     let (a, n) = (&model.a, c.size);
     let mut z = vec![0.0; n * n];
     for &(f, level, here) in &c.members {
@@ -117,6 +114,16 @@ pub fn covariance(model: &Model, c: &Component, at: &Locator, t: &Blocks) -> Res
             }
         }
     }
+    z
+}
+
+/// K of one component for V scaled by sigma^2 (so that K is that of V / sigma^2), by rows, size x size.
+///
+/// # Errors
+/// [`Error::NotPositiveDefinite`] at a theta where M is not positive definite.
+pub fn covariance(model: &Model, c: &Component, at: &Locator, t: &Blocks) -> Result<Vec<f64>> {
+    let (a, n) = (&model.a, c.size);
+    let z = cross(model, c, at);
     // B = Lambda'Z'WZ, M = B Lambda + I, both by rows.
     let mut b = vec![0.0; n * n];
     for &(f, _, here) in &c.members {

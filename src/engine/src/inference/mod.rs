@@ -2,8 +2,13 @@
 //!
 //! Everything here takes a [`crate::Model`] and a theta and makes its own workspace; a [`crate::Fit`] is never changed.
 
+pub mod bootstrap;
 pub mod component;
+mod constrained;
 mod differences;
 pub mod fixed;
 pub mod information;
+pub mod profile;
 pub mod rlrt;
+
+pub use constrained::Target;

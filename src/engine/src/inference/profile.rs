@@ -1,0 +1,192 @@
+//! Profile likelihood: the values of one quantity at which the criterion has risen by zeta^2, by root finding.
+//!
+//! The criterion is minimised over everything else at each value (warm start from the last one). zeta is close to linear
+//! in the value, so a secant in zeta inside a bracket needs few steps. Where the edge of the parameter space comes
+//! first, the edge is the answer.
+
+use super::constrained::{Constrained, Target};
+use crate::error::Result;
+use crate::model::Model;
+use crate::optim::bfgs::{self, Limits};
+use crate::optim::{eigen, newton};
+use crate::options::Criterion;
+
+/// A profile on both sides of the estimate.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The estimate.
+    pub estimate: f64,
+    /// Values at -zeta, in the order of the given zetas; NaN where the search failed.
+    pub lower: Vec<f64>,
+    /// Values at +zeta.
+    pub upper: Vec<f64>,
+}
+
+/// Edges of the parameter space.
+fn edges(target: Target) -> (f64, f64) {
+    match target {
+        Target::Sd { .. } | Target::Sigma => (0.0, f64::INFINITY),
+        Target::Correlation { .. } => (-1.0, 1.0),
+        Target::Coefficient(_) => (f64::NEG_INFINITY, f64::INFINITY),
+    }
+}
+
+struct Walker<'m> {
+    problem: Constrained<'m>,
+    best: f64,
+    x: Vec<f64>,
+    h: Vec<f64>,
+}
+
+impl Walker<'_> {
+    /// zeta at `value`, `None` where no minimum was found.
+    fn zeta(&mut self, value: f64) -> Result<Option<f64>> {
+        self.problem.held = value;
+        let limits = Limits { decrease: 1e-11, noise: 4e-15, evaluations: 400 };
+        let start = self.problem.opened(&self.x);
+        let mut h = self.h.clone();
+        Ok(match bfgs::minimise(&mut self.problem, &start, &mut h, limits)? {
+            Some((point, _, _)) => {
+                self.h = h;
+                self.x.clone_from(&point.x);
+                Some((point.f - self.best).max(0.0).sqrt())
+            }
+            None => None,
+        })
+    }
+}
+
+impl Model {
+    /// The profile of `target` at a fit (theta in the user's basis), at rising `zetas`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Dimension`] for a theta of the wrong length.
+    pub fn profile(&mut self, theta: &[f64], kind: Criterion, target: Target, zetas: &[f64]) -> Result<Profile> {
+        let best = self.criterion(theta, kind)?;
+        let (mut problem, x, estimate) = Constrained::new(self, theta, kind, target)?;
+        let mut point = bfgs::Point { x: problem.opened(&x), f: best, g: vec![0.0; x.len()] };
+        if !estimate.is_finite() {
+            return Ok(Profile { estimate, lower: vec![f64::NAN; zetas.len()], upper: vec![f64::NAN; zetas.len()] });
+        }
+        let m = x.len();
+        let mut h = vec![0.0; m * m];
+        use crate::optim::bfgs::Objective;
+        if problem.evaluate(&point.x.clone(), &mut point.g)?.is_some() {
+            let hessian = newton::hessian(&mut problem, &point, true)?;
+            let (values, vectors) = eigen::symmetric(&hessian, m)?;
+            let floor = 1e-6 * values.iter().fold(1.0_f64, |a, v| a.max(v.abs()));
+            for (value, vector) in values.iter().zip(&vectors) {
+                for i in 0..m {
+                    for j in 0..m {
+                        h[i * m + j] += vector[i] * vector[j] / value.abs().max(floor);
+                    }
+                }
+            }
+        }
+        let mut walker = Walker { problem, best, x: x.clone(), h: h.clone() };
+        let lower = walker.side(estimate, target, -1.0, zetas)?;
+        (walker.x, walker.h) = (x, h);
+        let upper = walker.side(estimate, target, 1.0, zetas)?;
+        Ok(Profile { estimate, lower, upper })
+    }
+}
+
+impl Walker<'_> {
+    fn side(&mut self, estimate: f64, target: Target, sign: f64, zetas: &[f64]) -> Result<Vec<f64>> {
+        let (low, high) = edges(target);
+        let edge = if sign < 0.0 { low } else { high };
+        let mut out = Vec::with_capacity(zetas.len());
+        // (value, zeta) of the last point inside.
+        let mut inside = (estimate, 0.0);
+        let mut step = self.first_step(estimate, target)?;
+        let mut at_edge = estimate == edge;
+        for &zeta in zetas {
+            if at_edge {
+                out.push(edge);
+                continue;
+            }
+            let mut outside = None;
+            for _ in 0..60 {
+                let mut next = inside.0 + sign * step;
+                if (next - edge) * sign >= 0.0 {
+                    next = edge;
+                }
+                // sigma = 0 is no model; a correlation of one is.
+                if target == Target::Sigma && next == 0.0 {
+                    next = 0.5 * inside.0;
+                }
+                match self.zeta(next)? {
+                    Some(z) if z >= zeta => {
+                        outside = Some((next, z));
+                        break;
+                    }
+                    Some(z) if next == edge => {
+                        inside = (next, z);
+                        at_edge = true;
+                        break;
+                    }
+                    Some(z) => {
+                        step *= if z > inside.1 { ((zeta - z) / (z - inside.1)).clamp(1.0, 3.0) * 1.05 } else { 2.0 };
+                        inside = (next, z);
+                    }
+                    None => step *= 0.3,
+                }
+            }
+            match outside {
+                Some(outside) => {
+                    let root = self.root(inside, outside, zeta)?;
+                    step = (root - inside.0).abs().max(1e-3 * step);
+                    inside = (root, zeta);
+                    out.push(root);
+                }
+                None if at_edge => out.push(edge),
+                None => out.push(f64::NAN),
+            }
+        }
+        Ok(out)
+    }
+
+    /// A first guess of the distance over which zeta rises by one.
+    fn first_step(&mut self, estimate: f64, target: Target) -> Result<f64> {
+        let mut step = match target {
+            Target::Correlation { .. } => 0.1,
+            Target::Coefficient(k) => self.problem.model.standard_error(k)?,
+            _ => 0.25 * estimate.abs(),
+        };
+        if step <= 0.0 {
+            step = 0.1 * self.problem.scale();
+        }
+        Ok(step)
+    }
+
+    /// Root of zeta(value) = target between two points: false position with the Illinois rule.
+    fn root(&mut self, inside: (f64, f64), outside: (f64, f64), target: f64) -> Result<f64> {
+        let (mut a, mut fa) = (inside.0, inside.1 - target);
+        let (mut b, mut fb) = (outside.0, outside.1 - target);
+        let mut last = 0;
+        for _ in 0..60 {
+            if fb == 0.0 || (b - a).abs() <= 1e-10 * (a.abs() + b.abs()) {
+                return Ok(b);
+            }
+            let mut c = b - fb * (b - a) / (fb - fa);
+            if !c.is_finite() || (c - a) * (c - b) > 0.0 {
+                c = 0.5 * (a + b);
+            }
+            let Some(z) = self.zeta(c)? else { return Ok(f64::NAN) };
+            let fc = z - target;
+            if fc.abs() < 1e-9 {
+                return Ok(c);
+            }
+            if fc < 0.0 {
+                (a, fa) = (c, fc);
+                fb *= if last == -1 { 0.5 } else { 1.0 };
+                last = -1;
+            } else {
+                (b, fb) = (c, fc);
+                fa *= if last == 1 { 0.5 } else { 1.0 };
+                last = 1;
+            }
+        }
+        Ok(0.5 * (a + b))
+    }
+}

@@ -1,0 +1,25 @@
+//! `Dyestuff` and `Dyestuff2`, 6 batches x 5 yields (Davies and Goldsmith 1972; Box and Tiao 1973), and their model.
+#![allow(dead_code)]
+
+use ferrite_engine::{Column, Crossprod, Design, Factor, FitOptions, Model, Term};
+
+pub const DYESTUFF: [f64; 30] = [
+    1545., 1440., 1440., 1520., 1580., 1540., 1555., 1490., 1560., 1495., 1595., 1550., 1605., 1510., 1560., 1445.,
+    1440., 1595., 1465., 1545., 1595., 1630., 1515., 1635., 1625., 1520., 1455., 1450., 1480., 1445.,
+];
+pub const DYESTUFF2: [f64; 30] = [
+    7.298, 3.846, 2.434, 9.566, 7.99, 5.22, 6.556, 0.608, 11.788, -0.892, 0.11, 10.386, 13.434, 5.51, 8.166, 2.212,
+    4.852, 7.092, 9.288, 4.98, 0.282, 9.014, 4.458, 9.446, 7.198, 1.722, 4.782, 8.106, 0.758, 3.758,
+];
+
+pub fn batches() -> Vec<i32> {
+    (0..30).map(|i| i / 5 + 1).collect()
+}
+
+pub fn model(y: &[f64]) -> Model {
+    let codes = batches();
+    let factors = vec![Factor { codes: &codes, levels: 6 }];
+    let terms = vec![Term { factor: 0, basis: vec![Column::Constant] }];
+    let a = Crossprod::from_design(&Design::new(y, vec![Column::Constant], factors, terms), 1).unwrap();
+    Model::new(a, &FitOptions::default()).unwrap()
+}
