@@ -19,7 +19,8 @@ model_arguments <- function(fit, threads = fit$control$threads) {
 #' @param fit A fitted model.
 #' @param kr Whether Kenward-Roger's pieces are wanted: by REML, if the largest connected set of levels fits in memory.
 #' @returns `phi` (r x r), `free` (`jac` r x r x K, `cov` K x K: Satterthwaite), `kr` (`NULL`, or `P` r x r x m,
-#'   `W` m x m, `phi_adjusted` r x r), `kr_bytes` and `kr_reason` (`NULL` or `"memory"`) when `kr` is `NULL` for want of memory.
+#'   `W` m x m, `phi_adjusted` r x r), `kr_bytes` and `kr_reason` (`"memory"`)
+#'   when `kr` is `NULL` for want of memory.
 #' @noRd
 infer_fixed <- function(fit, kr = TRUE, call = sys.call(-1)) {
   a <- model_arguments(fit)

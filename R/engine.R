@@ -90,8 +90,16 @@ raise_failure <- function(failure, design, frame, call) {
     perfect_fit = fail(
       "The residual variance must be greater than zero.",
       paste0("The ", if (identical(data$reason, "fixed")) "fixed effects" else "fixed and random effects",
-             " reproduce `", response, "` exactly, so the likelihood has no maximum."),
+             " reproduce `", response, "` exactly, or to within 3e-7 of its spread, so the likelihood has no maximum",
+             " that can be told from zero."),
       hint = "Check whether the response was computed from the other variables, or remove the term that determines it."
+    ),
+    scale = fail(
+      "Variances must be numbers that double precision can hold (1e-308 to 1e308).",
+      if (data$term == 0) paste0("The residual variance of `", response, "` is out of that range.")
+      else paste0("That of `", design$terms[[data$term]]$effects[data$column], "` in `", design$terms[[data$term]]$text,
+                  "` is out of that range."),
+      hint = "Measure the variable in another unit, for example divide it by a power of ten."
     ),
     no_residual_df = fail(
       "There must be more observations than fixed effects.",

@@ -74,6 +74,14 @@ pub enum Error {
         /// Column, from 1.
         column: usize,
     },
+    /// A variance is too large or too small for a floating-point number in the user's units.
+    #[error("the variance of column {column} of random term {term} is out of range")]
+    Scale {
+        /// Term, from 1; 0 for the residual variance.
+        term: usize,
+        /// Column, from 1.
+        column: usize,
+    },
     /// The factorisation would not fit in the allowed memory.
     #[error("the model needs {bytes:.3e} bytes, {limit:.3e} are allowed")]
     TooLarge {
@@ -114,6 +122,7 @@ impl Error {
             Error::NoResidualDf { .. } => "no_residual_df",
             Error::Unidentified { .. } => "unidentified",
             Error::RankRandom { .. } => "rank_random",
+            Error::Scale { .. } => "scale",
             Error::TooLarge { .. } => "too_large",
             Error::Dimension { .. } => "dimension",
             Error::NotPositiveDefinite => "not_positive_definite",
@@ -140,7 +149,9 @@ impl Error {
                 }
                 data
             }
-            Error::RankRandom { term, column } => vec![("term", number(*term)), ("column", number(*column))],
+            Error::Scale { term, column } | Error::RankRandom { term, column } => {
+                vec![("term", number(*term)), ("column", number(*column))]
+            }
             Error::TooLarge { bytes, limit } => {
                 vec![("bytes", Value::Number(*bytes)), ("limit", Value::Number(*limit))]
             }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::block::small;
 use crate::convergence::Convergence;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fit::{self, Minimum};
 use crate::model::Model;
 use crate::options::{Criterion, FitOptions, Watch};
@@ -116,11 +116,22 @@ impl Model {
         let sigma2 = pls.pwrss / self.nu(kind);
         let c = &self.a.coordinates;
         let unit = sigma2 * c.y_scale * c.y_scale;
+        if !unit.is_normal() {
+            return Err(Error::Scale { term: 0, column: 1 });
+        }
         let mut user = self.layout.zeros();
         let mut terms = Vec::new();
         for k in 0..c.terms.len() {
             let t = self.layout.term_block(&blocks, k);
             let (term, lower) = self.term(k, &t, unit, minimum.convergence.ranks[k]);
+            let q = term.q;
+            let lost = |c: usize| {
+                let v = term.varcov[c * q + c];
+                !v.is_finite() || (!v.is_normal() && (0..q).any(|j| lower[c * q + j] != 0.0))
+            };
+            if let Some(c) = (0..q).find(|c| lost(*c)) {
+                return Err(Error::Scale { term: k + 1, column: c + 1 });
+            }
             self.layout.set_term_block(&mut user, k, &lower);
             terms.push(term);
         }

@@ -73,6 +73,18 @@ fn responses_without_residual_variance_are_refused() {
 }
 
 #[test]
+fn variances_that_no_number_can_hold_are_refused() {
+    let x = noise();
+    let huge = values(|i| x[i] * 1e200);
+    let basis = || vec![vec![Column::Constant, Column::Values(&huge)]];
+    let y = values(|i| f64::from(groups()[i]) * x[i] + ((i * 37 + 5) % 29) as f64 * 4.0);
+    let e = try_fit(&y, vec![Column::Constant], &groups(), 6, basis());
+    assert_eq!(e, Error::Scale { term: 1, column: 2 });
+    let y = values(|i| by_groups()[i] * 1e300);
+    assert_eq!(try_fit(&y, vec![Column::Constant], &groups(), 6, intercept()).class(), "scale");
+}
+
+#[test]
 fn as_many_coefficients_as_rows_are_refused() {
     let dummies: Vec<Vec<f64>> = (0..N).map(|k| values(|i| f64::from(u8::from(i == k)))).collect();
     let x = dummies.iter().map(|d| Column::Values(d)).collect();
