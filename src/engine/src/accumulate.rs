@@ -6,36 +6,15 @@
 use crate::basis::{Basis, Kind};
 use crate::block::small;
 use crate::cells;
-use crate::column::{power_of_two, Prepared, Range, Source};
+use crate::column::{power_of_two, Range};
 use crate::crossprod::{BasisMap, Coordinates, Crossprod, TermMap};
-use crate::design::{Column, Design};
+use crate::design::Design;
 use crate::error::{Error, Result};
+use crate::grouping::{groupings, Grouping};
 use crate::levels::LevelPass;
 use crate::order;
 use crate::rows::{self, Weight};
 use crate::workers::Workers;
-
-/// A grouping factor with all its columns.
-pub(crate) struct Grouping<'a, 'b> {
-    pub codes: &'a [i32],
-    pub levels: usize,
-    pub columns: Vec<&'b Prepared<'a>>,
-    /// Block diagonal R^-1, q x q upper triangular by rows.
-    pub rotate: Vec<f64>,
-}
-
-impl Grouping<'_, '_> {
-    pub fn q(&self) -> usize {
-        self.columns.len()
-    }
-
-    pub fn is_intercept(&self) -> bool {
-        self.q() == 1
-            && matches!(self.columns[0].source, Source::Borrowed(Column::Constant))
-            && self.columns[0].factor == 1.0
-            && self.columns[0].shift == 0.0
-    }
-}
 
 impl Crossprod {
     /// Sums the rows of `design`.
@@ -154,32 +133,6 @@ fn map(basis: &Basis<'_>) -> BasisMap {
         constant: basis.constant,
         r: basis.r.clone(),
     }
-}
-
-fn groupings<'a, 'b>(design: &Design<'a>, bases: &'b [Basis<'a>]) -> Vec<Grouping<'a, 'b>> {
-    let mut all: Vec<Grouping<'a, 'b>> = design
-        .factors
-        .iter()
-        .map(|f| Grouping { codes: f.codes, levels: f.levels, columns: Vec::new(), rotate: Vec::new() })
-        .collect();
-    for (term, basis) in design.terms.iter().zip(bases) {
-        all[term.factor].columns.extend(basis.columns.iter());
-    }
-    for (f, g) in all.iter_mut().enumerate() {
-        let q = g.q();
-        g.rotate = vec![0.0; q * q];
-        let mut at = 0;
-        for (_, basis) in design.terms.iter().zip(bases).filter(|(t, _)| t.factor == f) {
-            let m = basis.kept.len();
-            for i in 0..m {
-                for j in i..m {
-                    g.rotate[(at + i) * q + at + j] = basis.rotate[i * m + j];
-                }
-            }
-            at += m;
-        }
-    }
-    all
 }
 
 /// X'WX and the least-squares coefficients, both on the orthonormal columns.

@@ -1,8 +1,8 @@
 //! Z_f'WZ_g by cell for every pair of grouping factors, found by sorting the rows by level (never a dense table).
 
-use crate::accumulate::Grouping;
 use crate::block::small;
 use crate::crossprod::Pair;
+use crate::grouping::Grouping;
 use crate::order::Order;
 use crate::rows::Weight;
 use crate::workers::Workers;

@@ -2,10 +2,10 @@
 //!
 //! y is replaced by its least-squares residual on the fly; X is packed once for all factors.
 
-use crate::accumulate::Grouping;
 use crate::basis::Basis;
 use crate::block::small;
 use crate::crossprod::FactorSums;
+use crate::grouping::Grouping;
 use crate::rows::Weight;
 use crate::workers::Workers;
 

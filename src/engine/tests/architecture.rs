@@ -7,7 +7,7 @@ use std::path::Path;
 const LAYERS: [&[&str]; 8] = [
     &["error", "options", "block", "optim", "rng", "workers", "codes"],
     &["design", "order"],
-    &["rows", "column", "basis", "cells", "levels", "accumulate", "crossprod"],
+    &["rows", "column", "basis", "grouping", "cells", "levels", "accumulate", "crossprod"],
     &["structure", "theta"],
     &["factor", "assemble", "pls", "inverse", "gradient", "start"],
     &["model", "convergence"],

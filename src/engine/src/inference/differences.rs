@@ -3,7 +3,7 @@
 //! Parameters: the free elements of T (working basis, zero columns left out) and sigma^2, not profiled. The Hessian is
 //! the central difference of the gradient, Phi = sigma^2 C^-1 is differenced itself: 2 (m + 1) evaluations in all.
 
-use super::fixed::{compressed, rank, Satterthwaite};
+use super::directions::{compressed, rank, Satterthwaite};
 use crate::block::small;
 use crate::error::{Error, Result};
 use crate::model::Model;

@@ -6,6 +6,7 @@ pub mod bootstrap;
 pub mod component;
 mod constrained;
 mod differences;
+pub mod directions;
 pub mod fixed;
 pub mod information;
 pub mod profile;

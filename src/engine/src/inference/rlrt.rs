@@ -31,11 +31,12 @@ pub struct Null {
 pub fn simulate(null: &Null, draws: usize, seed: u64, threads: usize) -> Result<Vec<f64>> {
     const BATCH: usize = 500;
     let workers = Workers::new(if draws > BATCH { threads } else { 1 })?;
+    let (mu, xi) = (Spectrum::new(&null.mu), Spectrum::new(&null.xi));
     let grid = grid(null);
     let batches = workers.map(draws.div_ceil(BATCH), |b| {
-        let mut w = vec![0.0; null.mu.len()];
+        let mut w = vec![0.0; mu.values.len()];
         (b * BATCH..((b + 1) * BATCH).min(draws))
-            .map(|i| draw(null, &grid, &mut Stream::new(seed, i as u64), &mut w))
+            .map(|i| draw(null, (&mu, &xi), &grid, &mut Stream::new(seed, i as u64), &mut w))
             .collect::<Vec<_>>()
     });
     Ok(batches.concat())
@@ -49,17 +50,61 @@ fn grid(null: &Null) -> Vec<f64> {
     (0..48).map(|i| (from + (to - from) * f64::from(i) / 47.0).exp()).collect()
 }
 
-fn draw(null: &Null, grid: &[f64], s: &mut Stream, w: &mut [f64]) -> f64 {
-    w.iter_mut().for_each(|x| *x = s.normal().powi(2));
+/// Distinct eigenvalues with their multiplicities: groups of equal size share one chi-square draw.
+struct Spectrum {
+    values: Vec<f64>,
+    times: Vec<f64>,
+}
+
+impl Spectrum {
+    fn new(eigen: &[f64]) -> Spectrum {
+        let mut sorted = eigen.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let (mut values, mut times) = (Vec::new(), Vec::<f64>::new());
+        for e in sorted {
+            if values.last() == Some(&e) {
+                if let Some(t) = times.last_mut() {
+                    *t += 1.0;
+                }
+            } else {
+                values.push(e);
+                times.push(1.0);
+            }
+        }
+        Spectrum { values, times }
+    }
+
+    /// sum log(1 + lambda e): one logarithm for many single eigenvalues.
+    fn log_product(&self, lambda: f64) -> f64 {
+        let (mut sum, mut product) = (0.0, 1.0_f64);
+        for (e, &times) in self.values.iter().zip(&self.times) {
+            if times > 1.0 {
+                sum += times * (1.0 + lambda * e).ln();
+                continue;
+            }
+            product *= 1.0 + lambda * e;
+            if product > 1e200 {
+                sum += product.ln();
+                product = 1.0;
+            }
+        }
+        sum + product.ln()
+    }
+}
+
+fn draw(null: &Null, (mu, xi): (&Spectrum, &Spectrum), grid: &[f64], s: &mut Stream, w: &mut [f64]) -> f64 {
+    for (x, &times) in w.iter_mut().zip(&mu.times) {
+        *x = if times > 1.0 { s.chi_square(times) } else { s.normal().powi(2) };
+    }
     let rest_df = null.n - null.p - null.mu.len() as f64;
     let rest = if rest_df > 0.0 { s.chi_square(rest_df) } else { 0.0 };
     let total: f64 = w.iter().sum::<f64>() + rest;
     let ml = !null.xi.is_empty();
     let extra = if ml && null.fixed > 0 { null.n * (1.0 + s.chi_square(null.fixed as f64) / total).ln() } else { 0.0 };
     let value = |lambda: f64| {
-        let inside: f64 = w.iter().zip(&null.mu).map(|(w, m)| w / (1.0 + lambda * m)).sum::<f64>() + rest;
-        let (scale, eigen) = if ml { (null.n, &null.xi) } else { (null.n - null.p, &null.mu) };
-        scale * (total / inside).ln() - log_product(eigen, lambda)
+        let inside: f64 = w.iter().zip(&mu.values).map(|(w, m)| w / (1.0 + lambda * m)).sum::<f64>() + rest;
+        let (scale, eigen) = if ml { (null.n, xi) } else { (null.n - null.p, mu) };
+        scale * (total / inside).ln() - eigen.log_product(lambda)
     };
     let (mut best, mut top) = (0.0, 0);
     for (i, &lambda) in grid.iter().enumerate() {
@@ -73,19 +118,6 @@ fn draw(null: &Null, grid: &[f64], s: &mut Stream, w: &mut [f64]) -> f64 {
     let high = grid[(top + 1).min(grid.len() - 1)];
     best = best.max(golden(value, low.ln(), high.ln()));
     best + extra
-}
-
-/// sum log(1 + lambda e): one logarithm for many factors.
-fn log_product(eigen: &[f64], lambda: f64) -> f64 {
-    let (mut sum, mut product) = (0.0, 1.0_f64);
-    for e in eigen {
-        product *= 1.0 + lambda * e;
-        if product > 1e200 {
-            sum += product.ln();
-            product = 1.0;
-        }
-    }
-    sum + product.ln()
 }
 
 fn golden(value: impl Fn(f64) -> f64, mut a: f64, mut b: f64) -> f64 {
