@@ -33,7 +33,7 @@ pub(crate) fn minimise(model: &mut Model, options: &FitOptions, watch: &Watch) -
     let mut tried = 0;
     for (k, theta) in starts.iter().enumerate() {
         let settled = best.as_ref().is_some_and(|(_, ended)| *ended == Ended::Small);
-        if k > 0 && !cheap && settled {
+        if k > 0 && settled && (!cheap || k >= options.starts) {
             break;
         }
         tried += 1;

@@ -22,6 +22,8 @@ pub struct FitOptions {
     pub max_evaluations: usize,
     /// A fit is certified when the criterion could fall by less than this (deviance units); default 1e-8.
     pub tolerance: f64,
+    /// Starting points that a cheap model tries; default 2. An expensive one tries the second where the first fails.
+    pub starts: usize,
     /// Threads; default 1.
     pub threads: usize,
     /// Bytes that the workspace may take; default 8e9.
@@ -35,6 +37,7 @@ impl Default for FitOptions {
             start: None,
             max_evaluations: 2000,
             tolerance: 1e-8,
+            starts: 2,
             threads: 1,
             memory: 8e9,
         }

@@ -38,6 +38,7 @@ pub fn options(list: &Robj) -> Read<FitOptions> {
         tolerance: input::number(&get("tolerance")?, "tolerance")?,
         threads: input::count(&get("threads")?, "threads")?,
         memory: input::number(&get("memory")?, "memory")?,
+        ..FitOptions::default()
     })
 }
 

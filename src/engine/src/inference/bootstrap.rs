@@ -67,7 +67,7 @@ pub fn bootstrap(
     seed: u64,
     watch: &Watch,
 ) -> Result<Vec<Option<Replicate>>> {
-    let single = FitOptions { threads: 1, start: Some(fit.theta.clone()), ..options.clone() };
+    let single = FitOptions { threads: 1, starts: 1, start: Some(fit.theta.clone()), ..options.clone() };
     let mut model = Model::new(a.clone(), &single)?;
     let t = model.blocks_from_user(&fit.theta)?;
     let generator = Generator::new(&mut model, &t, options)?;
