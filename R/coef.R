@@ -4,7 +4,7 @@
 #' regression of that group.
 #'
 #' @param object An object of class `lmm`.
-#' @param ... Not used.
+#' @param ... No other argument is known.
 #' @returns A list of class `coef.lmm` with one data frame per grouping factor: a row per level, a column per
 #'   coefficient. An effect that is only random counts as having a fixed effect of zero and stands first. Coefficients
 #'   that could not be estimated (dropped columns) are left out.
@@ -15,6 +15,7 @@
 #' @importFrom stats coef
 #' @export
 coef.lmm <- function(object, ...) {
+  refuse_arguments("coef", ..., call = method_call())
   fixed <- fixef(object, complete = FALSE)
   random_only <- setdiff(unlist(lapply(object$random, function(term) term$effects)), names(fixed))
   fixed <- c(stats::setNames(numeric(length(random_only)), random_only), fixed)

@@ -12,8 +12,10 @@
 #' @param tolerance When the optimiser stops, in units of the criterion (minus twice the log-likelihood): a Newton
 #'   step from the result promises to lower the criterion by less than this. Default 1e-10: since the criterion
 #'   rises by 1 at about one standard error, the variance parameters are within 1e-5 standard errors of the optimum.
-#' @param max_evaluations Most evaluations of the criterion, a positive whole number. Default 1000: a fit takes 10 to
-#'   100. A fit that stops here is returned with a warning of class `ferrite_warning_not_converged`.
+#' @param max_evaluations Most evaluations of the criterion in the search, a positive whole number. Default 1000: a fit
+#'   takes 10 to 100. The evaluations that certify the result (its second derivatives) come on top. A fit that spends
+#'   the budget has the status `"max_evaluations"` (see [convergence()]) and is returned with a warning of class
+#'   `ferrite_warning_not_converged`.
 #' @param memory Most memory that the model matrices and the factorisation may take, in bytes. A model that would need
 #'   more is refused before it is built (`ferrite_error_too_large`). Default `NULL`: three quarters of the memory
 #'   that the machine (or its container) has free; 8e9 where the system does not tell.

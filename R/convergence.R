@@ -2,7 +2,7 @@
 #'
 #' @param fit,x An object of class `lmm`; for `print()`, what `convergence()` returned.
 #' @param digits Significant digits printed.
-#' @param ... Not used.
+#' @param ... `convergence()` takes no other argument and says so; not used by `print()`.
 #' @returns A list of class `lmm_convergence`:
 #'   * `status`: `"converged"` (inside the parameter space), `"on_boundary"` (a covariance matrix of less than full
 #'     rank, and the optimality conditions there hold), `"stalled"` or `"max_evaluations"` (not an optimum);
@@ -11,9 +11,13 @@
 #'   * `decrement`: the Newton decrement, by how much the criterion could still fall, in its own unit;
 #'   * `kkt`: on the boundary, the smallest eigenvalue of the scaled score in the directions that are zero: not negative
 #'     means that leaving the boundary would not lower the criterion; `NA` inside;
-#'   * `hessian`: second derivatives of the criterion in theta; `eigenvalues`: theirs, descending;
+#'   * `hessian`: second derivatives of the criterion in theta; `NaN` on the boundary, where not all of them exist;
+#'   * `eigenvalues`: curvatures of the criterion in the free directions, descending, in the optimiser's coordinates
+#'     (covariates standardised). All positive: a minimum. On the boundary there are fewer than elements of theta;
 #'   * `terms`: data frame of the random terms with the number of effects and the rank of the covariance matrix;
-#'   * `structure`: one text about blocks, order, fill and memory; `timing`: seconds by step;
+#'   * `structure`: one text about blocks, order, fill and memory;
+#'   * `timing`: seconds by step: `crossprod` (sums of squares and products, from the rows of the data), `optimise` (the
+#'     search), `estimates`;
 #'   * `criterion`, `REML`.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
@@ -34,10 +38,8 @@ convergence.default <- function(fit, ...) {
 #' @rdname convergence
 #' @export
 convergence.lmm <- function(fit, ...) {
+  refuse_arguments("convergence", ..., call = method_call())
   hessian <- matrix(fit$convergence$hessian, length(fit$theta), dimnames = list(names(fit$theta), names(fit$theta)))
-  usable <- length(hessian) > 0L && all(is.finite(hessian))
-  eigenvalues <- rep(NA_real_, nrow(hessian))
-  if (usable) eigenvalues <- eigen(hessian, symmetric = TRUE, only.values = TRUE)$values
   terms <- data.frame(
     group = vapply(fit$random, function(term) term$group, ""),
     effects = vapply(fit$random, function(term) paste(term$effects, collapse = ", "), ""),
@@ -46,7 +48,7 @@ convergence.lmm <- function(fit, ...) {
   )
   own <- fit$convergence
   own$hessian <- hessian
-  own <- c(own, list(eigenvalues = eigenvalues, terms = terms, criterion = fit$criterion, REML = fit$REML))
+  own <- c(own, list(terms = terms, criterion = fit$criterion, REML = fit$REML))
   structure(own, class = "lmm_convergence")
 }
 
@@ -54,20 +56,44 @@ convergence.lmm <- function(fit, ...) {
 #' @export
 print.lmm_convergence <- function(x, digits = 3L, ...) {
   number <- function(value) format(value, digits = digits)
-  row <- function(label, ...) cat(formatC(paste0(label, ":"), width = -21L), ..., "\n", sep = "")
+  row <- function(label, ...) {
+    lines <- strsplit(paste0(...), "\n", fixed = TRUE)[[1L]]
+    cat(paste0(formatC(c(paste0(label, ":"), rep("", length(lines) - 1L)), width = -21L), lines, "\n"), sep = "")
+  }
   cat(convergence_sentence(x, digits), "\n", sep = "")
   row(if (x$REML) "REML criterion" else "-2 log-likelihood", format(x$criterion, nsmall = 4L, digits = 10L))
   row("Work", counted(x$evaluations, "evaluation"), ", ", counted(x$iterations, "iteration"), ", ",
     counted(x$starts, "start"))
   row("Scaled gradient", number(x$gradient))
-  row("Newton decrement", number(x$decrement))
+  row("Newton decrement", decrement_text(x$decrement, digits))
   if (is.finite(x$kkt)) row("Score at boundary", number(x$kkt), if (x$kkt >= 0) " (>= 0: optimal)")
-  row("Hessian eigenvalues", paste(vapply(x$eigenvalues, number, ""), collapse = ", "))
+  row("Hessian eigenvalues", eigenvalue_text(x, digits))
   row("Structure", x$structure)
-  if (length(x$timing)) {
-    row("Seconds", paste(names(x$timing), vapply(x$timing, number, ""), collapse = ", "))
-  }
+  if (length(x$timing)) row("Seconds", timing_text(x$timing))
   invisible(x)
+}
+
+# Below 1e-15 a decrement is rounding, whatever its digits; exactly 0 when no direction is free.
+decrement_text <- function(decrement, digits) {
+  if (isTRUE(decrement > 0 && decrement < 1e-15)) "< 1e-15" else format(decrement, digits = digits)
+}
+
+eigenvalue_text <- function(x, digits) {
+  values <- vapply(x$eigenvalues, function(value) format(value, digits = digits), "")
+  fixed <- nrow(x$hessian) - length(values)
+  if (!length(values)) {
+    return("none, no direction is free")
+  }
+  paste0(paste(values, collapse = ", "), if (fixed > 0L) sprintf(" (of %s)", counted(length(values), "free direction")))
+}
+
+# Such as "0.0012 sums, 0.034 search, < 0.0001 estimates".
+timing_text <- function(timing) {
+  words <- c(crossprod = "sums", optimise = "search", estimates = "estimates")
+  seconds <- vapply(timing, function(value) {
+    if (value < 1e-4) "< 0.0001" else format(signif(value, if (value < 1) 2L else 3L), scientific = FALSE)
+  }, "")
+  paste(seconds, words[names(timing)], collapse = ", ")
 }
 
 # The one line of print, summary and reports.
@@ -79,12 +105,13 @@ convergence_line <- function(fit, digits = 2L) {
 convergence_sentence <- function(x, digits = 2L) {
   number <- function(value) format(value, digits = digits)
   work <- counted(x$evaluations, "evaluation")
+  decrement <- decrement_text(x$decrement, digits)
   switch(x$status,
-    converged = sprintf("certified optimum (%s, decrement %s)", work, number(x$decrement)),
+    converged = sprintf("certified optimum (%s, decrement %s)", work, decrement),
     on_boundary = sprintf("certified optimum on the boundary (%s): %s%s", work, boundary_text(x$terms),
       if (is.finite(x$kkt)) sprintf(" (score %s%s)", number(x$kkt), if (x$kkt >= 0) " >= 0" else "") else ""),
-    stalled = sprintf("NOT reached: no further progress after %s, decrement %s", work, number(x$decrement)),
-    max_evaluations = sprintf("NOT reached: stopped after %s, decrement %s", work, number(x$decrement)),
+    stalled = sprintf("NOT reached: no further progress after %s, decrement %s", work, decrement),
+    max_evaluations = sprintf("NOT reached: stopped after %s, decrement %s", work, decrement),
     x$status
   )
 }

@@ -3,7 +3,7 @@
 #' @param object An object of class `lmm`.
 #' @param complete `TRUE` (default): columns of the model matrix that were dropped because they depend on others are
 #'   kept as `NA`, as [lm()] does. `FALSE`: only the estimated coefficients.
-#' @param ... Not used.
+#' @param ... `fixef()` takes no other argument and says so; not used by `vcov()`.
 #' @returns `fixef()`: a named vector. `vcov()`: the covariance matrix of the estimates, named alike. For a REML fit and
 #'   for an ML fit it is \eqn{\hat\sigma^2 (X' V^{-1} X)^{-1}} with the estimate of \eqn{\sigma^2} of that fit.
 #' @seealso [coef.lmm()] for coefficients by group, [summary.lmm()] for the table with standard errors.
@@ -17,6 +17,7 @@ NULL
 #' @rdname fixef.lmm
 #' @export
 fixef.lmm <- function(object, complete = TRUE, ...) {
+  refuse_arguments("fixef", ..., call = method_call())
   if (complete) object$beta else object$beta[object$kept]
 }
 

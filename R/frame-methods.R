@@ -6,7 +6,7 @@
 #' @param type `"fixed"` (default): the model matrix of the fixed effects with all columns the formula asks for, dropped
 #'   ones included, and the attributes `assign` and `contrasts`, as for [lm()]. `"random"`: the matrix of the random
 #'   effects, dense; see [component()] about its size.
-#' @param ... Not used.
+#' @param ... `model.matrix()` takes no other argument and says so; not used by the others.
 #' @returns
 #'   * `formula()`: the formula of the call, or its fixed part;
 #'   * `terms()`: the terms object of the fixed part, from which predictions are made;
@@ -62,7 +62,9 @@ model.frame.lmm <- function(formula, fixed.only = FALSE, ...) {
 #' @importFrom stats model.matrix
 #' @export
 model.matrix.lmm <- function(object, type = c("fixed", "random"), ...) {
-  switch(match.arg(type),
+  call <- method_call()
+  refuse_arguments("model.matrix", ..., call = call)
+  switch(choose_one(type, c("fixed", "random"), "type", call),
     fixed = fixed_matrix(object, object$frame),
     random = component(object, "Z")
   )

@@ -7,8 +7,8 @@
 #'
 #' In an R Markdown, Quarto or Sweave document a fit that is printed by its name becomes formatted tables instead of
 #' text output: HTML in an HTML source, LaTeX in a LaTeX source, Markdown in all others, which pandoc turns into every
-#' output format. The same holds for `summary(fit)`, `VarCorr(fit)`, `ranef(fit)` and `coef(fit)`. Nothing has to be
-#' loaded besides knitr; `print(fit)` still gives the text output.
+#' output format. The same holds for `summary(fit)`, `VarCorr(fit)`, `ranef(fit)`, `coef(fit)`
+#' and `contest(fit, L)`. Nothing has to be loaded besides knitr; `print(fit)` still gives the text output.
 #'
 #' @section Options:
 #'   The number of significant digits follows `options("digits")`, as in `print()`. Long tables of random effects show
@@ -34,8 +34,18 @@ knit_print_summary <- function(x, ...) {
     report_head(x),
     list(captioned(text_table(t(x$AICtab), digits + 2L), "Information criteria")),
     list(captioned(spread, "Scaled residuals")), report_random(x$varcor), list(size_text(x)),
-    report_fixed(x, x$coefficients), list(x$convergence_line)
+    report_fixed(x, x$coefficients, paste0("Fixed effects (", summary_ddf_text(x), ")")), list(x$convergence_line)
   ))
+}
+
+knit_print_contest <- function(x, ...) {
+  text <- text_table(x, report_digits())
+  if (!"F value" %in% names(x)) {
+    text <- cbind(rownames(x), text)
+    colnames(text)[1L] <- "Contrast"
+  }
+  caption <- paste0("Contrasts of fixed effects (", attr(x, "heading"), ")")
+  as_output(list(captioned(text, caption, left = if ("Contrast" %in% colnames(text)) 1L else integer())))
 }
 
 knit_print_varcorr <- function(x, ...) {
@@ -73,12 +83,12 @@ report_random <- function(varcor) {
   list(captioned(varcorr_table(varcor, digits = report_digits()), "Random effects", left = 1:2))
 }
 
-report_fixed <- function(x, table) {
+report_fixed <- function(x, table, caption = "Fixed effects") {
   dropped <- dropped_text(x)
   text <- cbind(rownames(table), text_table(table, report_digits()))
   colnames(text)[1L] <- "Term"
   c(
-    list(if (nrow(table)) captioned(text, "Fixed effects", left = 1L) else "No fixed effects"),
+    list(if (nrow(table)) captioned(text, caption, left = 1L) else "No fixed effects"),
     if (length(dropped)) list(trimws(dropped))
   )
 }
@@ -88,10 +98,14 @@ captioned <- function(table, caption, left = integer()) {
   structure(table, caption = caption, left = left)
 }
 
-# Figures as text, one format per column.
+# Figures as text, one format per column; p-values as print() shows them.
 text_table <- function(table, digits) {
   text <- matrix("", nrow(table), ncol(table), dimnames = list(NULL, colnames(table)))
-  for (column in seq_len(ncol(table))) text[, column] <- format_column(table[, column], digits)
+  for (column in seq_len(ncol(table))) {
+    p_value <- startsWith(colnames(table)[column], "Pr(")
+    text[, column] <- if (isTRUE(p_value)) format.pval(table[, column], digits = max(1L, digits - 3L))
+    else format_column(table[, column], digits)
+  }
   text
 }
 

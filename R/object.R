@@ -13,7 +13,8 @@
 #   factors     list: name, levels, n_levels, variables, parents (J x k codes of a crossing, or NULL),
 #               parent_levels (the levels of each variable)
 #   criterion, ld_l, ld_rx, pwrss, nobs, rank, npar (r + m + 1), weights_used
-#   convergence list(status, evaluations, iterations, starts, decrement, gradient, kkt, hessian, structure, timing)
+#   convergence list(status, evaluations, iterations, starts, decrement, gradient, kkt, eigenvalues (of the free
+#               directions, descending), hessian (m x m), structure (text, names of factors), timing (named seconds))
 #   control     the settings
 
 new_lmm <- function(raw, design, built, formula, REML, control, call) { # nolint: object_name_linter.
@@ -34,7 +35,7 @@ new_lmm <- function(raw, design, built, formula, REML, control, call) { # nolint
       factors = lapply(design$factors, function(factor) factor[setdiff(names(factor), "codes")]),
       criterion = raw$criterion, ld_l = raw$ld_l, ld_rx = raw$ld_rx, pwrss = raw$pwrss,
       nobs = length(design$y), rank = length(kept), npar = length(kept) + length(raw$theta) + 1L,
-      weights_used = !is.null(design$weights), convergence = convergence_record(raw), control = control
+      weights_used = !is.null(design$weights), convergence = convergence_record(raw, design), control = control
     )
   )
 }
@@ -53,10 +54,22 @@ random_result <- function(term, raw, factor) {
   )
 }
 
-convergence_record <- function(raw) {
+convergence_record <- function(raw, design) {
   m <- length(raw$theta)
-  record <- raw[c("status", "evaluations", "iterations", "starts", "decrement", "gradient", "kkt", "hessian",
-                  "structure", "timing")]
+  record <- raw[c("status", "evaluations", "iterations", "starts", "decrement", "gradient", "kkt", "eigenvalues",
+                  "hessian", "structure", "timing")]
+  record$eigenvalues <- sort(as.double(record$eigenvalues), decreasing = TRUE)
   record$hessian <- matrix(record$hessian, m, m)
+  record$structure <- named_structure(record$structure, vapply(design$factors, function(factor) factor$name, ""))
+  names(record$timing) <- c("crossprod", "optimise", "estimates")[seq_along(record$timing)]
   record
+}
+
+# "factor 2: 10 blocks ..." with the name of the second grouping factor.
+named_structure <- function(text, factors) {
+  lines <- strsplit(text, "\n", fixed = TRUE)[[1L]]
+  number <- as.integer(sub("^factor ([0-9]+):.*$", "\\1", ifelse(grepl("^factor [0-9]+:", lines), lines, NA)))
+  known <- !is.na(number)
+  lines[known] <- paste0(factors[number[known]], sub("^factor [0-9]+", "", lines[known]))
+  paste(lines, collapse = "\n")
 }

@@ -6,12 +6,13 @@
 #' @param which One of
 #'   * `"residuals"`: columns `row` (name of the row), `fitted`, `residual` (scaled Pearson residual), `trend` (a
 #'     running mean of the residuals along the fitted values);
-#'   * `"qq"`: columns `row`, `theoretical` (standard normal quantile), `residual` (scaled Pearson residual), sorted;
+#'   * `"qq"`: columns `row`, `theoretical` (standard normal quantile), `residual` (scaled Pearson residual), sorted,
+#'     and `line` (the straight line through the quartiles);
 #'   * `"caterpillar"`: the columns of `as.data.frame(ranef(x))` and `lower`, `upper` (limits of the interval),
 #'     `position` (rank of the level within its effect, 1 the smallest).
 #' @param level Coverage of the intervals of the caterpillar plot. Default 0.95. The intervals are conditional on the
 #'   estimated covariance parameters.
-#' @param ... Not used.
+#' @param ... No other argument is known.
 #' @returns A data frame.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
@@ -24,10 +25,13 @@ plot_data <- function(x, which, ...) {
 #' @rdname plot_data
 #' @export
 plot_data.lmm <- function(x, which = c("residuals", "qq", "caterpillar"), level = 0.95, ...) {
-  switch(match.arg(which),
+  call <- method_call()
+  refuse_arguments("plot_data", ..., call = call)
+  check_level(level, call)
+  switch(choose_one(which, c("residuals", "qq", "caterpillar"), "which", call),
     residuals = residual_data(x),
     qq = qq_data(x),
-    caterpillar = caterpillar_data(x, level, method_call())
+    caterpillar = caterpillar_data(x, level)
   )
 }
 
@@ -46,17 +50,20 @@ residual_data <- function(fit) {
 qq_data <- function(fit) {
   residual <- drop_missing_values(residuals(fit, "pearson", scaled = TRUE))
   order <- order(residual)
+  theoretical <- stats::qnorm(stats::ppoints(length(residual)))
+  # conditional residuals shrink: their spread is that of the quartiles, not one
+  at <- stats::qnorm(c(0.25, 0.75))
+  quartiles <- stats::quantile(residual, c(0.25, 0.75), names = FALSE)
+  slope <- diff(quartiles) / diff(at)
   data.frame(
     row = names(residual)[order],
-    theoretical = stats::qnorm(stats::ppoints(length(residual))),
-    residual = unname(residual)[order]
+    theoretical = theoretical,
+    residual = unname(residual)[order],
+    line = quartiles[1L] + slope * (theoretical - at[1L])
   )
 }
 
-caterpillar_data <- function(fit, level, call) {
-  if (!is.numeric(level) || length(level) != 1L || is.na(level) || level <= 0 || level >= 1) {
-    bad_setting(level, "level", "one number between 0 and 1", call, "argument")
-  }
+caterpillar_data <- function(fit, level) {
   table <- as.data.frame(ranef(fit))
   attr(table, "level") <- level
   half <- stats::qnorm((1 + level) / 2) * table$condsd

@@ -10,7 +10,7 @@
 #' @param n Number of levels printed per factor; `Inf` prints all.
 #' @param digits Significant digits printed.
 #' @param row.names,optional,stringsAsFactors As in [as.data.frame()]; `stringsAsFactors` is not used.
-#' @param ... Passed to the print method of data frames; otherwise not used.
+#' @param ... `ranef()` takes no other argument and says so. `print()` passes them to the print method of data frames.
 #' @returns `ranef()`: a list of class `ranef.lmm` with one data frame per grouping factor, rows are levels, columns are
 #'   effects; all terms of a factor stand side by side. Each data frame has the attribute `postVar` if `condVar`: an
 #'   array effects x effects x levels, or, for a factor with several terms, a list of such arrays, one per term.
@@ -27,6 +27,8 @@ NULL
 #' @rdname ranef.lmm
 #' @export
 ranef.lmm <- function(object, condVar = TRUE, whichel = NULL, drop = FALSE, ...) {
+  call <- method_call()
+  refuse_arguments("ranef", ..., call = call)
   groups <- factor_names(object)
   tables <- lapply(groups, function(group) group_table(object, group, condVar, drop))
   names(tables) <- groups
@@ -35,7 +37,7 @@ ranef.lmm <- function(object, condVar = TRUE, whichel = NULL, drop = FALSE, ...)
     if (length(unknown)) {
       abort_ferrite("argument", "`whichel` must name grouping factors of the model.",
         paste0("There is no ", quoted_list(unknown), "."),
-        hint = name_hint(unknown[1L], groups, "Grouping factors"), call = method_call()
+        hint = name_hint(unknown[1L], groups, "Grouping factors"), call = call
       )
     }
     tables <- tables[whichel]

@@ -6,7 +6,7 @@
 #' @param type `"response"` (default): observed minus fitted, in the unit of the response. `"pearson"`: these times the
 #'   square root of the prior weights, so that all have the same variance under the model given the random effects.
 #' @param scaled `TRUE` divides by the residual standard deviation [sigma()]. Default `FALSE`.
-#' @param ... Not used.
+#' @param ... No other argument is known.
 #' @returns A vector named by the rows of the data. After `na.action = na.exclude` it has one element per row of the
 #'   data, `NA` where a row was set aside. Fitted values include the random effects and the offset; for the population
 #'   mean use `predict(object, re.form = NA)`.
@@ -21,6 +21,7 @@ NULL
 #' @importFrom stats fitted
 #' @export
 fitted.lmm <- function(object, ...) {
+  refuse_arguments("fitted", ..., call = method_call())
   design <- design_of(object)
   by_row(object, fixed_part(object, design) + random_part(object, design), stats::napredict)
 }
@@ -29,7 +30,10 @@ fitted.lmm <- function(object, ...) {
 #' @importFrom stats residuals
 #' @export
 residuals.lmm <- function(object, type = c("response", "pearson"), scaled = FALSE, ...) {
-  type <- match.arg(type)
+  call <- method_call()
+  refuse_arguments("residuals", ..., call = call)
+  type <- choose_one(type, c("response", "pearson"), "type", call)
+  check_flag(scaled, "scaled", call, "argument")
   design <- design_of(object)
   values <- design$y - fixed_part(object, design) - random_part(object, design)
   if (type == "pearson" && !is.null(design$weights)) values <- values * sqrt(design$weights)

@@ -1,30 +1,40 @@
 #' Summary of a fit
 #'
 #' @param object,x An object of class `lmm`; for `print()`, what `summary()` returned.
+#' @param ddf Degrees of freedom of the t tests of the fixed effects: `"Satterthwaite"` (default), `"Kenward-Roger"` or
+#'   `"asymptotic"`; what they mean is told in [contest()]. They are computed here and not in [lmm()].
 #' @param correlation Print the correlations of the fixed-effects estimates? `NULL` (default): with 2 to 10 estimates.
 #' @param digits Significant digits. Default: those of `options("digits")` less 3.
 #' @param ... Not used by `print()`; `summary()` takes no other argument and says so.
 #' @returns An object of class `summary.lmm`: a list with
-#'   * `coefficients`: matrix with a row per estimated fixed effect and the columns `Estimate`, `Std. Error`, `t value`;
+#'   * `coefficients`: matrix with a row per estimated fixed effect and the columns `Estimate`, `Std. Error`, `df`,
+#'     `t value`, `Pr(>|t|)`; with `ddf = "asymptotic"` instead `z value`, `Pr(>|z|)` and no `df`. For Kenward-Roger
+#'     the standard errors are the adjusted ones, and a fit by maximum likelihood is refitted by REML for the whole
+#'     table, with a message;
+#'   * `ddf`: the method used, which differs from the one asked for if that was not possible;
 #'   * `varcor`: what [VarCorr()] gives; `sigma`, `ngrps`, `nobs`, `criterion`, `REML`, `logLik`;
-#'   * `AICtab`: AIC, BIC, log-likelihood, -2 log-likelihood and residual degrees of freedom;
+#'   * `AICtab`: AIC, BIC, log-likelihood, -2 log-likelihood (or REML criterion) and residual degrees of freedom;
 #'   * `residuals`: the scaled residuals; `vcov`; `correlation` of the estimates; `convergence`; `call`, `formula`.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' summary(fit)
-#' coef(summary(fit)) # age: estimate 0.6602, standard error 0.0616, t 10.72
+#' coef(summary(fit)) # age: estimate 0.6602, standard error 0.0616, 80 df, t 10.72
+#' coef(summary(fit, ddf = "asymptotic"))
 #' @name summary.lmm
 NULL
 
 #' @rdname summary.lmm
 #' @export
-summary.lmm <- function(object, correlation = NULL, ...) {
-  refuse_arguments("summary", ..., call = method_call())
+summary.lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger", "asymptotic"), correlation = NULL, ...) {
+  call <- method_call()
+  refuse_arguments("summary", ..., call = call)
+  inference <- inference_of(object, ddf, call)
   structure(
     list(
       call = object$call, formula = object$formula, REML = object$REML, criterion = object$criterion,
-      logLik = logLik(object), AICtab = information_table(object), coefficients = fixed_table(object),
-      vcov = object$vcov, correlation = estimate_correlation(object), show_correlation = correlation,
+      logLik = logLik(object), AICtab = information_table(object), coefficients = fixed_tests(inference),
+      ddf = inference$method, vcov = object$vcov,
+      correlation = estimate_correlation(object), show_correlation = correlation,
       varcor = VarCorr(object), sigma = object$sigma, residuals = residuals(object, "pearson", scaled = TRUE),
       nobs = object$nobs, ngrps = ngrps(object), na.action = object$na.action, x_names = object$x_names,
       kept = object$kept, convergence = convergence(object), convergence_line = convergence_line(object)
@@ -45,8 +55,8 @@ print.summary.lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...
   print_table(varcorr_table(x$varcor, c("Variance", "Std.Dev."), digits))
   cat(size_text(x), "\n\n", sep = "")
   if (nrow(x$coefficients)) {
-    cat("Fixed effects:\n")
-    print_coefficients(x$coefficients, digits)
+    cat("Fixed effects (", summary_ddf_text(x), "):\n", sep = "")
+    print_tests(x$coefficients, digits)
   } else {
     cat("No fixed effects\n")
   }
@@ -71,10 +81,12 @@ vcov.summary.lmm <- function(object, ...) {
 
 # AIC, BIC and their ingredients; of the criterion under which the model was fitted.
 information_table <- function(fit) {
-  c(
+  table <- c(
     AIC = stats::AIC(fit), BIC = stats::BIC(fit), logLik = as.numeric(logLik(fit)), "-2 log L" = fit$criterion,
     df.resid = df.residual(fit)
   )
+  if (fit$REML) names(table)[4L] <- "REML criterion"
+  table
 }
 
 print_information <- function(table, digits) {
@@ -87,12 +99,30 @@ print_quantiles <- function(residuals, digits) {
   print(stats::setNames(zapsmall(quantiles, digits + 1L), c("Min", "1Q", "Median", "3Q", "Max")), digits = digits)
 }
 
-# Estimates and standard errors with common decimals, t values with three digits or more; other columns are added by
-# what computes them.
-print_coefficients <- function(table, digits) {
-  stats::printCoefmat(table, digits = digits, signif.stars = FALSE, has.Pvalue = "Pr(>|t|)" %in% colnames(table),
-    cs.ind = 1:2, tst.ind = match("t value", colnames(table))
+# Tests of fixed effects, by rows: estimates, standard errors and limits with common decimals.
+print_tests <- function(table, digits) {
+  columns <- colnames(table)
+  tests <- match(c("t value", "z value", "F value"), columns, 0L)
+  stats::printCoefmat(as.matrix(as.data.frame(unclass(table), row.names = rownames(table), optional = TRUE)),
+    digits = digits, signif.stars = FALSE, has.Pvalue = any(startsWith(columns, "Pr(")), P.values = TRUE,
+    cs.ind = which(columns %in% c("Estimate", "Std. Error", "lower", "upper")), tst.ind = tests[tests > 0L],
+    zap.ind = which(columns %in% c("df", "NumDF", "DenDF")), na.print = ""
   )
+}
+
+# t tests of all estimated coefficients; z tests when asymptotic.
+fixed_tests <- function(inference) {
+  r <- length(inference$beta)
+  table <- t_tests(inference, matrix(diag(r), r, r, dimnames = list(names(inference$beta), NULL)))
+  if (inference$method != "asymptotic") return(table)
+  table <- table[, -3L, drop = FALSE]
+  colnames(table)[3:4] <- c("z value", "Pr(>|z|)")
+  table
+}
+
+# "t tests, Satterthwaite's method"
+summary_ddf_text <- function(x) {
+  if (x$ddf == "asymptotic") "asymptotic z tests" else paste0("t tests, ", x$ddf, "'s method")
 }
 
 estimate_correlation <- function(fit) {

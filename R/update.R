@@ -2,6 +2,8 @@
 #'
 #' @param object An object of class `lmm`.
 #' @param formula. Changes to the formula as in [update.formula()], such as `. ~ . - Sex`; left out, the formula stays.
+#'   Crossing with `.` would cross the random terms too and is an error: write `. ~ . + Sex + age:Sex` instead of
+#'   `. ~ . * Sex`.
 #' @param ... Arguments of [lmm()] to change or add; `NULL` removes one.
 #' @param evaluate `TRUE` (default) fits; `FALSE` returns the call.
 #' @details
@@ -11,7 +13,8 @@
 #' returned; new arguments are taken from where `update()` is called.
 #' @returns A new fit, or its call.
 #' @section Conditions:
-#'   `ferrite_error_update` when the data of the old call are not found.
+#'   `ferrite_error_update` when the data of the old call are not found; `ferrite_error_argument` for a change that is
+#'   no argument of [lmm()]; `ferrite_error_formula` for a change that crosses random terms.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' update(fit, REML = FALSE)
@@ -26,9 +29,10 @@ update.lmm <- function(object, formula., ..., evaluate = TRUE) { # nolint: objec
       hint = "Write, for example, `update(fit, . ~ . + x, REML = FALSE)`.", call = method_call()
     )
   }
+  check_changes(names(changes), method_call())
   call <- changed_call(object, changes)
   same_formula <- missing(formula.)
-  if (!same_formula) call$formula <- changed_formula(object, formula.)
+  if (!same_formula) call$formula <- changed_formula(object, formula., method_call())
   if (!evaluate) {
     return(call)
   }
@@ -46,10 +50,54 @@ changed_call <- function(fit, changes) {
   call
 }
 
-changed_formula <- function(fit, change) {
+# lmm() would say "unused argument", in the words of R.
+check_changes <- function(names, call) {
+  unknown <- setdiff(names, names(formals(lmm)))
+  if (!length(unknown)) {
+    return(invisible())
+  }
+  hint <- if ("family" %in% unknown) "`lmm()` fits Gaussian models only: `lme4::glmer()` fits other families."
+  abort_ferrite("argument", "Changes must be arguments of `lmm()`.",
+    paste0(quoted_list(unknown), if (length(unknown) == 1L) " is not one." else " are not."),
+    hint = or_else(hint, name_hint(unknown[1L], names(formals(lmm)), "Arguments")), call = call
+  )
+}
+
+changed_formula <- function(fit, change, call) {
   formula <- stats::update.formula(fit$formula, change)
   attributes(formula) <- list(class = "formula", .Environment = environment(fit$formula))
+  check_crossing(fit, change, formula, call)
   formula
+}
+
+# `. ~ . * x` crosses the random terms as well, and update.formula() makes of that other random terms: (1 | g:x) out of
+# (1 | g):x. What was meant is what it does to the fixed part.
+check_crossing <- function(fit, change, formula, call) {
+  pieces <- lapply(sum_pieces(formula[[length(formula)]]), function(piece) strip_parens(piece$expr))
+  bars <- vapply(pieces, has_bar, NA)
+  written <- unlist(lapply(list(fit$formula, stats::as.formula(change)), all_bars))
+  made <- setdiff(vapply(pieces[bars], deparse_one, ""), vapply(written, deparse_one, ""))
+  if (!length(made)) {
+    return(invisible())
+  }
+  fixed <- if (all(bars)) quote(1) else sum_of(pieces[!bars])
+  labels <- function(formula) attr(stats::terms(formula), "term.labels")
+  added <- setdiff(labels(stats::as.formula(call("~", fixed))), labels(fit$terms))
+  meant <- paste(c(". ~ .", added), collapse = " + ")
+  abort_ferrite("formula", "A random term must be added to the formula with `+`.",
+    sprintf("`%s` crosses the random terms too: it makes `(%s)`.", code_text(change), made[1L]),
+    hint = if (length(added)) sprintf("For the fixed effects alone write `%s`.", meant)
+    else "Write out what is to be added: `. ~ . + x + x:z`.",
+    call = call
+  )
+}
+
+# Every `|` and `||` in an expression.
+all_bars <- function(expr) {
+  if (is_bar(expr)) {
+    return(list(expr))
+  }
+  if (is.call(expr)) unlist(lapply(as.list(expr)[-1L], all_bars))
 }
 
 #' Refit from the stored model frame

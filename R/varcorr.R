@@ -9,7 +9,7 @@
 #' @param order `"cov.last"` (default): in each term all variances, then the covariances. `"lower.tri"`: the lower
 #'   triangle by columns.
 #' @param row.names,optional As in [as.data.frame()]; `optional` is not used.
-#' @param ... Not used.
+#' @param ... `VarCorr()` takes no other argument and says so; not used by the others.
 #' @returns `VarCorr()`: a list of class `VarCorr.lmm` with one covariance matrix per random term, in the unit of the
 #'   response squared, each with the attributes `stddev` and `correlation`; a second term of a factor `g` is named
 #'   `g.1`. The attribute `sc` is the residual standard deviation. `as.data.frame()` of it has the columns `grp`,
@@ -26,6 +26,7 @@ NULL
 #' @rdname VarCorr.lmm
 #' @export
 VarCorr.lmm <- function(x, sigma = 1, ...) {
+  refuse_arguments("VarCorr", ..., call = method_call())
   terms <- lapply(x$random, function(term) labelled_covariance(sigma^2 * term$varcov))
   names(terms) <- make.unique(vapply(x$random, function(term) term$group, ""))
   structure(terms, sc = sigma * x$sigma, useSc = TRUE, class = "VarCorr.lmm")
@@ -51,7 +52,7 @@ labelled_covariance <- function(covariance) {
 #' @rdname VarCorr.lmm
 #' @export
 as.data.frame.VarCorr.lmm <- function(x, row.names = NULL, optional = FALSE, order = c("cov.last", "lower.tri"), ...) {
-  order <- match.arg(order)
+  order <- choose_one(order, c("cov.last", "lower.tri"), "order", method_call())
   rows <- Map(function(covariance, group) covariance_rows(covariance, group, order), unclass(x), names(x))
   sc <- attr(x, "sc")
   last <- data.frame(grp = "Residual", var1 = NA_character_, var2 = NA_character_, vcov = sc^2, sdcor = sc)
@@ -82,13 +83,13 @@ covariance_rows <- function(covariance, group, order) {
 #' @rdname VarCorr.lmm
 #' @export
 print.VarCorr.lmm <- function(x, comp = "Std.Dev.", digits = max(3L, getOption("digits") - 2L), ...) {
+  comp <- choose_several(comp, c("Variance", "Std.Dev."), "comp", method_call())
   print_table(varcorr_table(x, comp, digits))
   invisible(x)
 }
 
 # Text table "Groups Name Variance Std.Dev. Corr", one row per effect and one for the residual.
 varcorr_table <- function(x, comp = c("Variance", "Std.Dev."), digits = 4L) {
-  comp <- match.arg(comp, c("Variance", "Std.Dev."), several.ok = TRUE)
   effects <- lapply(x, rownames)
   sizes <- lengths(effects)
   sd <- c(unlist(lapply(x, attr, "stddev"), use.names = FALSE), attr(x, "sc"))

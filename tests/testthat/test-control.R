@@ -45,3 +45,14 @@ test_that("lmm() takes settings only from lmm_control()", {
   expect_error(lmm(y ~ x + (1 | g), data, control = list(threads = 1)), class = "ferrite_error_control")
   expect_error(lmm(y ~ x + (1 | g), data, control = NULL), class = "ferrite_error_control")
 })
+
+test_that("a spent budget of evaluations is a warning, and the fit says so", {
+  data <- sleep_data()
+  condition <- expect_warning(
+    fit <- lmm(y ~ x + (x | g), data, control = lmm_control(max_evaluations = 3)),
+    class = "ferrite_warning_not_converged"
+  )
+  expect_three_lines(condition, "ferrite_warning_not_converged")
+  expect_identical(fit$convergence$status, "max_evaluations")
+  expect_match(printed(fit), "NOT reached: stopped after")
+})

@@ -38,3 +38,11 @@ test_that("special characters are escaped for each format", {
   expect_identical(escape("x_1 50%", "latex"), "x\\_1 50\\%")
   expect_identical(escape("x|y*z", "markdown"), "x\\|y\\*z")
 })
+
+test_that("the criterion in the table of a summary has its name", {
+  reml <- with_format(NULL, knitr::knit_print(summary(shared_fit("slope"))))
+  expect_match(reml, "REML criterion|", fixed = TRUE)
+  expect_no_match(reml, "-2 log L", fixed = TRUE)
+  ml <- with_format(NULL, knitr::knit_print(summary(shared_fit("ml"))))
+  expect_match(ml, "-2 log L|", fixed = TRUE)
+})

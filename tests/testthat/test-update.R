@@ -48,3 +48,26 @@ test_that("data that are gone are named", {
   expect_equal(nobs(update(fit, . ~ . + Sex, data = nlme::Orthodont)), 108)
   expect_error(update(fit, . ~ ., 3), class = "ferrite_error_argument")
 })
+
+test_that("crossing the random terms is an error that names what to write", {
+  fit <- lmm(distance ~ age + (age | Subject), nlme::Orthodont)
+  condition <- expect_error(update(fit, . ~ . * Sex), class = "ferrite_error_formula")
+  expect_three_lines(condition, "ferrite_error_formula")
+  expect_match(conditionMessage(condition), "`(age | Subject:Sex)`", fixed = TRUE)
+  expect_match(conditionMessage(condition), "write `. ~ . + Sex + age:Sex`", fixed = TRUE)
+  expect_error(update(fit, . ~ .^2), class = "ferrite_error_formula")
+  expect_identical(attr(terms(update(fit, . ~ . + Sex + age:Sex)), "term.labels"), c("age", "Sex", "age:Sex"))
+  empty <- lmm(distance ~ 1 + (1 | Subject), nlme::Orthodont)
+  expect_error(update(empty, . ~ .:Sex), "Write out", class = "ferrite_error_formula")
+  for (change in list(. ~ . + (1 | Sex:Subject), . ~ . + age - (1 | Subject) + (age || Subject), . ~ (.) + log(age))) {
+    expect_type(update(empty, change, evaluate = FALSE), "language")
+  }
+})
+
+test_that("a change that lmm() does not know is a classed error", {
+  fit <- shared_fit("slope")
+  condition <- expect_error(update(fit, family = binomial), class = "ferrite_error_argument")
+  expect_three_lines(condition, "ferrite_error_argument")
+  expect_match(conditionMessage(condition), "Gaussian", fixed = TRUE)
+  expect_error(update(fit, weigths = age), "Did you mean `weights`", class = "ferrite_error_argument")
+})

@@ -36,3 +36,8 @@ test_that("figures keep their digits whatever their size", {
   expect_identical(format_column(c(1e-9, 25), 4), c("1e-09", "25"))
   expect_identical(trimws(format_column(c(0, 3.7157), 4)), c("0", "3.716"))
 })
+
+test_that("a multiplier scales all standard deviations", {
+  fit <- shared_fit("slope")
+  expect_equal(attr(VarCorr(fit, sigma = 2), "sc"), 2 * sigma(fit))
+})

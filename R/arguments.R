@@ -1,0 +1,41 @@
+# Arguments with a fixed set of values: a wrong one is a classed error that names the values.
+
+# One of `choices`, the first when the argument was left out; the beginning of a value is enough, as in match.arg().
+choose_one <- function(value, choices, name, call) {
+  if (is.null(value) || identical(value, choices)) {
+    return(choices[1L])
+  }
+  found <- if (is.character(value) && length(value) == 1L) pmatch(value, choices) else NA
+  if (is.na(found)) bad_choice(value, choices, name, "", call)
+  choices[found]
+}
+
+# One or more of `choices`, each once.
+choose_several <- function(value, choices, name, call) {
+  found <- if (is.character(value) && length(value)) pmatch(value, choices, duplicates.ok = TRUE) else NA
+  if (anyNA(found)) bad_choice(value, choices, name, "one or more of ", call)
+  unique(choices[found])
+}
+
+bad_choice <- function(value, choices, name, number, call) {
+  quoted <- paste0("\"", choices, "\"")
+  last <- length(quoted)
+  wrong <- if (is.character(value)) unique(value[is.na(pmatch(value, choices, duplicates.ok = TRUE))])
+  near <- similar_names(or_else(wrong, "")[1L], choices)
+  abort_ferrite("argument",
+    sprintf("`%s` must be %s%s or %s.", name, number, paste(quoted[-last], collapse = ", "), quoted[last]),
+    if (length(wrong)) paste0("It is ", plain_list(paste0("\"", wrong, "\"")), ".")
+    else paste0("It is ", a_kind(value), "."),
+    hint = if (length(near)) sprintf("Did you mean \"%s\"?", near[1L])
+    else sprintf("Leave `%s` out to use the default.", name),
+    call = call, data = list(argument = name)
+  )
+}
+
+# The coverage of an interval.
+check_level <- function(level, call) {
+  if (is.numeric(level) && length(level) == 1L && !is.na(level) && level > 0 && level < 1) {
+    return(level)
+  }
+  bad_setting(level, "level", "one number between 0 and 1", call, "argument")
+}

@@ -1,0 +1,101 @@
+#' Test contrasts of the fixed effects
+#'
+#' Tests \eqn{L\beta = c} for any matrix L, all rows together by an F test or each row by a t test.
+#'
+#' @param fit An object of class `lmm`.
+#' @param L What is tested, in one of these forms:
+#'   * expressions in the names of the coefficients, such as `"MachineB - MachineC"` or
+#'     `c(mean = "(Intercept) + age / 2 = 20")`; what stands after `=` is added to `rhs`. The names label the rows;
+#'   * a numeric vector, or a matrix with one row for each contrast, with one number for each coefficient in the order
+#'     of `fixef(fit)` (those of dropped columns may be left out);
+#'   * the same with names (columns named) by coefficients: those that are not named count as zero.
+#' @param joint `TRUE` (default): one F test of all rows together. `FALSE`: a t test and an interval for each row.
+#' @param ddf Degrees of freedom:
+#'   * `"Satterthwaite"` (default): \eqn{2 v^2 / \mathrm{Var}(v)} for the variance \eqn{v} of a contrast, from exact
+#'     second derivatives of the criterion of the fit (REML or ML); variance parameters on the boundary count as known.
+#'     Several rows are turned to uncorrelated ones and averaged as in lmerTest;
+#'   * `"Kenward-Roger"`: also adjusts the covariance matrix of the estimates for the estimation of the variances, and
+#'     scales F. For a fit by maximum likelihood the model is refitted by REML, with a message, and all numbers are
+#'     those of the refit. Prior weights are taken into account. Where crossed factors make it exceed the memory,
+#'     Satterthwaite's method is used, with a message;
+#'   * `"asymptotic"`: infinite.
+#' @param rhs The right-hand side c: one number, or one for each row. Default 0.
+#' @param level Confidence level of the intervals, between 0 and 1. Default 0.95.
+#' @returns A data frame of class `contest`. With `joint = TRUE` one row with the columns of [anova.lmm()]: `Sum Sq`,
+#'   `Mean Sq`, `NumDF` (the rank of L), `DenDF`, `F value`, `Pr(>F)`. With `joint = FALSE` a row for each contrast with
+#'   `Estimate`, `Std. Error`, `df`, `t value`, `lower`, `upper`, `Pr(>|t|)`. Attributes: `L`, `rhs`, `ddf` (the method
+#'   used), `level`.
+#' @section Conditions:
+#'   `ferrite_error_contrast` (wrong length, unknown coefficient, not a number, not linear, zero, contradictory, not
+#'   estimable in a fit with dropped columns), `ferrite_error_argument`, `ferrite_message_ddf` (Kenward-Roger needs more
+#'   memory than allowed, with fields `bytes` and `method`; or refits by REML).
+#' @section Beside lmerTest:
+#'   lmerTest has a function of the same name. Whichever was attached last, it works on the models of both packages.
+#' @references Kenward and Roger (1997) \doi{10.2307/2533558}; Fai and Cornelius (1996)
+#'   \doi{10.1080/00949659608811740}; Kuznetsova, Brockhoff and Christensen (2017) \doi{10.18637/jss.v082.i13}.
+#' @seealso [summary.lmm()] for the coefficients themselves, [anova.lmm()] for terms.
+#' @examples
+#' fit <- lmm(score ~ Machine + (1 | Worker) + (1 | Worker:Machine), nlme::Machines)
+#' contest(fit, c("MachineB", "MachineC")) # F 20.576 on 2 and 10, as in the analysis of variance
+#' contest(fit, c("C - B" = "MachineC - MachineB"), joint = FALSE) # 5.95, standard error 2.177, 10 df
+#' @export
+contest <- function(fit, L, ...) { # nolint: object_name_linter.
+  UseMethod("contest")
+}
+
+#' @export
+contest.default <- function(fit, L, ...) { # nolint: object_name_linter.
+  if (inherits(fit, c("lmerMod", "lmerModLmerTest")) && requireNamespace("lmerTest", quietly = TRUE)) {
+    return(getExportedValue("lmerTest", "contest")(fit, L, ...))
+  }
+  abort_ferrite(
+    "argument", "`contest()` must be given a fitted mixed model.", paste0("It was given ", a_kind(fit), "."),
+    hint = "Fit one with `lmm()`.", call = method_call()
+  )
+}
+
+#' @rdname contest
+#' @param ... Not used.
+#' @export
+contest.lmm <- function(fit, L, joint = TRUE, ddf = c("Satterthwaite", "Kenward-Roger", "asymptotic"), # nolint
+                        rhs = 0, level = 0.95, ...) {
+  call <- method_call()
+  refuse_arguments("contest", ..., call = call)
+  check_flag(joint, "joint", call, "argument")
+  check_level(level, call)
+  check_ddf(ddf, call)
+  tested <- restriction_of(fit, if (!missing(L)) L, rhs, call)
+  inference <- inference_of(fit, ddf, call)
+  table <- if (joint) f_row(inference, tested$L, tested$rhs) else t_table(inference, tested, level)
+  structure(
+    table, L = tested$L, rhs = tested$rhs, ddf = inference$method, level = level, heading = ddf_title(inference),
+    class = c("contest", "data.frame")
+  )
+}
+
+# A t test and an interval for each row.
+t_table <- function(inference, tested, level) {
+  tests <- t_tests(inference, tested$L, tested$rhs)
+  half <- stats::qt((1 + level) / 2, tests[, "df"]) * tests[, "Std. Error"]
+  table <- data.frame(
+    tests[, 1:4, drop = FALSE], lower = tests[, 1L] - half, upper = tests[, 1L] + half, tests[, 5L],
+    row.names = make.unique(rownames(tests))
+  )
+  names(table)[c(1:4, 7L)] <- colnames(tests)
+  table
+}
+
+#' @rdname contest
+#' @param x What `contest()` returned.
+#' @param digits Significant digits. Default: those of `options("digits")` less 3.
+#' @export
+print.contest <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  joint <- "F value" %in% names(x)
+  what <- if (joint) "F test of all contrasts together" else "t tests of contrasts"
+  cat(what, ", ", attr(x, "heading"), "\n", sep = "")
+  rhs <- attr(x, "rhs")
+  if (any(rhs != 0)) cat("Right-hand side: ", paste(format(rhs, digits = digits), collapse = ", "), "\n", sep = "")
+  print_tests(x, digits)
+  if (!joint) cat("Intervals: ", format(100 * attr(x, "level")), " %\n", sep = "")
+  invisible(x)
+}

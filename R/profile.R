@@ -1,0 +1,172 @@
+#' Profile likelihood
+#'
+#' Follows each parameter away from its estimate: at each value all other parameters are optimised again. With
+#' \eqn{d} the criterion (minus twice the log-likelihood) so obtained and \eqn{\hat d} its minimum, the profile is
+#' \eqn{\zeta = \pm\sqrt{d - \hat d}}, negative below the estimate. A straight line means that the Wald interval is
+#' right; a bent one, that the limits should be asymmetric. [confint()] uses it.
+#'
+#' @param fitted An object of class `lmm`.
+#' @param which Names or numbers of parameters; `"theta_"` stands for all standard deviations and correlations,
+#'   `"beta_"` for all coefficients. Default `NULL`: all.
+#' @param zeta Largest \eqn{|\zeta|}, a positive number. Default 3, which covers intervals up to 99.7 %.
+#' @param points Number of points on each side of the estimate. Default 12.
+#' @param x An object of class `profile.lmm`.
+#' @param level Coverage of the interval that `plot()` marks.
+#' @param row.names,optional As in [as.data.frame()]; not used.
+#' @param n Number of rows printed; `Inf` prints all.
+#' @param digits Significant digits printed.
+#' @param i,j,drop As for a data frame: a part of a profile is an ordinary data frame.
+#' @param ... `profile()` takes no other argument and says so. `plot()` takes graphical parameters.
+#' @details
+#' Every point is found by a search for the root of \eqn{|\zeta|} minus its value on the grid; nothing is interpolated.
+#'
+#' Standard deviations, correlations and `sigma` are profiled under the criterion of the fit (so that a REML fit has
+#' REML profiles), coefficients under maximum likelihood: the restricted likelihood is no function of them. A REML fit
+#' is refitted once for that. Coefficients that were dropped, and correlations with an effect of variance zero, have
+#' no profile.
+#'
+#' Where the parameter space ends first (a standard deviation of 0, a correlation of -1 or 1) the last point is that
+#' edge, with the \eqn{\zeta} that is reached there (to 0.001 of the step).
+#' @returns A data frame of class `profile.lmm` with the columns `par`, `zeta` and `value`. `confint()` of it finds the
+#'   limits anew by root finding, so that they do not depend on the grid.
+#' @section Conditions:
+#'   `ferrite_error_argument`; `ferrite_warning_interval` for points that were not found.
+#' @references Bates, Maechler, Bolker and Walker (2015), section 5.1, \doi{10.18637/jss.v067.i01}.
+#' @examples
+#' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont, REML = FALSE)
+#' p <- profile(fit)
+#' p[p$par == "sigma" & p$zeta %in% c(-2, 0, 2), ] # 1.2254, 1.4227, 1.6793
+#' plot(p)
+#' @importFrom stats profile
+#' @export
+profile.lmm <- function(fitted, which = NULL, zeta = 3, points = 12L, ...) {
+  call <- method_call()
+  refuse_arguments("profile", ..., call = call)
+  check_amount(zeta, "zeta", call)
+  points <- check_count(points, "points", call)
+  table <- parameter_table(fitted)
+  table <- table[pick_parameters(which, table$name, table$kind, "which", call), ]
+  usable <- !is.na(table$estimate)
+  table <- table[usable, ]
+  fits <- profile_fits(fitted, table$kind, call)
+  grid <- seq_len(points) * zeta / points
+  found <- profile_values(fits, table, grid, call)
+  pieces <- lapply(seq_len(nrow(table)), function(i) profile_rows(fits, table[i, ], found[[i]], grid, call))
+  rows <- do.call(rbind, c(list(data.frame(par = character(), zeta = numeric(), value = numeric())), pieces))
+  rows$par <- factor(rows$par, levels = table$name)
+  warn_missing(rows$par[is.nan(rows$value)], call)
+  structure(
+    rows[!is.nan(rows$value), ], row.names = seq_len(sum(!is.nan(rows$value))),
+    class = c("profile.lmm", "data.frame"), fits = fits
+  )
+}
+
+check_amount <- function(x, name, call) {
+  if (!is.numeric(x) || length(x) != 1L || !is.finite(x) || x <= 0) {
+    bad_setting(x, name, "one positive number", call, "argument")
+  }
+}
+
+# The fits whose criteria are profiled: `variance` is the fit itself, `fixed` the same by ML (made when needed).
+profile_fits <- function(fit, kinds, call) {
+  fixed <- if (!fit$REML || !any(kinds == "beta")) fit else muffled(refit_frame(fit, list(REML = FALSE)))
+  list(variance = fit, fixed = fixed)
+}
+
+#' Values of parameters at given zetas
+#'
+#' @param fits From `profile_fits()`.
+#' @param table Rows of `parameter_table()`, all with a target.
+#' @returns A list with an element a row: `estimate`, `lower`, `upper` (each as long as `zetas`).
+#' @noRd
+profile_values <- function(fits, table, zetas, call) {
+  out <- vector("list", nrow(table))
+  fixed <- table$kind == "beta"
+  if (any(!fixed)) out[!fixed] <- profile_engine(fits$variance, table$target[!fixed], zetas, call)
+  if (any(fixed)) out[fixed] <- profile_engine(fits$fixed, table$target[fixed], zetas, call)
+  out
+}
+
+# The values where a parameter ends.
+parameter_edges <- function(kind) {
+  switch(kind, sd = c(0, Inf), sigma = c(0, Inf), cor = c(-1, 1), beta = c(-Inf, Inf))
+}
+
+# One parameter as rows in the order of zeta. Points at the edge of the parameter space become one point.
+profile_rows <- function(fits, row, found, grid, call) {
+  edges <- parameter_edges(row$kind)
+  side <- function(values, edge, sign) {
+    inside <- is.nan(values) | values != edge
+    zetas <- grid[inside]
+    values <- values[inside]
+    if (!all(inside) && found$estimate != edge) {
+      zetas <- c(zetas, edge_zeta(fits, row, grid[inside], grid[!inside][1L], sign, edge, call))
+      values <- c(values, edge)
+    }
+    data.frame(par = rep(row$name, length(values)), zeta = sign * zetas, value = values)
+  }
+  lower <- side(found$lower, edges[1L], -1)
+  centre <- data.frame(par = row$name, zeta = 0, value = found$estimate)
+  rbind(lower[rev(seq_len(nrow(lower))), ], centre, side(found$upper, edges[2L], 1))
+}
+
+# zeta at the edge, which lies between the last point of the grid inside and the first one beyond.
+edge_zeta <- function(fits, row, inside, beyond, sign, edge, call) {
+  low <- max(0, inside)
+  for (round in 1:2) {
+    fine <- seq(low, beyond, length.out = 33L)[-1L]
+    found <- profile_values(fits, row, fine, call)[[1L]]
+    values <- if (sign < 0) found$lower else found$upper
+    first <- which(!is.nan(values) & values == edge)[1L]
+    if (is.na(first)) break
+    beyond <- fine[first]
+    low <- if (first > 1L) fine[first - 1L] else low
+  }
+  beyond
+}
+
+warn_missing <- function(names, call) {
+  if (!length(names)) {
+    return(invisible())
+  }
+  warn_ferrite("interval", "Every point of a profile should be found.",
+    paste0("The search failed for ", quoted_list(unique(as.character(names))), "."),
+    hint = "Use `method = \"boot\"` for its interval, or see `convergence(fit)`.", call = call
+  )
+}
+
+#' @rdname profile.lmm
+#' @export
+as.data.frame.profile.lmm <- function(x, row.names = NULL, optional = FALSE, ...) {
+  attr(x, "fits") <- NULL
+  class(x) <- "data.frame"
+  x
+}
+
+#' @rdname profile.lmm
+#' @export
+`[.profile.lmm` <- function(x, i, j, drop = TRUE) {
+  x <- as.data.frame.profile.lmm(x)
+  if (nargs() - (!missing(drop)) < 3L) return(if (missing(i)) x else x[i])
+  if (missing(drop)) x[i, j] else x[i, j, drop = drop]
+}
+
+#' @rdname profile.lmm
+#' @export
+print.profile.lmm <- function(x, n = 20, digits = max(3L, getOption("digits") - 2L), ...) {
+  cat("Profile likelihood: ", profile_criterion_text(attr(x, "fits"), unique(as.character(x$par))), "\n", sep = "")
+  table <- as.data.frame.profile.lmm(x)
+  print(utils::head(table, n), digits = digits, row.names = FALSE)
+  more <- nrow(table) - min(n, nrow(table))
+  if (more > 0) cat("... and ", more, " more rows\n", sep = "")
+  invisible(x)
+}
+
+# "REML; coefficients by ML", for the parameters that there are.
+profile_criterion_text <- function(fits, names) {
+  kinds <- parameter_table(fits$variance)
+  used <- unique(kinds$kind[kinds$name %in% names] == "beta")
+  own <- if (fits$variance$REML) "REML" else "maximum likelihood"
+  if (!fits$variance$REML || identical(used, FALSE)) return(own)
+  if (identical(used, TRUE)) "maximum likelihood" else "REML; coefficients by maximum likelihood"
+}
