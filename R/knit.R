@@ -159,7 +159,12 @@ render_table <- function(table, format) {
   caption <- attr(table, "caption")
   align <- rep("r", ncol(table))
   align[left] <- "l"
-  cells <- matrix(escape(trimws(table), format), nrow(table), dimnames = list(NULL, escape(colnames(table), format)))
+  # A bar inside a pipe table must be an entity; kable() would write it behind the backslash of escape().
+  safe <- function(x) {
+    x <- escape(x, format)
+    if (format == "markdown") gsub("\\|", "&#124;", x, fixed = TRUE) else x
+  }
+  cells <- matrix(safe(trimws(table)), nrow(table), dimnames = list(NULL, safe(colnames(table))))
   style <- c(latex = "latex", html = "html", markdown = "pipe")[[format]]
   text <- knitr::kable(cells, format = style, align = align, row.names = FALSE, escape = FALSE)
   heading <- render_piece(structure(caption, role = "title"), format)

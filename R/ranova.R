@@ -43,6 +43,9 @@ ranova <- function(fit, nsim = 10000, reduce.terms = TRUE, threads = NULL, ...) 
 
 #' @export
 ranova.default <- function(fit, ...) {
+  if (inherits(fit, c("lmerMod", "lmerModLmerTest")) && requireNamespace("lmerTest", quietly = TRUE)) {
+    return(getExportedValue("lmerTest", "ranova")(fit, ...))
+  }
   abort_ferrite("argument", "`ranova()` must be given a fit of `lmm()`.", paste0("It was given ", a_kind(fit), "."),
     hint = if (inherits(fit, "merMod")) "For a model of lme4 use `lmerTest::ranova()`." else "Fit one with `lmm()`.",
     call = method_call()

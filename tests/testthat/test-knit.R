@@ -39,6 +39,12 @@ test_that("special characters are escaped for each format", {
   expect_identical(escape("x|y*z", "markdown"), "x\\|y\\*z")
 })
 
+test_that("a bar in a pipe table is an entity, not a broken column", {
+  text <- with_format(NULL, knitr::knit_print(summary(shared_fit("slope"))))
+  expect_match(text, "Pr(\\>&#124;t&#124;)", fixed = TRUE)
+  expect_no_match(text, "\\&#124;", fixed = TRUE)
+})
+
 test_that("the criterion in the table of a summary has its name", {
   reml <- with_format(NULL, knitr::knit_print(summary(shared_fit("slope"))))
   expect_match(reml, "REML criterion|", fixed = TRUE)

@@ -12,7 +12,8 @@ use crate::search::{Search, NOISE};
 
 impl Search<'_> {
     /// Removes eigenvalues of the G_k that the criterion does not miss, smallest first, and polishes what is left.
-    pub(crate) fn reduce(&mut self, point: &Point) -> Result<(Vec<f64>, Vec<usize>, Polished)> {
+    /// No rank goes below its `floor`: there the score has shown that the criterion does miss it.
+    pub(crate) fn reduce(&mut self, point: &Point, floor: &[usize]) -> Result<(Vec<f64>, Vec<usize>, Polished)> {
         let mut theta = point.x.clone();
         let mut ranks: Vec<usize> = self.model.layout.terms.iter().map(|t| t.2).collect();
         let mut held: Option<Polished> = None;
@@ -20,7 +21,7 @@ impl Search<'_> {
         let mut refused: Vec<usize> = Vec::new();
         // A budget that is spent leaves the point where it is; the certificate still says what it is worth.
         while self.remaining() > 0 {
-            let Some((term, candidate)) = self.smallest(&theta, &ranks, &refused)? else { break };
+            let Some((term, candidate)) = self.smallest(&theta, &ranks, floor, &refused)? else { break };
             ranks[term] -= 1;
             let tolerance = 1e-7 + 10.0 * NOISE * (1.0 + f.abs());
             let accepted = match self.polish(&candidate, &ranks)? {
@@ -51,6 +52,7 @@ impl Search<'_> {
         &self,
         theta: &[f64],
         ranks: &[usize],
+        floor: &[usize],
         refused: &[usize],
     ) -> Result<Option<(usize, Vec<f64>)>> {
         let layout = &self.model.layout;
@@ -58,7 +60,7 @@ impl Search<'_> {
         layout.fill(theta, &mut blocks);
         let mut best: Option<(f64, usize, Vec<f64>)> = None;
         for (k, &(f, _, q)) in layout.terms.iter().enumerate() {
-            if ranks[k] == 0 || refused.contains(&k) {
+            if ranks[k] <= floor[k] || refused.contains(&k) {
                 continue;
             }
             let t = layout.term_block(&blocks, k);

@@ -58,13 +58,15 @@ impl Search<'_> {
     fn settle(&mut self, start: Point, starts: usize) -> Result<Minimum> {
         let mut point = start;
         let mut last = None;
+        let mut floor = vec![0; self.model.layout.terms.len()];
         for _ in 0..6 {
-            let (theta, ranks, polished) = self.reduce(&point)?;
+            let (theta, ranks, polished) = self.reduce(&point, &floor)?;
             let edges = edges(self.model, &theta, &ranks, self.options.criterion)?;
             self.evaluations += usize::from(!edges.is_empty());
             let kkt = edges.iter().map(|e| e.score).fold(f64::INFINITY, f64::min);
             let downhill = edges.iter().find(|e| e.score < SCORE && e.score == kkt);
             let opened = downhill.map(|edge| {
+                floor[edge.term] = ranks[edge.term] + 1;
                 let rows =
                     self.model.a.n as f64 / self.model.a.factors[self.model.layout.terms[edge.term].0].levels as f64;
                 let length = (edge.score.abs().min(1.0) / rows).sqrt();

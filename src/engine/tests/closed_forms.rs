@@ -54,3 +54,26 @@ fn a_variance_on_the_boundary_is_exactly_zero_and_certified() {
     // sigma is the standard deviation of all 30 values.
     close(fit.sigma, 3.71568427447573, 1e-12);
 }
+
+#[test]
+fn a_variance_just_inside_the_boundary_is_neither_lost_nor_doubted() {
+    // Dyestuff2 with its batch means pulled apart until F = 1 + delta: REML gives theta^2 = delta / 5 exactly (balanced).
+    let means: Vec<f64> = (0..6).map(|g| DYESTUFF2[5 * g..5 * g + 5].iter().sum::<f64>() / 5.0).collect();
+    let grand = means.iter().sum::<f64>() / 6.0;
+    let within: f64 = (0..30).map(|i| (DYESTUFF2[i] - means[i / 5]).powi(2)).sum::<f64>() / 24.0;
+    let between: f64 = 5.0 * means.iter().map(|m| (m - grand).powi(2)).sum::<f64>() / 5.0;
+    for delta in [1e-1, 1e-3, 1e-5, 3e-6, 1e-6, 3e-7, 1e-8, -1e-8, -1e-6, -1e-3] {
+        let pull = ((1.0 + delta) * within / between).sqrt();
+        let y: Vec<f64> =
+            (0..30).map(|i| grand + pull * (means[i / 5] - grand) + DYESTUFF2[i] - means[i / 5]).collect();
+        let fit = model(&y).fit(&FitOptions::default(), &Watch::default()).unwrap();
+        let status = fit.convergence.status;
+        assert!(matches!(status, Status::Converged | Status::OnBoundary), "{delta}: {:?}", fit.convergence);
+        let expected = if delta > 0.0 { delta / 5.0 } else { 0.0 };
+        // A zero is right where the criterion cannot tell: it differs by less than 1e-11 below delta = 3e-6.
+        let found = fit.theta[0].powi(2);
+        assert!((found - expected).abs() < 1e-3 * expected + 6e-7, "{delta}: {found} against {expected}");
+        assert!(delta < 1e-5 || found > 0.0, "{delta}: lost");
+        assert!(delta > 0.0 || found == 0.0, "{delta}: false variance {found}");
+    }
+}
