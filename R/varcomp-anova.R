@@ -41,7 +41,8 @@
 #'   \doi{10.2307/3001853}; Satterthwaite (1946) \doi{10.2307/3002019}.
 #' @seealso [icc()], [ranova()].
 #' @examples
-#' # F(4, 75) = 87.01; E(MS) = sigma^2 + 16 sigma_person^2, so sigma_person^2 = (28.316 - 0.325) / 16 = 1.7494
+#' # F(4, 75) = 87.01; E(MS) = sigma^2 + 16 sigma_person^2,
+#' # so sigma_person^2 = (28.316 - 0.325) / 16 = 1.7494
 #' varcomp_anova(y ~ 1 + (1 | person), estrone)
 #' @export
 varcomp_anova <- function(object, ...) {
