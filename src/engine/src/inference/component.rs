@@ -127,6 +127,9 @@ pub fn cross(model: &Model, c: &Component, at: &Locator) -> Vec<f64> {
 pub fn covariance(model: &Model, c: &Component, at: &Locator, t: &Blocks) -> Result<Vec<f64>> {
     let (a, n) = (&model.a, c.size);
     let z = cross(model, c, at);
+    if let Some(inverse) = inverses(model, c, t).filter(|_| n > 24) {
+        return model.workers.run(|| from_inverse(model, c, z, t, &inverse));
+    }
     // B = Lambda'Z'WZ, M = B Lambda + I, both by rows.
     let mut b = vec![0.0; n * n];
     for &(f, _, here) in &c.members {
@@ -153,11 +156,7 @@ pub fn covariance(model: &Model, c: &Component, at: &Locator, t: &Blocks) -> Res
         small::mul_transposed(&mut k, &b.clone(), &b, n, n, n, -1.0);
         return Ok(k);
     }
-    let loose = inverses(model, c, t);
-    model.workers.run(|| match loose {
-        Some(inverse) => from_inverse(model, c, &m, &inverse),
-        None => from_product(model, z, b, m, n),
-    })
+    model.workers.run(|| from_product(model, z, b, m, n))
 }
 
 /// Inverse of every T that the component uses, if all are far enough from singular for [`from_inverse`].
@@ -177,31 +176,44 @@ fn inverses(model: &Model, c: &Component, t: &Blocks) -> Option<Vec<Vec<f64>>> {
 }
 
 /// K = T^-T (I - M^-1) T^-1: one inverse, half the work of a product; loses (1 / theta)^2 digits to cancellation.
-fn from_inverse(model: &Model, c: &Component, m: &[f64], inverse: &[Vec<f64>]) -> Result<Vec<f64>> {
+fn from_inverse(model: &Model, c: &Component, z: Vec<f64>, t: &Blocks, inverse: &[Vec<f64>]) -> Result<Vec<f64>> {
     let n = c.size;
-    let mut k = super::blockwise::invert(model, c, m)?;
+    let mut m = z;
+    congruence(model, c, &mut m, t);
+    (0..n).for_each(|i| m[i * n + i] += 1.0);
+    let mut k = super::blockwise::invert(model, c, &m)?;
     k.iter_mut().for_each(|x| *x = -*x);
     (0..n).for_each(|i| k[i * n + i] += 1.0);
+    congruence(model, c, &mut k, inverse);
+    Ok(k)
+}
+
+/// `k <- blocks' k blocks`, with the block of its factor for every level.
+fn congruence(model: &Model, c: &Component, k: &mut [f64], blocks: &[Vec<f64>]) {
+    let n = c.size;
     let widest = model.a.factors.iter().map(|f| f.q).max().unwrap_or(1);
     let mut turned = vec![0.0; widest * n];
+    let mut own = vec![0.0; widest];
     for &(f, _, here) in &c.members {
         let q = model.a.factors[f].q;
         let rows = here * n..(here + q) * n;
         turned[..q * n].fill(0.0);
-        small::mul_transposed(&mut turned[..q * n], &inverse[f], &k[rows.clone()], q, q, n, 1.0);
-        k[rows].copy_from_slice(&turned[..q * n]);
-    }
-    let mut own = vec![0.0; widest];
-    for row in k.chunks_exact_mut(n) {
-        for &(f, _, here) in &c.members {
-            let q = model.a.factors[f].q;
-            own[..q].copy_from_slice(&row[here..here + q]);
-            for s in 0..q {
-                row[here + s] = (0..q).map(|r| own[r] * inverse[f][r * q + s]).sum();
+        small::mul_transposed(&mut turned[..q * n], &blocks[f], &k[rows.clone()], q, q, n, 1.0);
+        for row in turned[..q * n].chunks_exact_mut(n) {
+            for &(g, _, there) in &c.members {
+                let width = model.a.factors[g].q;
+                if width == 1 {
+                    row[there] *= blocks[g][0];
+                    continue;
+                }
+                own[..width].copy_from_slice(&row[there..there + width]);
+                for s in 0..width {
+                    row[there + s] = (0..width).map(|r| own[r] * blocks[g][r * width + s]).sum();
+                }
             }
         }
+        k[rows].copy_from_slice(&turned[..q * n]);
     }
-    Ok(k)
 }
 
 /// K = Z'WZ - B'M^-1B: exact for any T.
