@@ -7,11 +7,7 @@ model_arguments <- function(fit, threads = fit$control$threads) {
     reml = fit$REML, threads = as.integer(threads), start = NULL, max_evaluations = fit$control$max_evaluations,
     tolerance = fit$control$tolerance, memory = fit$control$memory, theta = as.double(unname(fit$theta))
   )
-  list(
-    design = design, options = options,
-    factors = lapply(design$factors, function(factor) list(codes = factor$codes, n_levels = factor$n_levels)),
-    terms = lapply(design$terms, function(term) list(factor = term$factor, basis = term$basis))
-  )
+  list(design = design, options = options, rows = engine_design(design))
 }
 
 #' Pieces for tests of fixed effects
@@ -24,11 +20,8 @@ model_arguments <- function(fit, threads = fit$control$threads) {
 #' @noRd
 infer_fixed <- function(fit, kr = TRUE, call = sys.call(-1)) {
   a <- model_arguments(fit)
-  design <- a$design
-  raw <- call_engine(.Call(
-    wrap__fixed_inference, design$y, design$x, design$offset, design$weights, a$factors, a$terms, a$options
-  ))
-  if (!is.null(raw$failure)) raise_failure(raw$failure, design, fit$frame, call)
+  raw <- call_engine(.Call(wrap__fixed_inference, a$rows, a$options))
+  if (!is.null(raw$failure)) raise_failure(raw$failure, a$design, fit$frame, call)
   r <- length(fit$kept)
   names <- list(names(fit$beta)[fit$kept], names(fit$beta)[fit$kept])
   square <- function(x) matrix(x, r, r, dimnames = names)
@@ -69,12 +62,9 @@ draw_seed <- function() sample.int(.Machine$integer.max, 2L)
 #' @noRd
 profile_engine <- function(fit, targets, zetas, call = sys.call(-1)) {
   a <- model_arguments(fit)
-  design <- a$design
   what <- list(targets = lapply(targets, as.integer), zetas = as.double(zetas))
-  raw <- call_engine(.Call(
-    wrap__profile_lmm, design$y, design$x, design$offset, design$weights, a$factors, a$terms, a$options, what
-  ))
-  if (!is.null(raw$failure)) raise_failure(raw$failure, design, fit$frame, call)
+  raw <- call_engine(.Call(wrap__profile_lmm, a$rows, a$options, what))
+  if (!is.null(raw$failure)) raise_failure(raw$failure, a$design, fit$frame, call)
   raw
 }
 
@@ -87,14 +77,17 @@ profile_engine <- function(fit, targets, zetas, call = sys.call(-1)) {
 bootstrap_engine <- function(fit, nsim, seed = draw_seed(), threads = fit$control$threads, progress = FALSE,
                              call = sys.call(-1)) {
   a <- model_arguments(fit, threads)
-  design <- a$design
   meter <- progress_meter(progress)
   on.exit(meter$close())
   raw <- call_engine(.Call(
-    wrap__bootstrap_lmm, design$y, design$x, design$offset, design$weights, a$factors, a$terms, a$options,
-    list(nsim = as.integer(nsim), seed = seed), meter$report
+    wrap__bootstrap_lmm, a$rows, a$options, list(nsim = as.integer(nsim), seed = seed), meter$report
   ))
-  if (!is.null(raw$failure)) raise_failure(raw$failure, design, fit$frame, call)
+  if (!is.null(raw$failure)) raise_failure(raw$failure, a$design, fit$frame, call)
+  named_replicates(raw, fit)
+}
+
+# Estimates of many fits as matrices with names.
+named_replicates <- function(raw, fit) {
   n <- length(raw$index)
   raw$theta <- matrix(raw$theta, n, length(fit$theta), dimnames = list(NULL, names(fit$theta)))
   raw$beta <- matrix(raw$beta, n, length(fit$kept), dimnames = list(NULL, names(fit$beta)[fit$kept]))

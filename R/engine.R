@@ -23,15 +23,20 @@ fit_design <- function(design, REML, start, control, frame, call) { # nolint: ob
     reml = REML, threads = control$threads, start = start, max_evaluations = control$max_evaluations,
     tolerance = control$tolerance, memory = control$memory
   )
-  factors <- lapply(design$factors, function(factor) list(codes = factor$codes, n_levels = factor$n_levels))
-  terms <- lapply(design$terms, function(term) list(factor = term$factor, basis = term$basis))
   meter <- progress_meter(control$progress)
   on.exit(meter$close())
-  raw <- call_engine(.Call(
-    wrap__fit_lmm, design$y, design$x, design$offset, design$weights, factors, terms, options, meter$report
-  ))
+  raw <- call_engine(.Call(wrap__fit_lmm, engine_design(design), options, meter$report))
   if (!is.null(raw$failure)) raise_failure(raw$failure, design, frame, call)
   raw
+}
+
+# A design as the engine reads it.
+engine_design <- function(design) {
+  list(
+    y = design$y, x = design$x, offset = design$offset, weights = design$weights,
+    factors = lapply(design$factors, function(factor) list(codes = factor$codes, n_levels = factor$n_levels)),
+    terms = lapply(design$terms, function(term) list(factor = term$factor, basis = term$basis))
+  )
 }
 
 # An error from under the seam (a panic that was caught) is a failure like any other.

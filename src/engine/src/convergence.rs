@@ -24,6 +24,11 @@ pub enum Status {
 }
 
 impl Status {
+    /// True if the certificate says that this is a minimum.
+    pub fn is_certified(self) -> bool {
+        matches!(self, Status::Converged | Status::OnBoundary)
+    }
+
     /// The word for it.
     pub fn name(self) -> &'static str {
         match self {

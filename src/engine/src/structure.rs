@@ -126,6 +126,18 @@ impl Structure {
         Ok(s)
     }
 
+    /// Takes the values of other cross-products with the same cells.
+    pub fn reload(&mut self, a: &Crossprod) {
+        for link in &mut self.chain {
+            (_, _, link.values) = join(a, link.levels, link.q, &link.across, &self.trail);
+        }
+    }
+
+    /// Floating-point elements of the trailing factor; true if it is dense.
+    pub fn trailing_fill(&self) -> (f64, bool) {
+        (self.fill, self.pattern.is_none())
+    }
+
     /// Order of the trailing matrix.
     pub fn trailing_order(&self) -> usize {
         self.q - self.trail_row

@@ -13,14 +13,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Criterion, Crossprod, Design, Error, Fit, FitOptions, Model, Replicate};
+use ferrite_engine::{Criterion, Crossprod, Design, Error, Fit, FitOptions, Model};
 
 use crate::failure::Failure;
 use crate::input;
 use crate::watch::Watch;
 
-type Read<T> = std::result::Result<T, Failure>;
-type Caught<T> = std::result::Result<ferrite_engine::Result<T>, Box<dyn Any + Send>>;
+pub type Read<T> = std::result::Result<T, Failure>;
+pub type Caught<T> = std::result::Result<ferrite_engine::Result<T>, Box<dyn Any + Send>>;
 
 /// Values up to which a fit takes less time than starting a thread is worth.
 const SMALL: usize = 50_000;
@@ -75,38 +75,13 @@ pub fn run(design: &Design<'_>, options: &FitOptions, mut watch: Watch) -> Read<
     receive(&result, &mut watch, &shared, limit)
 }
 
-/// Bootstraps, watching for Ctrl-C: what is done by then is kept.
-pub fn bootstrap(
-    design: &Design<'_>,
-    options: &FitOptions,
-    theta: &[f64],
-    (draws, seed): (usize, u64),
-    mut watch: Watch,
-) -> Read<Vec<Option<Replicate>>> {
-    let sums = Crossprod::from_design(design, options.threads)?;
-    let fit = Model::new(sums.clone(), options)?.at(theta, options.criterion)?;
-    let shared = Arc::new(ferrite_engine::Watch::default());
-    let (line, options) = (Arc::clone(&shared), options.clone());
-    let (done, result) = channel();
-    std::thread::spawn(move || {
-        let draws =
-            catch_unwind(AssertUnwindSafe(|| ferrite_engine::bootstrap(&sums, &fit, &options, draws, seed, &line)));
-        done.send(draws).is_ok()
-    });
-    // An interrupt stops the drawing; the thread then ends after the replicates it is in, with all that are done.
-    match receive(&result, &mut watch, &shared, draws) {
-        Err(failure) if failure.is_interrupt() => receive(&result, &mut Watch::new(None), &shared, draws),
-        other => other,
-    }
-}
-
 /// The model of a design, for work after the fit.
 pub fn model(design: &Design<'_>, options: &FitOptions) -> Read<Model> {
     Ok(Model::new(Crossprod::from_design(design, options.threads)?, options)?)
 }
 
 /// Waits for a result and asks R from time to time; `interrupted` if the user wants to stop.
-fn receive<T>(
+pub fn receive<T>(
     result: &Receiver<Caught<T>>,
     watch: &mut Watch,
     shared: &ferrite_engine::Watch,

@@ -44,6 +44,11 @@ pub fn field(object: &Robj, name: &str) -> Read<Robj> {
     found.ok_or_else(|| Failure::internal(format!("`{name}` is missing.")))
 }
 
+/// A character vector.
+pub fn words<'a>(object: &'a Robj, what: &str) -> Read<Vec<&'a str>> {
+    object.as_str_vector().ok_or_else(|| expected("a character vector", what, object))
+}
+
 /// One double.
 pub fn number(object: &Robj, what: &str) -> Read<f64> {
     match doubles(object, what)? {

@@ -3,9 +3,6 @@
 //! Every exported function takes plain R objects and returns a list: the result, or a `failure` (see [`failure`]).
 //! `R/engine.R` is its only caller, through `.Call(wrap__<name>, ...)`.
 
-// An exported function has as many arguments as its call in R.
-#![allow(clippy::too_many_arguments)]
-
 use extendr_api::prelude::*;
 
 mod failure;
@@ -13,9 +10,13 @@ mod fit;
 mod input;
 mod output;
 mod rows;
+mod task;
 mod watch;
 
 use failure::guard;
+use ferrite_engine::Crossprod;
+use rows::{Blocks, NewBlocks};
+use task::Task;
 use watch::Watch;
 
 /// Interaction of grouping factors: `list(codes, parents)`, the first factor slowest, unused combinations dropped.
@@ -32,32 +33,33 @@ fn cross_codes(codes: Robj, n_levels: Robj) -> Robj {
 
 /// Fit of a linear mixed model from a design; see the seam in `R/engine.R` for both shapes.
 #[extendr]
-fn fit_lmm(
-    y: Robj,
-    x: Robj,
-    offset: Robj,
-    weights: Robj,
-    factors: Robj,
-    terms: Robj,
-    options: Robj,
-    progress: Robj,
-) -> Robj {
+fn fit_lmm(design: Robj, options: Robj, progress: Robj) -> Robj {
     guard(|| {
         let watch = Watch::new(input::optional_function(&progress, "progress")?);
-        let blocks = rows::Blocks::read(&x, &factors, &terms)?;
-        let design = blocks.design(&y, &offset, &weights)?;
-        Ok(output::fit(&fit::run(&design, &fit::options(&options)?, watch)?))
+        let blocks = Blocks::read(&design)?;
+        Ok(output::fit(&fit::run(&blocks.design()?, &fit::options(&options)?, watch)?))
+    })
+}
+
+/// Structure, memory and work of a fit that is not done; the rows are summed.
+#[extendr]
+fn plan_lmm(design: Robj, options: Robj) -> Robj {
+    guard(|| {
+        let blocks = Blocks::read(&design)?;
+        let begin = std::time::Instant::now();
+        let sums = Crossprod::from_design(&blocks.design()?, fit::options(&options)?.threads)?;
+        let seconds = begin.elapsed().as_secs_f64();
+        Ok(output::plan(&ferrite_engine::Structure::new(&sums, f64::INFINITY)?, &sums, seconds))
     })
 }
 
 /// Pieces for tests of fixed effects at a fitted theta: Satterthwaite's derivatives and Kenward-Roger's sums.
 #[extendr]
-fn fixed_inference(y: Robj, x: Robj, offset: Robj, weights: Robj, factors: Robj, terms: Robj, options: Robj) -> Robj {
+fn fixed_inference(design: Robj, options: Robj) -> Robj {
     guard(|| {
-        let blocks = rows::Blocks::read(&x, &factors, &terms)?;
-        let design = blocks.design(&y, &offset, &weights)?;
+        let blocks = Blocks::read(&design)?;
         let (theta, options) = (input::field(&options, "theta")?, fit::options(&options)?);
-        let mut model = fit::model(&design, &options)?;
+        let mut model = fit::model(&blocks.design()?, &options)?;
         let theta = input::doubles(&theta, "theta")?;
         match model.fixed_inference(theta, options.criterion, options.memory) {
             Err(ferrite_engine::Error::TooLarge { bytes, .. }) => {
@@ -71,24 +73,14 @@ fn fixed_inference(y: Robj, x: Robj, offset: Robj, weights: Robj, factors: Robj,
 
 /// Profile of one quantity at a fitted theta: its values where the criterion has risen by zeta^2, on both sides.
 #[extendr]
-fn profile_lmm(
-    y: Robj,
-    x: Robj,
-    offset: Robj,
-    weights: Robj,
-    factors: Robj,
-    terms: Robj,
-    options: Robj,
-    what: Robj,
-) -> Robj {
+fn profile_lmm(design: Robj, options: Robj, what: Robj) -> Robj {
     guard(|| {
-        let blocks = rows::Blocks::read(&x, &factors, &terms)?;
-        let design = blocks.design(&y, &offset, &weights)?;
+        let blocks = Blocks::read(&design)?;
         let (theta, options) = (input::field(&options, "theta")?, fit::options(&options)?);
         let theta = input::doubles(&theta, "theta")?;
         let zetas = input::field(&what, "zetas")?;
         let zetas = input::doubles(&zetas, "zetas")?;
-        let mut model = fit::model(&design, &options)?;
+        let mut model = fit::model(&blocks.design()?, &options)?;
         let mut profiles = Vec::new();
         for target in input::elements(&input::field(&what, "targets")?, "targets")? {
             profiles.push(output::profile(&model.profile(theta, options.criterion, input::target(&target)?, zetas)?));
@@ -97,28 +89,57 @@ fn profile_lmm(
     })
 }
 
+/// Variance of the errors of predictions at a fitted theta, one value a row.
+#[extendr]
+fn prediction_variance(design: Robj, options: Robj, rows: Robj) -> Robj {
+    guard(|| {
+        let (blocks, new) = (Blocks::read(&design)?, NewBlocks::read(&rows)?);
+        let (theta, options) = (input::field(&options, "theta")?, fit::options(&options)?);
+        let mut model = fit::model(&blocks.design()?, &options)?;
+        let theta = input::doubles(&theta, "theta")?;
+        let variance = model.prediction_variance(theta, options.criterion, &new.rows()?, options.threads)?;
+        Ok(list!(variance = variance).into_robj())
+    })
+}
+
 /// Parametric bootstrap at a fitted theta: estimates of every replicate that was finished.
 #[extendr]
-fn bootstrap_lmm(
-    y: Robj,
-    x: Robj,
-    offset: Robj,
-    weights: Robj,
-    factors: Robj,
-    terms: Robj,
-    options: Robj,
-    what: Robj,
-    progress: Robj,
-) -> Robj {
+fn bootstrap_lmm(design: Robj, options: Robj, what: Robj, progress: Robj) -> Robj {
     guard(|| {
         let watch = Watch::new(input::optional_function(&progress, "progress")?);
-        let blocks = rows::Blocks::read(&x, &factors, &terms)?;
-        let design = blocks.design(&y, &offset, &weights)?;
-        let (theta, options) = (input::field(&options, "theta")?, fit::options(&options)?);
+        let blocks = Blocks::read(&design)?;
+        let theta = input::field(&options, "theta")?;
         let draws = input::count(&input::field(&what, "nsim")?, "nsim")?;
         let seed = input::seed(&input::field(&what, "seed")?)?;
-        let theta = input::doubles(&theta, "theta")?;
-        Ok(output::replicates(&fit::bootstrap(&design, &options, theta, (draws, seed), watch)?))
+        let task = Task { options: fit::options(&options)?, theta: input::doubles(&theta, "theta")? };
+        Ok(output::replicates(&task.bootstrap(&blocks.design()?, (draws, seed), watch)?))
+    })
+}
+
+/// Fits of other responses (n x N, by columns) with the structure of a fit.
+#[extendr]
+fn refit_lmm(design: Robj, options: Robj, responses: Robj, progress: Robj) -> Robj {
+    guard(|| {
+        let watch = Watch::new(input::optional_function(&progress, "progress")?);
+        let blocks = Blocks::read(&design)?;
+        let theta = input::field(&options, "theta")?;
+        let task = Task { options: fit::options(&options)?, theta: input::doubles(&theta, "theta")? };
+        let responses = input::doubles(&responses, "responses")?;
+        Ok(output::replicates(&task.refit(&blocks.design()?, responses, watch)?))
+    })
+}
+
+/// Fits without sets of rows: list(sets, count).
+#[extendr]
+fn deletion_lmm(design: Robj, options: Robj, what: Robj, progress: Robj) -> Robj {
+    guard(|| {
+        let watch = Watch::new(input::optional_function(&progress, "progress")?);
+        let blocks = Blocks::read(&design)?;
+        let theta = input::field(&options, "theta")?;
+        let task = Task { options: fit::options(&options)?, theta: input::doubles(&theta, "theta")? };
+        let sets = input::field(&what, "sets")?;
+        let sets = (input::integers(&sets, "sets")?, input::count(&input::field(&what, "count")?, "count")?);
+        Ok(output::deletions(&task.delete(&blocks.design()?, sets, watch)?))
     })
 }
 
@@ -146,8 +167,12 @@ extendr_module! {
     mod ferrite;
     fn cross_codes;
     fn bootstrap_lmm;
+    fn deletion_lmm;
     fn fit_lmm;
     fn fixed_inference;
+    fn plan_lmm;
+    fn prediction_variance;
     fn profile_lmm;
+    fn refit_lmm;
     fn simulate_rlrt;
 }

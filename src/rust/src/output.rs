@@ -1,7 +1,7 @@
 //! The engine's results as R lists of plain vectors; dimensions and names are R's business.
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Fit, FixedInference, Model, Profile, Replicate, TermFit};
+use ferrite_engine::{Crossprod, Deletion, Fit, FixedInference, Model, Profile, Replicate, Structure, TermFit};
 
 /// A fit, in the shape that `R/engine.R` documents.
 pub fn fit((fit, model): &(Fit, Model)) -> Robj {
@@ -65,6 +65,56 @@ pub fn replicates(all: &[Option<Replicate>]) -> Robj {
         sigma = matrix(&|r| vec![r.sigma]),
         criterion = matrix(&|r| vec![r.criterion]),
         certified = done.iter().map(|(_, r)| r.certified).collect::<Vec<bool>>()
+    )
+    .into_robj()
+}
+
+/// Deletions: matrices with a row a deletion (covariances one after the other), NaN where there are no estimates.
+pub fn deletions(all: &[Deletion]) -> Robj {
+    let fits: Vec<Option<&Fit>> = all
+        .iter()
+        .map(|d| match d {
+            Deletion::Refitted(fit) => Some(fit.as_ref()),
+            _ => None,
+        })
+        .collect();
+    let matrix = |of: &dyn Fn(&Fit) -> Vec<f64>| -> Vec<f64> {
+        let width = fits.iter().flatten().next().map_or(0, |fit| of(fit).len());
+        let rows: Vec<f64> = fits.iter().flat_map(|fit| fit.map_or_else(|| vec![f64::NAN; width], of)).collect();
+        by_columns(&rows, fits.len(), width)
+    };
+    let status = all.iter().zip(&fits).map(|(deletion, fit)| match (deletion, fit) {
+        (Deletion::Rank, _) => "rank",
+        (Deletion::Stopped, _) => "stopped",
+        (_, Some(fit)) if fit.convergence.status.is_certified() => "ok",
+        (_, Some(_)) => "stalled",
+        _ => "failed",
+    });
+    list!(
+        theta = matrix(&|f| f.theta.clone()),
+        beta = matrix(&|f| f.kept.iter().map(|&k| f.beta[k]).collect()),
+        sigma = matrix(&|f| vec![f.sigma]),
+        criterion = matrix(&|f| vec![f.criterion]),
+        vcov = fits.iter().flatten().flat_map(|f| f.vcov.clone()).collect::<Vec<f64>>(),
+        evaluations = matrix(&|f| vec![f.convergence.evaluations as f64]),
+        status = status.collect::<Vec<_>>()
+    )
+    .into_robj()
+}
+
+/// Structure and cost of a fit.
+pub fn plan(s: &Structure, sums: &Crossprod, seconds: f64) -> Robj {
+    let (fill, dense) = s.trailing_fill();
+    let n_theta: usize = sums.coordinates.terms.iter().map(|t| t.q() * (t.q() + 1) / 2).sum();
+    list!(
+        structure = s.to_string(),
+        bytes = s.bytes,
+        work = s.work(sums.p),
+        n_theta = n_theta as i32,
+        order = s.trailing_order() as i32,
+        fill = fill,
+        dense = dense,
+        seconds_sums = seconds
     )
     .into_robj()
 }

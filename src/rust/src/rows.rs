@@ -4,42 +4,53 @@
 //! Failure `internal`: what does not fit is a mistake in `R/engine.R`, never the user's.
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Column, Design, Factor, Term};
+use ferrite_engine::{Column, Design, Factor, Part, Rows, Term};
 
 use crate::failure::Failure;
 use crate::input;
 
 type Read<T> = std::result::Result<T, Failure>;
 
-/// R objects that hold the columns and codes of a design.
+/// R objects that hold the rows of a design: list(y, x, offset, weights, factors, terms).
 pub struct Blocks {
+    y: Robj,
+    offset: Robj,
+    weights: Robj,
     x: Vec<Robj>,
     codes: Vec<(Robj, usize)>,
     terms: Vec<(usize, Vec<Robj>)>,
 }
 
 impl Blocks {
-    /// Takes the lists apart.
-    pub fn read(x: &Robj, factors: &Robj, terms: &Robj) -> Read<Self> {
+    /// Takes the list apart.
+    pub fn read(design: &Robj) -> Read<Self> {
+        let get = |name: &str| input::field(design, name);
         let mut codes = Vec::new();
-        for factor in input::elements(factors, "factors")? {
+        for factor in input::elements(&get("factors")?, "factors")? {
             codes.push((
                 input::field(&factor, "codes")?,
                 input::count(&input::field(&factor, "n_levels")?, "n_levels")?,
             ));
         }
         let mut read = Vec::new();
-        for term in input::elements(terms, "terms")? {
+        for term in input::elements(&get("terms")?, "terms")? {
             let factor = input::count(&input::field(&term, "factor")?, "factor")?;
             let factor = factor.checked_sub(1).ok_or_else(|| Failure::internal("`factor` counts from 1."))?;
             read.push((factor, input::elements(&input::field(&term, "basis")?, "basis")?));
         }
-        Ok(Self { x: input::elements(x, "x")?, codes, terms: read })
+        Ok(Self {
+            y: get("y")?,
+            offset: get("offset")?,
+            weights: get("weights")?,
+            x: input::elements(&get("x")?, "x")?,
+            codes,
+            terms: read,
+        })
     }
 
     /// The design that borrows from them.
-    pub fn design<'a>(&'a self, y: &'a Robj, offset: &'a Robj, weights: &'a Robj) -> Read<Design<'a>> {
-        let y = input::doubles(y, "y")?;
+    pub fn design(&self) -> Read<Design<'_>> {
+        let y = input::doubles(&self.y, "y")?;
         let n = y.len();
         let mut factors = Vec::new();
         for (codes, levels) in &self.codes {
@@ -50,9 +61,55 @@ impl Blocks {
             terms.push(Term { factor: *factor, basis: columns(basis, n)? });
         }
         let mut design = Design::new(y, columns(&self.x, n)?, factors, terms);
-        design.offset = input::optional_doubles(offset, "offset")?;
-        design.weights = input::optional_doubles(weights, "weights")?;
+        design.offset = input::optional_doubles(&self.offset, "offset")?;
+        design.weights = input::optional_doubles(&self.weights, "weights")?;
         Ok(design)
+    }
+}
+
+/// R objects that hold rows to predict: list(n, x, codes, bases, use); `use` is "known", "none" or "new" for each term.
+pub struct NewBlocks {
+    n: usize,
+    x: Vec<Robj>,
+    codes: Vec<Robj>,
+    terms: Vec<(Part, Vec<Robj>)>,
+}
+
+impl NewBlocks {
+    /// Takes the list apart.
+    pub fn read(rows: &Robj) -> Read<Self> {
+        let get = |name: &str| input::field(rows, name);
+        let mut terms = Vec::new();
+        let bases = input::elements(&get("bases")?, "bases")?;
+        for (part, basis) in input::words(&get("use")?, "use")?.iter().zip(bases) {
+            let part = match *part {
+                "known" => Part::Known,
+                "none" => Part::None,
+                "new" => Part::New,
+                other => return Err(Failure::internal(format!("`use` has \"{other}\"."))),
+            };
+            let basis = if part == Part::None { Vec::new() } else { input::elements(&basis, "a basis")? };
+            terms.push((part, basis));
+        }
+        Ok(Self {
+            n: input::count(&get("n")?, "n")?,
+            x: input::elements(&get("x")?, "x")?,
+            codes: input::elements(&get("codes")?, "codes")?,
+            terms,
+        })
+    }
+
+    /// The rows that borrow from them.
+    pub fn rows(&self) -> Read<Rows<'_>> {
+        let mut codes = Vec::new();
+        for own in &self.codes {
+            codes.push(if own.is_null() { &[][..] } else { input::integers(own, "codes")? });
+        }
+        let mut terms = Vec::new();
+        for (part, basis) in &self.terms {
+            terms.push((*part, columns(basis, self.n)?));
+        }
+        Ok(Rows { n: self.n, x: columns(&self.x, self.n)?, codes, terms })
     }
 }
 

@@ -215,11 +215,14 @@ impl Sparse {
 
     /// Element (i, j) of the inverse; both must share a place on the pattern of the factor.
     pub fn inverse_at(&self, i: usize, j: usize) -> f64 {
+        self.selected_at(i, j).unwrap_or(0.0)
+    }
+
+    /// The same, `None` off the pattern.
+    pub fn selected_at(&self, i: usize, j: usize) -> Option<f64> {
         let (a, b) = (self.place[i], self.place[j]);
-        match raw(&self.symbolic) {
-            Ok(symbolic) => lookup(symbolic, &self.supernode_of, &self.inverse, a.max(b), a.min(b)),
-            Err(_) => f64::NAN,
-        }
+        let symbolic = raw(&self.symbolic).ok()?;
+        lookup(symbolic, &self.supernode_of, &self.inverse, a.max(b), a.min(b))
     }
 }
 
@@ -230,14 +233,14 @@ fn raw(symbolic: &SymbolicCholesky<usize>) -> Result<&supernodal::SymbolicSupern
     }
 }
 
-/// Element (row, col), row >= col, of values stored like the factor.
+/// Element (row, col), row >= col, of values stored like the factor; `None` off its pattern.
 fn lookup(
     symbolic: &supernodal::SymbolicSupernodalCholesky<usize>,
     supernode_of: &[usize],
     values: &[f64],
     row: usize,
     col: usize,
-) -> f64 {
+) -> Option<f64> {
     let s = supernode_of[col];
     let (begin, end) = (symbolic.supernode_begin()[s], symbolic.supernode_end()[s]);
     let below = symbolic.supernode(s).pattern();
@@ -247,10 +250,10 @@ fn lookup(
     } else {
         match below.binary_search(&row) {
             Ok(at) => end - begin + at,
-            Err(_) => return 0.0,
+            Err(_) => return None,
         }
     };
-    values[symbolic.col_ptr_for_val()[s] + (col - begin) * height + r]
+    Some(values[symbolic.col_ptr_for_val()[s] + (col - begin) * height + r])
 }
 
 /// The inverse restricted to the rows and columns of a supernode's pattern.
@@ -264,7 +267,7 @@ fn gather_below(
     let mut g = Mat::<f64>::zeros(nr, nr);
     for b in 0..nr {
         for a in b..nr {
-            let x = lookup(symbolic, supernode_of, inverse, below[a], below[b]);
+            let x = lookup(symbolic, supernode_of, inverse, below[a], below[b]).unwrap_or(0.0);
             g[(a, b)] = x;
             g[(b, a)] = x;
         }

@@ -120,6 +120,15 @@ impl Trailing {
         }
     }
 
+    /// Element (i, j) of the inverse; `None` where a sparse factor has no such element.
+    pub fn selected_at(&self, i: usize, j: usize) -> Option<f64> {
+        match self {
+            Trailing::Empty => None,
+            Trailing::Dense(..) => Some(self.inverse_at(i.max(j), i.min(j))),
+            Trailing::Sparse(s) => s.selected_at(i, j),
+        }
+    }
+
     /// `out -= w * inverse[cols, cols]`, `w` and `out` (q x cols) by rows.
     pub fn subtract_product(&self, out: &mut [f64], w: &[f64], cols: &[u32], q: usize) {
         let m = cols.len();

@@ -106,12 +106,21 @@ fn replicate(model: &Model, f: &Fit, centre: &[f64]) -> Replicate {
     let p = centre.len();
     let mut shift = vec![0.0; p];
     small::mul(&mut shift, &theta::jacobian(&c.x), centre, p, p, 1, c.y_scale);
-    Replicate {
-        theta: f.theta.clone(),
-        beta: f.kept.iter().zip(&shift).map(|(&k, s)| f.beta[k] + s).collect(),
-        sigma: f.sigma,
-        criterion: f.criterion,
-        certified: matches!(f.convergence.status, crate::Status::Converged | crate::Status::OnBoundary),
+    let mut out = Replicate::new(f);
+    out.beta.iter_mut().zip(&shift).for_each(|(b, s)| *b += s);
+    out
+}
+
+impl Replicate {
+    /// The estimates of a fit.
+    pub(crate) fn new(f: &Fit) -> Replicate {
+        Replicate {
+            theta: f.theta.clone(),
+            beta: f.kept.iter().map(|&k| f.beta[k]).collect(),
+            sigma: f.sigma,
+            criterion: f.criterion,
+            certified: f.convergence.status.is_certified(),
+        }
     }
 }
 

@@ -6,11 +6,15 @@ mod blockwise;
 pub mod bootstrap;
 pub mod component;
 mod constrained;
+pub mod deletion;
 mod differences;
 pub mod directions;
 pub mod fixed;
 pub mod information;
+pub mod prediction;
 pub mod profile;
+pub mod refit;
+mod respond;
 pub mod rlrt;
 
 pub use constrained::Target;

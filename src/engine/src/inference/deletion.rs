@@ -1,0 +1,178 @@
+//! Refits without some of the rows: their products are taken out of the sums, and the search starts at the fit.
+//!
+//! Exact: the same criterion is minimised as from the remaining rows. A level that loses all its rows keeps a zero block,
+//! which adds nothing to the likelihood. Deletions are independent and run in threads.
+
+use std::sync::atomic::Ordering;
+
+use super::respond::{response, subtracted, weight, Row};
+use crate::block::small;
+use crate::crossprod::Crossprod;
+use crate::design::Design;
+use crate::error::{Error, Result};
+use crate::estimate::Fit;
+use crate::model::Model;
+use crate::options::{FitOptions, Watch};
+use crate::workers::Workers;
+
+/// A column of X that keeps less than this share of its square is a combination of the others, to rounding.
+const LOST: f64 = 1e-11;
+
+/// What became of a deletion.
+#[derive(Clone, Debug)]
+pub enum Deletion {
+    /// Estimates without the rows.
+    Refitted(Box<Fit>),
+    /// Without the rows a coefficient cannot be estimated.
+    Rank,
+    /// No estimates: too few rows, a perfect fit, or a variance that is no longer identified.
+    Failed,
+    /// Not done: somebody asked to stop.
+    Stopped,
+}
+
+/// Refits without each of the sets of rows. `sets[i]` is the set of row i, from 1 to `count`; 0 is never deleted.
+///
+/// # Errors
+/// [`Error::Dimension`] where `sets` does not fit the design.
+pub fn deletions(
+    design: &Design<'_>,
+    a: &Crossprod,
+    fit: &Fit,
+    options: &FitOptions,
+    (sets, count): (&[i32], usize),
+    watch: &Watch,
+) -> Result<Vec<Deletion>> {
+    if sets.len() != a.n || sets.iter().any(|s| *s < 0 || *s as usize > count) {
+        return Err(Error::Dimension { what: "sets of rows", expected: a.n, found: sets.len() });
+    }
+    let single = FitOptions { threads: 1, starts: 1, start: Some(fit.theta.clone()), ..options.clone() };
+    let workers = Workers::new(if count > 1 { options.threads } else { 1 })?;
+    let batches = (count / 16).clamp(1, 64).max(workers.count().min(count));
+    let (starts, rows) = members(sets, count);
+    let parts = workers.map(batches, |k| -> Result<Vec<Deletion>> {
+        let mut own = Model::new(a.clone(), &single)?;
+        let mut row = Row::new(a);
+        let mut out = Vec::new();
+        for s in k * count / batches..(k + 1) * count / batches {
+            if watch.stop.load(Ordering::Relaxed) {
+                out.push(Deletion::Stopped);
+                continue;
+            }
+            out.push(delete(design, a, &mut own, &mut row, &rows[starts[s]..starts[s + 1]], &single)?);
+            watch.evaluations.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(out)
+    });
+    let mut out = Vec::with_capacity(count);
+    for part in parts {
+        out.extend(part?);
+    }
+    Ok(out)
+}
+
+fn delete(
+    design: &Design<'_>,
+    a: &Crossprod,
+    own: &mut Model,
+    row: &mut Row,
+    rows: &[usize],
+    options: &FitOptions,
+) -> Result<Deletion> {
+    if a.n - rows.len() <= a.p {
+        return Ok(Deletion::Rank);
+    }
+    own.a.clone_from(a);
+    let gamma = subtracted(a);
+    for &i in rows {
+        row.read(design, a, i);
+        take_out(design, &mut own.a, row, &gamma, i);
+    }
+    if !full_rank(&own.a, a) {
+        return Ok(Deletion::Rank);
+    }
+    own.s.reload(&own.a);
+    match search(own, options) {
+        Ok(fit) => Ok(Deletion::Refitted(Box::new(fit))),
+        Err(
+            Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite | Error::Scale { .. },
+        ) => Ok(Deletion::Failed),
+        Err(e) => Err(e),
+    }
+}
+
+/// From the fit with all rows; a search that ends without a certificate begins again from the data.
+fn search(own: &mut Model, options: &FitOptions) -> Result<Fit> {
+    let near = own.fit(options, &Watch::default())?;
+    if near.convergence.status.is_certified() {
+        return Ok(near);
+    }
+    let afresh = FitOptions { start: None, starts: 2, ..options.clone() };
+    let fresh = own.fit(&afresh, &Watch::default())?;
+    Ok(if fresh.criterion <= near.criterion { fresh } else { near })
+}
+
+/// Subtracts the products of one row.
+fn take_out(design: &Design<'_>, a: &mut Crossprod, row: &Row, gamma: &[f64], i: usize) {
+    let m = a.p + 1;
+    let (w, y) = (weight(design, a, i), response(design, a, row, gamma, i));
+    let mut xy = row.x.clone();
+    xy.push(y);
+    for r in 0..m {
+        for c in 0..m {
+            a.gram[r * m + c] -= w * xy[r] * xy[c];
+        }
+    }
+    let level = |f: usize| design.factors[f].codes[i] as usize - 1;
+    for (f, sums) in a.factors.iter_mut().enumerate() {
+        let (j, q, z) = (level(f), sums.q, &row.z[f]);
+        sums.counts[j] -= 1;
+        let gone = sums.counts[j] == 0;
+        let (diag, rhs) = (&mut sums.diag[j * q * q..(j + 1) * q * q], &mut sums.rhs[j * q * m..(j + 1) * q * m]);
+        if gone {
+            diag.fill(0.0);
+            rhs.fill(0.0);
+            continue;
+        }
+        for r in 0..q {
+            let f = w * z[r];
+            diag[r * q..(r + 1) * q].iter_mut().zip(z).for_each(|(d, v)| *d -= f * v);
+            rhs[r * m..(r + 1) * m].iter_mut().zip(&xy).for_each(|(d, v)| *d -= f * v);
+        }
+    }
+    for pair in &mut a.pairs {
+        let (zf, zg) = (&row.z[pair.f], &row.z[pair.g]);
+        let j = level(pair.f);
+        let cells = &pair.cols[pair.starts[j]..pair.starts[j + 1]];
+        if let Ok(at) = cells.binary_search(&(level(pair.g) as u32)) {
+            let (qf, qg) = (zf.len(), zg.len());
+            let cell = pair.starts[j] + at;
+            small::mul_by_transposed(&mut pair.blocks[cell * qf * qg..(cell + 1) * qf * qg], zf, zg, qf, 1, qg, -w);
+        }
+    }
+    a.n -= 1;
+    a.coordinates.weight_log_sum -= design.weights.map_or(0.0, |w| w[i].ln());
+}
+
+/// True if X still has its rank: no pivot of X'WX has vanished.
+fn full_rank(a: &Crossprod, before: &Crossprod) -> bool {
+    let (p, m) = (a.p, a.p + 1);
+    let mut l: Vec<f64> = (0..p * p).map(|k| a.gram[k / p * m + k % p]).collect();
+    small::cholesky(&mut l, p) && (0..p).all(|i| l[i * p + i].powi(2) > LOST * before.gram[i * m + i])
+}
+
+/// Rows of every set: those of set s are `rows[starts[s]..starts[s + 1]]`.
+fn members(sets: &[i32], count: usize) -> (Vec<usize>, Vec<usize>) {
+    let mut starts = vec![0; count + 1];
+    sets.iter().filter(|s| **s > 0).for_each(|&s| starts[s as usize] += 1);
+    for s in 0..count {
+        starts[s + 1] += starts[s];
+    }
+    let mut next = starts.clone();
+    let mut rows = vec![0; starts[count]];
+    for (i, &s) in sets.iter().enumerate().filter(|(_, s)| **s > 0) {
+        rows[next[s as usize - 1]] = i;
+        next[s as usize - 1] += 1;
+    }
+    (starts, rows)
+}

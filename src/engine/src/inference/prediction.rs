@@ -1,0 +1,284 @@
+//! Variance of prediction errors, x'beta + z'b estimated against true, from the factor and its selected inverse.
+//!
+//! With C the matrix of the mixed model equations, the variance is sigma^2 (x z) C^-1 (x z)' (Henderson 1975): beta and b
+//! are estimated jointly, theta and sigma are taken as known. In the terms of the factor, with w = Lambda'z,
+//! w'M^-1w + (x - X'WZ Lambda M^-1w)' C_x^-1 (...), so a row costs a few products with blocks that are there already. A row
+//! whose levels never met in the data has no entry in the selected inverse and is solved for by itself.
+
+use crate::block::small;
+use crate::design::Column;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::options::Criterion;
+use crate::pls::Pls;
+use crate::rows;
+use crate::theta;
+use crate::workers::Workers;
+
+/// How the effects of a random term enter a prediction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Predicted by their conditional modes.
+    Known,
+    /// Not part of what is predicted.
+    None,
+    /// Part of it, but of a level about which the data say nothing: Var(b) counts in full.
+    New,
+}
+
+/// Rows to predict. Codes count from 1; any other code is a level that is not in the data.
+#[derive(Clone, Debug)]
+pub struct Rows<'a> {
+    /// Number of rows.
+    pub n: usize,
+    /// Columns of X, as many as the model was given.
+    pub x: Vec<Column<'a>>,
+    /// Level of each row by factor; empty where no term needs it.
+    pub codes: Vec<&'a [i32]>,
+    /// For each random term how it enters, and its columns (none where it does not).
+    pub terms: Vec<(Part, Vec<Column<'a>>)>,
+}
+
+/// One group of coefficients that a row touches.
+struct Touch {
+    factor: usize,
+    level: usize,
+    w: Vec<f64>,
+}
+
+/// What all rows share.
+struct Plan<'m> {
+    model: &'m Model,
+    pls: Pls,
+    /// Working from user's coefficients of X, transposed: p x p by rows.
+    jacobian: Vec<f64>,
+    /// For each term: user's z to w = Lambda'z, q x q by rows.
+    turns: Vec<Vec<f64>>,
+    first_rows: Vec<usize>,
+    unit: f64,
+}
+
+impl Model {
+    /// Var(x'beta^ + z'b^ - x'beta - z'b) for each row, in the unit of y squared.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] where lengths do not fit the model.
+    pub fn prediction_variance(
+        &mut self,
+        theta: &[f64],
+        kind: Criterion,
+        rows: &Rows<'_>,
+        threads: usize,
+    ) -> Result<Vec<f64>> {
+        self.check_rows(rows)?;
+        let t = self.blocks_from_user(theta)?;
+        let (value, _) = self.value_and_gamma(&t, kind)?;
+        let sigma2 = value.pls.pwrss / self.nu(kind);
+        let c = &self.a.coordinates;
+        let turns = (0..c.terms.len())
+            .map(|k| {
+                let q = c.terms[k].q();
+                let mut bt = vec![0.0; q * q];
+                let back = theta::user_from_working(&c.terms[k]);
+                small::mul(&mut bt, &back, &self.layout.term_block(&t, k), q, q, q, 1.0);
+                bt
+            })
+            .collect();
+        let plan = Plan {
+            model: self,
+            pls: value.pls,
+            jacobian: theta::jacobian(&c.x),
+            turns,
+            first_rows: (0..self.a.factors.len()).map(|f| self.first_row(f)).collect(),
+            unit: sigma2 * c.y_scale * c.y_scale,
+        };
+        let workers = Workers::new(if rows.n >= 4096 { threads } else { 1 })?;
+        let pieces = workers.map(rows::chunks(rows.n), |k| -> Result<Vec<f64>> {
+            let mut work = vec![0.0; plan.model.s.trailing_order()];
+            rows::chunk(k, rows.n).map(|i| plan.row(rows, i, &mut work)).collect()
+        });
+        let mut out = Vec::with_capacity(rows.n);
+        for piece in pieces {
+            out.extend(piece?);
+        }
+        Ok(out)
+    }
+
+    fn check_rows(&self, rows: &Rows<'_>) -> Result<()> {
+        let c = &self.a.coordinates;
+        let expect = |what, expected: usize, found: usize| {
+            if expected == found {
+                Ok(())
+            } else {
+                Err(Error::Dimension { what, expected, found })
+            }
+        };
+        expect("columns of X", c.columns, rows.x.len())?;
+        expect("random terms", c.terms.len(), rows.terms.len())?;
+        expect("factors", self.a.factors.len(), rows.codes.len())?;
+        let mut columns: Vec<&Column<'_>> = rows.x.iter().collect();
+        for (term, (part, basis)) in c.terms.iter().zip(&rows.terms) {
+            if *part == Part::None {
+                continue;
+            }
+            expect("columns of a random term", term.q(), basis.len())?;
+            expect("length of the codes", rows.n, rows.codes[term.factor].len())?;
+            columns.extend(basis);
+        }
+        for column in columns {
+            if let Column::Values(v) = column {
+                expect("length of a column", rows.n, v.len())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A coefficient: factor, level and column within the level.
+type Place = (usize, usize, usize);
+
+impl Model {
+    /// Element of M^-1 between two coefficients; `None` off the pattern of the selected inverse.
+    fn inverse_between(&self, a: Place, b: Place) -> Option<f64> {
+        let chain = |f: usize| self.s.chain.iter().position(|l| l.factor == f);
+        match (chain(a.0), chain(b.0)) {
+            (Some(c), Some(d)) if c == d => {
+                let q = self.s.chain[c].q;
+                (a.1 == b.1).then(|| self.inverse.diag[c][(a.1 * q + a.2) * q + b.2])
+            }
+            (Some(c), Some(d)) if c > d => self.inverse_between(b, a),
+            (Some(c), Some(d)) => {
+                let (link, k) = (&self.s.chain[c], d - c - 1);
+                let (q, qa) = (link.q, self.s.chain[d].q);
+                let parent = self.a.pairs[*link.up.get(k)?].cols[a.1] as usize;
+                (parent == b.1).then(|| self.inverse.up[c][k][(a.1 * q + a.2) * qa + b.2])
+            }
+            (Some(c), None) => {
+                let link = &self.s.chain[c];
+                let cols = &link.cols[link.starts[a.1]..link.starts[a.1 + 1]];
+                let at = cols.binary_search(&(self.trailing_column(b)? as u32)).ok()?;
+                Some(self.inverse.across[c][link.q * link.starts[a.1] + a.2 * cols.len() + at])
+            }
+            (None, Some(_)) => self.inverse_between(b, a),
+            (None, None) => self.w.trailing.selected_at(self.trailing_column(a)?, self.trailing_column(b)?),
+        }
+    }
+
+    fn trailing_column(&self, at: Place) -> Option<usize> {
+        self.s.trail.iter().find(|t| t.factor == at.0).map(|t| t.col + at.1 * t.q + at.2)
+    }
+}
+
+impl Plan<'_> {
+    fn row(&self, rows: &Rows<'_>, i: usize, work: &mut [f64]) -> Result<f64> {
+        let a = &self.model.a;
+        let (p, m) = (a.p, a.p + 1);
+        let x: Vec<f64> = a.coordinates.x.kept.iter().map(|&c| rows.x[c].at(i)).collect();
+        let mut h = vec![0.0; p];
+        small::mul_transposed(&mut h, &self.jacobian, &x, p, p, 1, 1.0);
+        let mut fresh = 0.0;
+        let mut touched: Vec<Touch> = Vec::with_capacity(a.factors.len());
+        for ((term, (part, basis)), turn) in a.coordinates.terms.iter().zip(&rows.terms).zip(&self.turns) {
+            if *part == Part::None {
+                continue;
+            }
+            let q = term.q();
+            let z: Vec<f64> = basis.iter().map(|c| c.at(i)).collect();
+            let mut w = vec![0.0; q];
+            small::mul_transposed(&mut w, turn, &z, q, q, 1, 1.0);
+            let code = rows.codes[term.factor][i];
+            let known = *part == Part::Known && code >= 1 && code as usize <= a.factors[term.factor].levels;
+            if !known {
+                fresh += w.iter().map(|v| v * v).sum::<f64>();
+                continue;
+            }
+            let at = match touched.iter().position(|t| t.factor == term.factor) {
+                Some(at) => at,
+                None => {
+                    let width = a.factors[term.factor].q;
+                    touched.push(Touch { factor: term.factor, level: code as usize - 1, w: vec![0.0; width] });
+                    touched.len() - 1
+                }
+            };
+            touched[at].w[term.first..term.first + q].copy_from_slice(&w);
+        }
+        for t in &touched {
+            for (r, w) in t.w.iter().enumerate() {
+                let row = (self.first_rows[t.factor] + t.level * t.w.len() + r) * m;
+                h.iter_mut().zip(&self.model.inverse.solution[row..row + p]).for_each(|(h, u)| *h -= w * u);
+            }
+        }
+        small::solve_lower(&self.pls.rx, p, &mut h, 1);
+        let fixed: f64 = h.iter().map(|v| v * v).sum();
+        let random = match self.looked_up(&touched) {
+            Some(v) => v,
+            None => self.solved(&touched, work)?,
+        };
+        Ok(self.unit * (fixed + random.max(0.0) + fresh))
+    }
+
+    /// w'M^-1w from the selected inverse; `None` where an entry is not on its pattern.
+    fn looked_up(&self, touched: &[Touch]) -> Option<f64> {
+        let mut sum = 0.0;
+        for (i, a) in touched.iter().enumerate() {
+            for (j, b) in touched.iter().enumerate().take(i + 1) {
+                for (r, x) in a.w.iter().enumerate() {
+                    for (c, y) in b.w.iter().enumerate() {
+                        let f = if i == j { x * y } else { 2.0 * x * y };
+                        if f != 0.0 {
+                            sum += f * self.model.inverse_between((a.factor, a.level, r), (b.factor, b.level, c))?;
+                        }
+                    }
+                }
+            }
+        }
+        Some(sum)
+    }
+
+    /// w'M^-1w = |L^-1 w|^2, eliminating only what the row touches.
+    fn solved(&self, touched: &[Touch], work: &mut [f64]) -> Result<f64> {
+        let Model { a, s, w: workspace, .. } = self.model;
+        work.fill(0.0);
+        let mut own: Vec<Vec<(usize, Vec<f64>)>> = vec![Vec::new(); s.chain.len()];
+        for t in touched {
+            match s.chain.iter().position(|l| l.factor == t.factor) {
+                Some(c) => add(&mut own[c], t.level, &t.w),
+                None => {
+                    for trail in s.trail.iter().filter(|u| u.factor == t.factor) {
+                        let at = trail.col + t.level * trail.q;
+                        work[at..at + trail.q].iter_mut().zip(&t.w).for_each(|(x, y)| *x += y);
+                    }
+                }
+            }
+        }
+        let mut sum = 0.0;
+        for (c, link) in s.chain.iter().enumerate() {
+            let (q, blocks) = (link.q, &workspace.links[c]);
+            for (j, mut y) in std::mem::take(&mut own[c]) {
+                small::solve_lower(&blocks.diag[j * q * q..(j + 1) * q * q], q, &mut y, 1);
+                sum += y.iter().map(|v| v * v).sum::<f64>();
+                for (k, &pair) in link.up.iter().enumerate() {
+                    let qa = s.chain[c + 1 + k].q;
+                    let mut part = vec![0.0; qa];
+                    small::mul_transposed(&mut part, &blocks.up[k][j * q * qa..(j + 1) * q * qa], &y, qa, q, 1, -1.0);
+                    add(&mut own[c + 1 + k], a.pairs[pair].cols[j] as usize, &part);
+                }
+                let cols = &link.cols[link.starts[j]..link.starts[j + 1]];
+                let across = &blocks.across[q * link.starts[j]..q * link.starts[j + 1]];
+                for (r, v) in y.iter().enumerate() {
+                    let row = &across[r * cols.len()..(r + 1) * cols.len()];
+                    row.iter().zip(cols).for_each(|(x, &col)| work[col as usize] -= x * v);
+                }
+            }
+        }
+        workspace.trailing.forward(work, 1)?;
+        Ok(sum + work.iter().map(|v| v * v).sum::<f64>())
+    }
+}
+
+fn add(all: &mut Vec<(usize, Vec<f64>)>, level: usize, w: &[f64]) {
+    match all.iter_mut().find(|(l, _)| *l == level) {
+        Some((_, sum)) => sum.iter_mut().zip(w).for_each(|(s, x)| *s += x),
+        None => all.push((level, w.to_vec())),
+    }
+}

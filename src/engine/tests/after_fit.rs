@@ -1,0 +1,247 @@
+//! Predictions, deletions and refits against dense algebra and against fits from the rows.
+//!
+//! Source: Henderson's mixed model equations in their V form; the model's definition. Tolerances: 1e-9 relative for a
+//! variance at one theta; 1e-8 relative where two searches end, each certified far below that.
+// Written as in the definition, index by index.
+#![allow(clippy::needless_range_loop)]
+
+mod oracle;
+
+use ferrite_engine::{
+    deletions, fit, refit_many, Column, Criterion, Crossprod, Deletion, Fit, FitOptions, Part, Rows as NewRows, Watch,
+};
+use oracle::{designs, Rows, Stream};
+
+fn at(v: &[f64], i: usize) -> f64 {
+    if v.is_empty() {
+        1.0
+    } else {
+        v[i]
+    }
+}
+
+fn solve(a: &[Vec<f64>], b: &[f64]) -> Vec<f64> {
+    let n = b.len();
+    let (mut a, mut b) = (a.to_vec(), b.to_vec());
+    for k in 0..n {
+        let pivot = (k..n).max_by(|&i, &j| a[i][k].abs().total_cmp(&a[j][k].abs())).unwrap();
+        a.swap(k, pivot);
+        b.swap(k, pivot);
+        for i in k + 1..n {
+            let f = a[i][k] / a[k][k];
+            for j in k..n {
+                a[i][j] -= f * a[k][j];
+            }
+            b[i] -= f * b[k];
+        }
+    }
+    for i in (0..n).rev() {
+        let s: f64 = (i + 1..n).map(|j| a[i][j] * b[j]).sum();
+        b[i] = (b[i] - s) / a[i][i];
+    }
+    b
+}
+
+/// Covariance over sigma^2 between the random parts of a row of `a` and a row of `b`.
+fn covariance(rows: &Rows, theta: &[f64], (i, codes_i): (usize, &[i32]), (j, codes_j): (usize, &[i32])) -> f64 {
+    let mut next = 0;
+    let mut sum = 0.0;
+    for (f, basis) in &rows.terms {
+        let q = basis.len();
+        let mut t = vec![vec![0.0; q]; q];
+        for c in 0..q {
+            for row in t.iter_mut().skip(c) {
+                row[c] = theta[next];
+                next += 1;
+            }
+        }
+        if codes_i[*f] == codes_j[*f] {
+            for k in 0..q {
+                let zi: f64 = (0..q).map(|a| at(&basis[a], i) * t[a][k]).sum();
+                let zj: f64 = (0..q).map(|a| at(&basis[a], j) * t[a][k]).sum();
+                sum += zi * zj;
+            }
+        }
+    }
+    sum
+}
+
+/// Variance of the prediction error of row i's columns at other levels, by V.
+fn dense(rows: &Rows, f: &Fit, i: usize, codes: &[i32]) -> f64 {
+    let (n, p) = (rows.y.len(), rows.x.len());
+    let own = |k: usize| rows.codes.iter().map(|c| c[k]).collect::<Vec<i32>>();
+    let v: Vec<Vec<f64>> = (0..n)
+        .map(|a| {
+            (0..n)
+                .map(|b| {
+                    let e = if a == b { 1.0 / rows.weights.as_ref().map_or(1.0, |w| w[a]) } else { 0.0 };
+                    covariance(rows, &f.theta, (a, &own(a)), (b, &own(b))) + e
+                })
+                .collect()
+        })
+        .collect();
+    let c: Vec<f64> = (0..n).map(|k| covariance(rows, &f.theta, (i, codes), (k, &own(k)))).collect();
+    let vc = solve(&v, &c);
+    let columns: Vec<Vec<f64>> =
+        rows.x.iter().map(|x| solve(&v, &(0..n).map(|k| at(x, k)).collect::<Vec<_>>())).collect();
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+    let h: Vec<f64> = rows.x.iter().map(|x| at(x, i) - (0..n).map(|k| at(x, k) * vc[k]).sum::<f64>()).collect();
+    let xx: Vec<Vec<f64>> =
+        (0..p).map(|a| (0..p).map(|b| (0..n).map(|k| at(&rows.x[a], k) * columns[b][k]).sum()).collect()).collect();
+    let fixed = dot(&h, &solve(&xx, &h));
+    f.sigma * f.sigma * (covariance(rows, &f.theta, (i, codes), (i, codes)) - dot(&c, &vc) + fixed)
+}
+
+fn column(v: &[f64]) -> Column<'_> {
+    if v.is_empty() {
+        Column::Constant
+    } else {
+        Column::Values(v)
+    }
+}
+
+#[test]
+fn variance_of_prediction_errors_equals_dense_algebra() {
+    for (name, rows) in designs() {
+        let (f, mut m) = fit(&rows.design(), &FitOptions::default(), &Watch::default()).unwrap();
+        // Rows of the data at levels of other rows: pairs that never met are among them; and a level that is new.
+        let n = rows.y.len();
+        let codes: Vec<Vec<i32>> = rows
+            .codes
+            .iter()
+            .enumerate()
+            .map(|(k, c)| (0..n).map(|i| if i % 13 == 5 && k == 0 { 99 } else { c[(i * (k + 1)) % n] }).collect())
+            .collect();
+        let new = NewRows {
+            n,
+            x: rows.x.iter().map(|v| column(v)).collect(),
+            codes: codes.iter().map(Vec::as_slice).collect(),
+            terms: rows.terms.iter().map(|(_, b)| (Part::Known, b.iter().map(|v| column(v)).collect())).collect(),
+        };
+        let got = m.prediction_variance(&f.theta, Criterion::Reml, &new, 2).unwrap();
+        for i in (0..n).step_by(6).chain([5, 18]) {
+            let here: Vec<i32> = codes.iter().map(|c| c[i]).collect();
+            let expected = dense(&rows, &f, i, &here);
+            assert!((got[i] / expected - 1.0).abs() < 1e-9, "{name} row {i}: {} against {expected}", got[i]);
+        }
+        // Without random effects: x' vcov x; all of them new: plus z'Gz.
+        let with =
+            |part: Part| NewRows { terms: new.terms.iter().map(|(_, b)| (part, b.clone())).collect(), ..new.clone() };
+        let none = m.prediction_variance(&f.theta, Criterion::Reml, &with(Part::None), 1).unwrap();
+        let fresh = m.prediction_variance(&f.theta, Criterion::Reml, &with(Part::New), 1).unwrap();
+        let p = rows.x.len();
+        for i in 0..n {
+            let x: Vec<f64> = rows.x.iter().map(|v| at(v, i)).collect();
+            let fixed: f64 = (0..p * p).map(|k| x[k / p] * f.vcov[k] * x[k % p]).sum();
+            assert!((none[i] / fixed - 1.0).abs() < 1e-9, "{name} row {i}: {} against {fixed}", none[i]);
+            let codes = vec![1; rows.codes.len()];
+            let more = f.sigma.powi(2) * covariance(&rows, &f.theta, (i, &codes), (i, &codes));
+            assert!((fresh[i] / (fixed + more) - 1.0).abs() < 1e-9, "{name} row {i}");
+        }
+    }
+}
+
+/// The rows that are left, with the levels that still occur.
+fn subset(rows: &Rows, keep: &[usize]) -> Rows {
+    let pick = |v: &Vec<f64>| if v.is_empty() { vec![] } else { keep.iter().map(|&i| v[i]).collect() };
+    let mut codes = Vec::new();
+    let mut levels = Vec::new();
+    for c in &rows.codes {
+        let own: Vec<i32> = keep.iter().map(|&i| c[i]).collect();
+        let mut there = own.clone();
+        there.sort_unstable();
+        there.dedup();
+        codes.push(own.iter().map(|c| there.binary_search(c).unwrap() as i32 + 1).collect());
+        levels.push(there.len());
+    }
+    Rows {
+        y: pick(&rows.y),
+        x: rows.x.iter().map(&pick).collect(),
+        codes,
+        levels,
+        terms: rows.terms.iter().map(|(f, b)| (*f, b.iter().map(&pick).collect())).collect(),
+        weights: rows.weights.as_ref().map(pick),
+    }
+}
+
+fn close(name: &str, a: &[f64], b: &[f64]) {
+    let size = b.iter().fold(1e-6_f64, |s, x| s.max(x.abs()));
+    assert!(a.len() == b.len() && a.iter().zip(b).all(|(x, y)| (x - y).abs() < 1e-8 * size), "{name}: {a:?} {b:?}");
+}
+
+#[test]
+fn a_deletion_equals_a_fit_of_the_remaining_rows() {
+    for (name, rows) in designs() {
+        for criterion in [Criterion::Reml, Criterion::Ml] {
+            let options = FitOptions { criterion, threads: 2, ..Default::default() };
+            let (f, m) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+            // Levels of the first factor, the first of them whole; single rows are sets as well.
+            let sets: Vec<i32> =
+                rows.codes[0].iter().enumerate().map(|(i, c)| if i == 60 { 4 } else { (*c).min(3) % 4 }).collect();
+            let sets: Vec<i32> =
+                sets.iter().zip(&rows.codes[0]).map(|(s, c)| if *s == 3 && *c > 3 { 0 } else { *s }).collect();
+            let all = deletions(&rows.design(), m.crossprod(), &f, &options, (&sets, 4), &Watch::default()).unwrap();
+            for (s, deletion) in (1..).zip(&all) {
+                let keep: Vec<usize> = (0..sets.len()).filter(|&i| sets[i] != s).collect();
+                let fresh = fit(&subset(&rows, &keep).design(), &options, &Watch::default()).unwrap().0;
+                let Deletion::Refitted(got) = deletion else { panic!("{name} {s}: {deletion:?}") };
+                let what = format!("{name} {criterion:?} without {s}");
+                assert!(
+                    (got.criterion - fresh.criterion).abs() < 1e-8,
+                    "{what}: {} {}",
+                    got.criterion,
+                    fresh.criterion
+                );
+                close(&what, &got.beta, &fresh.beta);
+                close(&what, &got.vcov, &fresh.vcov);
+                close(&what, &[got.sigma], &[fresh.sigma]);
+                // Variances beside the residual variance: one that is nearly zero has no digits of its own.
+                for (a, b) in got.terms.iter().zip(&fresh.terms) {
+                    let beside = |v: &[f64]| v.iter().copied().chain([fresh.sigma.powi(2)]).collect::<Vec<f64>>();
+                    close(&what, &beside(&a.varcov), &beside(&b.varcov));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_that_alone_carry_a_column_cannot_be_deleted() {
+    let mut rows = designs().remove(0).1;
+    rows.x.push((0..rows.y.len()).map(|i| f64::from(u8::from(i == 7))).collect());
+    let options = FitOptions::default();
+    let (f, m) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+    let sets: Vec<i32> = (0..rows.y.len()).map(|i| i32::from(i == 7) + 2 * i32::from(i == 8)).collect();
+    let all = deletions(&rows.design(), m.crossprod(), &f, &options, (&sets, 2), &Watch::default()).unwrap();
+    assert!(matches!(all[0], Deletion::Rank), "{:?}", all[0]);
+    assert!(matches!(all[1], Deletion::Refitted(_)));
+    assert!(deletions(&rows.design(), m.crossprod(), &f, &options, (&sets[1..], 2), &Watch::default()).is_err());
+}
+
+#[test]
+fn a_refit_equals_a_fit_of_that_response() {
+    let mut s = Stream(11);
+    for (name, mut rows) in designs() {
+        let options = FitOptions { threads: 2, ..Default::default() };
+        let (f, _) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+        let a = Crossprod::from_design(&rows.design(), 1).unwrap();
+        let n = rows.y.len();
+        let shift: Vec<f64> = (0..11).map(|_| 2.0 * s.normal()).collect();
+        let other: Vec<f64> =
+            (0..n).map(|i| 1e6 + 100.0 * (s.normal() + shift[rows.codes[0][i] as usize % 11] + rows.x[1][i])).collect();
+        let mut responses = rows.y.clone();
+        responses.extend(&other);
+        responses.extend(vec![3.0; n]);
+        let got = refit_many(&rows.design(), &a, &f, &options, &responses, &Watch::default()).unwrap();
+        assert!(got[2].is_none(), "{name}: a constant response has no estimates");
+        rows.y = other;
+        let fresh = fit(&rows.design(), &options, &Watch::default()).unwrap().0;
+        for (got, f) in got.iter().zip([&f, &fresh]) {
+            let got = got.as_ref().unwrap();
+            assert!(got.certified, "{name}");
+            assert!((got.criterion - f.criterion).abs() < 1e-8, "{name}: {} {}", got.criterion, f.criterion);
+            close(name, &got.beta, &f.beta);
+            close(name, &[got.sigma], &[f.sigma]);
+        }
+    }
+}
