@@ -46,7 +46,7 @@ impl Crossprod {
         }
         let groupings = groupings(design, &bases);
         let widths: Vec<usize> = groupings.iter().map(Grouping::q).collect();
-        let order = order::choose(&design.factors, &widths);
+        let order = order::choose(&design.factors, &widths, design.residual.correlation.as_ref().map(|c| &c.series));
 
         let y_shift = if x.ones.is_some() { y_range.mean } else { 0.0 };
         let y_factor = 1.0 / y_range.scale(y_shift);

@@ -44,6 +44,49 @@ pub struct Term<'a> {
     pub basis: Vec<Column<'a>>,
 }
 
+/// Form of a residual correlation within a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serial {
+    /// rho^|s - t| with whole times and -1 < rho < 1.
+    Ar1,
+    /// rho^|s - t| with any times and 0 <= rho < 1.
+    Car1,
+    /// rho for any two rows of a series of m rows; rho > -1 / (m - 1).
+    Cs,
+}
+
+/// Correlation of the residuals within series; rows of different series are independent.
+#[derive(Clone, Copy, Debug)]
+pub struct Correlation<'a> {
+    /// Its form.
+    pub form: Serial,
+    /// Series of each row, from 1.
+    pub series: Factor<'a>,
+    /// Time of each row; empty for [`Serial::Cs`].
+    pub time: &'a [f64],
+}
+
+/// Residuals that are not alike: Var(e_i) = sigma^2 exp(2 s_i'd) / w_i, with correlation within series.
+#[derive(Clone, Debug, Default)]
+pub struct Residual<'a> {
+    /// Columns s of the logarithm of the standard deviation, without a constant.
+    pub scale: Vec<Column<'a>>,
+    /// Serial correlation.
+    pub correlation: Option<Correlation<'a>>,
+}
+
+impl Residual<'_> {
+    /// Number of parameters.
+    pub fn len(&self) -> usize {
+        self.scale.len() + usize::from(self.correlation.is_some())
+    }
+
+    /// True if there is no parameter.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A linear mixed model's rows.
 #[derive(Clone, Debug)]
 pub struct Design<'a> {
@@ -59,12 +102,14 @@ pub struct Design<'a> {
     pub factors: Vec<Factor<'a>>,
     /// Terms in the order of theta.
     pub terms: Vec<Term<'a>>,
+    /// Structure of the residuals.
+    pub residual: Residual<'a>,
 }
 
 impl<'a> Design<'a> {
     /// A design without weights and offset.
     pub fn new(y: &'a [f64], x: Vec<Column<'a>>, factors: Vec<Factor<'a>>, terms: Vec<Term<'a>>) -> Self {
-        Design { y, offset: None, weights: None, x, factors, terms }
+        Design { y, offset: None, weights: None, x, factors, terms, residual: Residual::default() }
     }
 
     /// Number of rows.
@@ -97,7 +142,14 @@ impl<'a> Design<'a> {
         for w in self.weights.iter() {
             expect("length of the weights", n, w.len())?;
         }
-        let columns = self.x.iter().chain(self.terms.iter().flat_map(|t| t.basis.iter()));
+        if let Some(c) = &self.residual.correlation {
+            expect("length of the series", n, c.series.codes.len())?;
+            if c.form != Serial::Cs {
+                expect("length of the times", n, c.time.len())?;
+            }
+        }
+        let random = self.terms.iter().flat_map(|t| t.basis.iter());
+        let columns = self.x.iter().chain(random).chain(&self.residual.scale);
         for column in columns {
             if let Column::Values(v) = column {
                 expect("length of a column", n, v.len())?;
@@ -118,7 +170,8 @@ impl<'a> Design<'a> {
                 return Err(Error::Dimension { what: "columns of a random term", expected: 1, found: 0 });
             }
         }
-        for f in &self.factors {
+        let series = self.residual.correlation.iter().map(|c| &c.series);
+        for f in self.factors.iter().chain(series) {
             expect("length of the codes", n, f.codes.len())?;
             let mut seen = vec![false; f.levels];
             for &c in f.codes {

@@ -74,6 +74,22 @@ pub enum Error {
         /// Column, from 1.
         column: usize,
     },
+    /// Two rows of a series have the same time.
+    #[error("rows {first} and {second} have the same time in their series")]
+    TiedTimes {
+        /// A row, from 1.
+        first: usize,
+        /// The other, from 1.
+        second: usize,
+    },
+    /// A residual standard deviation tends to zero or infinity beside sigma, so that the likelihood has no maximum.
+    #[error("the residual scale of column {column} has no finite estimate")]
+    ResidualScale {
+        /// Column of the scale, from 1; 0 for the correlation.
+        column: usize,
+        /// `zero` or `infinite`: where its factor exp(d) tends to.
+        to: &'static str,
+    },
     /// A variance is too large or too small for a floating-point number in the user's units.
     #[error("the variance of column {column} of random term {term} is out of range")]
     Scale {
@@ -122,6 +138,8 @@ impl Error {
             Error::NoResidualDf { .. } => "no_residual_df",
             Error::Unidentified { .. } => "unidentified",
             Error::RankRandom { .. } => "rank_random",
+            Error::TiedTimes { .. } => "tied_times",
+            Error::ResidualScale { .. } => "residual_scale",
             Error::Scale { .. } => "scale",
             Error::TooLarge { .. } => "too_large",
             Error::Dimension { .. } => "dimension",
@@ -149,6 +167,8 @@ impl Error {
                 }
                 data
             }
+            Error::TiedTimes { first, second } => vec![("first", number(*first)), ("second", number(*second))],
+            Error::ResidualScale { column, to } => vec![("column", number(*column)), ("to", text(to))],
             Error::Scale { term, column } | Error::RankRandom { term, column } => {
                 vec![("term", number(*term)), ("column", number(*column))]
             }

@@ -108,7 +108,7 @@ impl Model {
         Ok(fit)
     }
 
-    fn estimates(&mut self, minimum: Minimum, kind: Criterion) -> Result<Fit> {
+    pub(crate) fn estimates(&mut self, minimum: Minimum, kind: Criterion) -> Result<Fit> {
         let mut blocks = self.layout.zeros();
         self.layout.fill(&minimum.theta, &mut blocks);
         let (value, _) = self.value_and_gamma(&blocks, kind)?;
@@ -183,7 +183,7 @@ impl Model {
         small::mul(&mut bt, &back, t, q, q, q, 1.0);
         let mut varcov = vec![0.0; q * q];
         small::mul_by_transposed(&mut varcov, &bt, &bt, q, q, q, unit);
-        let row = self.first_row(f);
+        let row = self.s.first_row(f);
         let diagonal = self.inverse.diagonal(&self.s, &self.w, f);
         let (mut b, mut u, mut condvar) = (vec![0.0; levels * q], vec![0.0; levels * q], vec![0.0; levels * q * q]);
         let mut own = vec![0.0; q];
@@ -201,13 +201,6 @@ impl Model {
             small::mul_by_transposed(&mut condvar[j * q * q..(j + 1) * q * q], &half, &bt, q, q, q, 1.0);
         }
         (TermFit { q, levels, varcov, b, u, condvar, rank }, lower)
-    }
-
-    pub(crate) fn first_row(&self, factor: usize) -> usize {
-        let chain = self.s.chain.iter().find(|l| l.factor == factor).map(|l| l.row);
-        chain
-            .or_else(|| self.s.trail.iter().find(|t| t.factor == factor).map(|t| self.s.trail_row + t.col))
-            .unwrap_or(0)
     }
 
     /// The Hessian in the user's theta by the chain rule; at a minimum the second derivatives of the map drop out.

@@ -43,7 +43,7 @@ impl Inverse {
         Gamma { total, spread }
     }
 
-    fn spread(&self, s: &Structure, a: &Crossprod, w: &Workspace, t: &Blocks) -> Blocks {
+    pub(crate) fn spread(&self, s: &Structure, a: &Crossprod, w: &Workspace, t: &Blocks) -> Blocks {
         let mut out: Blocks = a.factors.iter().map(|f| vec![0.0; f.q * f.q]).collect();
         let mut inverse = Vec::new();
         for tr in &s.trail {

@@ -1,5 +1,6 @@
 //! Models whose variances the data cannot tell apart are refused, not fitted.
 
+use crate::block::small;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::optim::bfgs::Objective;
@@ -74,16 +75,23 @@ impl Search<'_> {
 
 /// Refuses a random column that lies in the span of X: its variance is not identifiable.
 pub(crate) fn check_against_fixed(model: &Model) -> Result<()> {
-    let (a, m) = (&model.a, model.a.p + 1);
+    let (a, p, m) = (&model.a, model.a.p, model.a.p + 1);
+    let mut root: Vec<f64> = (0..p * p).map(|k| a.gram[k / p * m + k % p]).collect();
+    if !small::cholesky(&mut root, p) {
+        return Err(Error::NotPositiveDefinite);
+    }
+    let mut row = vec![0.0; p];
     for (k, &(f, first, q)) in model.layout.terms.iter().enumerate() {
         let s = &a.factors[f];
         for c in first..first + q {
             let total: f64 = (0..s.levels).map(|j| s.diag[(j * s.q + c) * s.q + c]).sum();
-            let inside: f64 =
-                (0..s.levels).map(|j| s.rhs[(j * s.q + c) * m..][..a.p].iter().map(|x| x * x).sum::<f64>()).sum();
-            // X'WX is total * I, total being its diagonal.
-            let unit = if a.p > 0 { a.gram[0] } else { 1.0 };
-            if total - inside / unit <= 1e-10 * total {
+            let mut inside = 0.0;
+            for j in 0..s.levels {
+                row.copy_from_slice(&s.rhs[(j * s.q + c) * m..][..p]);
+                small::solve_lower(&root, p, &mut row, 1);
+                inside += row.iter().map(|x| x * x).sum::<f64>();
+            }
+            if total - inside <= 1e-10 * total {
                 return Err(Error::Unidentified { term: k + 1, column: c - first + 1, reason: "fixed", other: 0 });
             }
         }

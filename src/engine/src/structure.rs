@@ -114,7 +114,8 @@ impl Structure {
         lift(a, &mut chain);
         let mut trail_pairs = Vec::new();
         for (i, t) in trail.iter().enumerate() {
-            for (j, u) in trail.iter().enumerate().skip(i + 1) {
+            // A factor with itself: levels that correlated rows tie together.
+            for (j, u) in trail.iter().enumerate().skip(i) {
                 if let Some(pair) = find(t.factor, u.factor) {
                     trail_pairs.push((pair, i, j));
                 }
@@ -131,6 +132,13 @@ impl Structure {
         for link in &mut self.chain {
             (_, _, link.values) = join(a, link.levels, link.q, &link.across, &self.trail);
         }
+    }
+
+    /// First of the q-rows of a factor.
+    pub fn first_row(&self, factor: usize) -> usize {
+        let chain = self.chain.iter().find(|l| l.factor == factor).map(|l| l.row);
+        let trail = || self.trail.iter().find(|t| t.factor == factor).map(|t| self.trail_row + t.col);
+        chain.or_else(trail).unwrap_or(0)
     }
 
     /// Floating-point elements of the trailing factor; true if it is dense.

@@ -4,14 +4,16 @@ use std::fs;
 use std::path::Path;
 
 /// Layers from the bottom to the top; a module may use what stands before it (or beside it, in the same layer).
+#[rustfmt::skip]
 const LAYERS: [&[&str]; 8] = [
     &["error", "options", "block", "optim", "rng", "workers", "codes"],
     &["design", "order"],
-    &["rows", "column", "basis", "grouping", "cells", "levels", "accumulate", "crossprod"],
+    &["rows", "column", "basis", "grouping", "cells", "levels", "accumulate", "crossprod", "working", "series",
+      "correlation", "classes", "residual", "flat", "tie", "reweight"],
     &["structure", "theta"],
-    &["factor", "assemble", "pls", "inverse", "gradient", "start"],
+    &["factor", "assemble", "pls", "inverse", "gradient", "trace", "start"],
     &["model", "convergence"],
-    &["search", "boundary", "identify", "fit", "estimate"],
+    &["search", "boundary", "identify", "fit", "estimate", "joint"],
     &["inference", "lib"],
 ];
 

@@ -5,7 +5,6 @@
 
 use std::sync::atomic::Ordering;
 
-use super::respond::{response, subtracted, weight, Row};
 use crate::block::small;
 use crate::crossprod::Crossprod;
 use crate::design::Design;
@@ -14,6 +13,7 @@ use crate::estimate::Fit;
 use crate::model::Model;
 use crate::options::{FitOptions, Watch};
 use crate::workers::Workers;
+use crate::working::{response, subtracted, weight, Row};
 
 /// A column of X that keeps less than this share of its square is a combination of the others, to rounding.
 const LOST: f64 = 1e-11;

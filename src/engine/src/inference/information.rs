@@ -128,7 +128,7 @@ impl Sums {
         let mut own = vec![0.0; n * m];
         for &(f, level, here) in &part.members {
             let q = model.a.factors[f].q;
-            let row = (model.first_row(f) + level * q) * m;
+            let row = (model.s.first_row(f) + level * q) * m;
             own[here * m..(here + q) * m].copy_from_slice(&model.inverse.residual[row..row + q * m]);
         }
         // E_i [H, h] and K E_i [H, h].

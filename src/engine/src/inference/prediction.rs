@@ -89,7 +89,7 @@ impl Model {
             pls: value.pls,
             jacobian: theta::jacobian(&c.x),
             turns,
-            first_rows: (0..self.a.factors.len()).map(|f| self.first_row(f)).collect(),
+            first_rows: (0..self.a.factors.len()).map(|f| self.s.first_row(f)).collect(),
             unit: sigma2 * c.y_scale * c.y_scale,
         };
         let workers = Workers::new(if rows.n >= 4096 { threads } else { 1 })?;

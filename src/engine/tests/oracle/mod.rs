@@ -39,6 +39,15 @@ impl Rows {
     /// The criterion at theta in the user's basis.
     pub fn criterion(&self, theta: &[f64], kind: Criterion) -> f64 {
         let n = self.y.len();
+        let weight = |i: usize| self.weights.as_ref().map_or(1.0, |w| w[i]);
+        let r =
+            (0..n).map(|i| (0..n).map(|j| if i == j { 1.0 / weight(i) } else { 0.0 }).collect()).collect::<Vec<_>>();
+        self.criterion_with(theta, &r, kind)
+    }
+
+    /// The criterion with residuals of covariance sigma^2 r.
+    pub fn criterion_with(&self, theta: &[f64], r: &[Vec<f64>], kind: Criterion) -> f64 {
+        let n = self.y.len();
         let at = |v: &Vec<f64>, i: usize| if v.is_empty() { 1.0 } else { v[i] };
         let mut v = vec![vec![0.0; n]; n];
         let mut next = 0;
@@ -63,8 +72,8 @@ impl Rows {
                 }
             }
         }
-        for (i, row) in v.iter_mut().enumerate() {
-            row[i] += 1.0 / self.weights.as_ref().map_or(1.0, |w| w[i]);
+        for (row, r) in v.iter_mut().zip(r) {
+            row.iter_mut().zip(r).for_each(|(v, r)| *v += r);
         }
         let log_v = cholesky(&mut v);
         let p = self.x.len();

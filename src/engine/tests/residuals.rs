@@ -1,0 +1,214 @@
+//! Residual scales and correlations against dense algebra, and the search over them against random points.
+//!
+//! Source: the definition of R by its elements. Tolerances: 1e-8 absolute for a criterion (its rounding), 1e-5 relative for
+//! a gradient against central differences.
+#![allow(clippy::needless_range_loop)]
+
+mod oracle;
+
+use ferrite_engine::{
+    Column, Correlation, Criterion, Crossprod, Design, Error, Factor, FitOptions, Joint, Serial, Status, Watch,
+};
+use oracle::{designs, Rows, Stream};
+
+/// Series and times for the rows of a design.
+struct Layers {
+    series: Vec<i32>,
+    levels: usize,
+    time: Vec<f64>,
+    strata: Vec<Vec<f64>>,
+}
+
+/// Whole times with gaps, in no order; series are levels of a factor or cross them all; three strata and a covariate.
+fn layers(rows: &Rows, nested: bool, seed: u64) -> Layers {
+    let n = rows.y.len();
+    let mut s = Stream(seed);
+    let (series, levels) = if nested {
+        (rows.codes[0].clone(), rows.levels[0])
+    } else {
+        ((0..n).map(|i| 1 + (i * 5 / n) as i32).collect(), 5)
+    };
+    let mut used = std::collections::HashSet::new();
+    let time = (0..n)
+        .map(|i| loop {
+            let t = (s.uniform() * 60.0).floor();
+            if used.insert((series[i], t as i64)) {
+                return t;
+            }
+        })
+        .collect();
+    let strata = (1..3).map(|k| (0..n).map(|i| f64::from(u8::from(i % 3 == k))).collect()).collect();
+    Layers { series, levels, time, strata }
+}
+
+fn with<'a>(mut design: Design<'a>, l: &'a Layers, form: Option<Serial>, scales: usize) -> Design<'a> {
+    design.residual.scale = l.strata[..scales].iter().map(|s| Column::Values(s)).collect();
+    design.residual.correlation =
+        form.map(|form| Correlation { form, series: Factor { codes: &l.series, levels: l.levels }, time: &l.time });
+    design
+}
+
+/// R by its elements.
+fn dense(rows: &Rows, l: &Layers, form: Option<Serial>, d: &[f64], rho: f64) -> Vec<Vec<f64>> {
+    let n = rows.y.len();
+    let sd = |i: usize| {
+        let log: f64 = d.iter().zip(&l.strata).map(|(d, s)| d * s[i]).sum();
+        log.exp() / rows.weights.as_ref().map_or(1.0, |w| w[i]).sqrt()
+    };
+    let corr = |i: usize, j: usize| match form {
+        _ if i == j => 1.0,
+        Some(_) if l.series[i] != l.series[j] => 0.0,
+        Some(Serial::Cs) => rho,
+        Some(_) => rho.powf((l.time[i] - l.time[j]).abs()),
+        None => 0.0,
+    };
+    (0..n).map(|i| (0..n).map(|j| sd(i) * sd(j) * corr(i, j)).collect()).collect()
+}
+
+const FORMS: [Option<Serial>; 4] = [None, Some(Serial::Ar1), Some(Serial::Car1), Some(Serial::Cs)];
+
+#[test]
+fn criterion_equals_dense_algebra_and_gradient_differences() {
+    let mut s = Stream(5);
+    for (name, rows) in designs() {
+        for nested in [true, false] {
+            let l = layers(&rows, nested, 17);
+            for form in FORMS {
+                for scales in [0, 2] {
+                    if form.is_none() && scales == 0 {
+                        continue;
+                    }
+                    let design = with(rows.design(), &l, form, scales);
+                    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+                    let theta: Vec<f64> = (0..rows.n_theta()).map(|_| 0.3 + 0.5 * s.uniform()).collect();
+                    let mut phi: Vec<f64> = (0..scales).map(|_| s.uniform() - 0.5).collect();
+                    if form.is_some() {
+                        phi.push(joint.residual().phi_of(0.45));
+                    }
+                    let r = dense(&rows, &l, form, &phi[..scales], 0.45);
+                    for kind in [Criterion::Reml, Criterion::Ml] {
+                        let (f, g) = joint.criterion(&theta, &phi, kind).unwrap();
+                        let expected = rows.criterion_with(&theta, &r, kind);
+                        let what = format!("{name} nested={nested} {form:?} scales={scales} {kind:?}");
+                        assert!((f - expected).abs() < 1e-8, "{what}: {f} {expected}");
+                        for i in 0..phi.len() {
+                            let (mut up, mut down) = (phi.clone(), phi.clone());
+                            (up[i], down[i]) = (phi[i] + 1e-5, phi[i] - 1e-5);
+                            let a = joint.criterion(&theta, &up, kind).unwrap().0;
+                            let b = joint.criterion(&theta, &down, kind).unwrap().0;
+                            let difference = (a - b) / 2e-5;
+                            assert!(
+                                (g[i] - difference).abs() < 1e-5 * (1.0 + difference.abs()),
+                                "{what} [{i}]: {} {difference}",
+                                g[i]
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fit_is_certified_and_no_random_point_lies_below_it() {
+    let mut s = Stream(8);
+    for (name, mut rows) in designs() {
+        let l = layers(&rows, name != "intercept", 23);
+        // Errors with three strata, on top of what is there.
+        let noise: Vec<f64> = (0..rows.y.len()).map(|i| s.normal() * (1.0 + (i % 3) as f64)).collect();
+        rows.y.iter_mut().zip(&noise).for_each(|(y, e)| *y += e);
+        for form in FORMS {
+            for scales in [0, 2] {
+                if form.is_none() && scales == 0 || form == Some(Serial::Cs) && name != "intercept" {
+                    continue;
+                }
+                let design = with(rows.design(), &l, form, scales);
+                let what = format!("{name} {form:?} scales={scales}");
+                let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+                let (f, p) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+                let ok = matches!(f.convergence.status, Status::Converged | Status::OnBoundary);
+                assert!(ok, "{what}: {:?} {p:?}", f.convergence);
+                let r = dense(&rows, &l, form, &p.phi[..scales], p.rho.unwrap_or(0.0));
+                let expected = rows.criterion_with(&f.theta, &r, Criterion::Reml);
+                assert!((f.criterion - expected).abs() < 1e-8, "{what}: {} {expected}", f.criterion);
+                for _ in 0..10 {
+                    let theta: Vec<f64> = f.theta.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
+                    let phi: Vec<f64> = p.phi.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
+                    let other = joint.criterion(&theta, &phi, Criterion::Reml).unwrap().0;
+                    assert!(other >= f.criterion - 1e-8, "{what}: {other} below {}", f.criterion);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_stratum_is_the_plain_model_and_known_scales_are_weights() {
+    for (name, rows) in designs() {
+        let l = layers(&rows, true, 3);
+        let design = with(rows.design(), &l, Some(Serial::Ar1), 2);
+        let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+        let theta: Vec<f64> = (0..rows.n_theta()).map(|k| 0.4 + 0.1 * k as f64).collect();
+        let (f, _) = joint.criterion(&theta, &[0.0; 3], Criterion::Reml).unwrap();
+        assert!((f - rows.criterion(&theta, Criterion::Reml)).abs() < 1e-9, "{name}");
+    }
+}
+
+#[test]
+fn ties_in_time_and_vanishing_strata_are_refused() {
+    let rows = designs().remove(0).1;
+    let mut l = layers(&rows, true, 3);
+    let (a, b) = (4, (5..90).find(|&i| l.series[i] == l.series[4]).unwrap());
+    l.time[b] = l.time[a];
+    let design = with(rows.design(), &l, Some(Serial::Ar1), 0);
+    let e = Joint::new(&design, &FitOptions::default()).err().unwrap();
+    assert_eq!(e, Error::TiedTimes { first: 5, second: b + 1 });
+    // Three rows with their own variance and their own mean, all alike: no residual is left for them.
+    let mut rows = designs().remove(0).1;
+    let mut l = layers(&rows, true, 3);
+    l.strata[0] = (0..90).map(|i| f64::from(u8::from((10..13).contains(&i)))).collect();
+    rows.x = vec![vec![], l.strata[0].clone()];
+    rows.y[10..13].fill(41.0);
+    let design = with(rows.design(), &l, None, 1);
+    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+    match joint.fit(&FitOptions::default(), None, &Watch::default()) {
+        Err(e) => assert_eq!(e, Error::ResidualScale { column: 1, to: "zero" }),
+        Ok((f, p)) => panic!("{:?} {:?}", f.convergence, p),
+    }
+}
+
+#[test]
+fn a_pure_autoregression_is_found_again() {
+    // 40 series of 50 rows, rho = 0.6, no weights: within four standard errors sqrt((1 - rho^2) / n).
+    let (series, m) = (40, 50);
+    let n = series * m;
+    let mut s = Stream(2);
+    let mut y = vec![0.0; n];
+    for k in 0..series {
+        let b = 0.5 * s.normal();
+        let mut e = s.normal() / (1.0f64 - 0.36).sqrt();
+        for t in 0..m {
+            if t > 0 {
+                e = 0.6 * e + s.normal();
+            }
+            y[k * m + t] = b + e;
+        }
+    }
+    let codes: Vec<i32> = (0..n).map(|i| (i / m) as i32 + 1).collect();
+    let rows = Rows {
+        y,
+        x: vec![vec![]],
+        codes: vec![codes.clone()],
+        levels: vec![series],
+        terms: vec![(0, vec![vec![]])],
+        weights: None,
+    };
+    let l = Layers { series: codes, levels: series, time: (0..n).map(|i| (i % m) as f64).collect(), strata: vec![] };
+    let design = with(rows.design(), &l, Some(Serial::Ar1), 0);
+    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+    let (f, p) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    assert!((p.rho.unwrap() - 0.6).abs() < 4.0 * (0.64 / n as f64).sqrt(), "{p:?} {:?}", f.theta);
+    let again = Crossprod::from_design(&design, 1).unwrap();
+    assert_eq!(again.n, n);
+}
