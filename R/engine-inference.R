@@ -5,7 +5,8 @@ model_arguments <- function(fit, threads = fit$control$threads) {
   design <- design_of(fit)
   options <- list(
     reml = fit$REML, threads = as.integer(threads), start = NULL, max_evaluations = fit$control$max_evaluations,
-    tolerance = fit$control$tolerance, memory = fit$control$memory, theta = as.double(unname(fit$theta))
+    tolerance = fit$control$tolerance, memory = fit$control$memory, theta = as.double(unname(fit$theta)),
+    phi = fit$residual$phi
   )
   list(design = design, options = options, rows = engine_design(design))
 }

@@ -87,7 +87,7 @@ refit_engine <- function(fit, responses, progress = FALSE, call = sys.call(-1)) 
 plan_engine <- function(design, control, frame, call = sys.call(-1)) {
   options <- list(
     reml = TRUE, threads = control$threads, start = NULL, max_evaluations = control$max_evaluations,
-    tolerance = control$tolerance, memory = control$memory
+    tolerance = control$tolerance, memory = control$memory, phi = NULL
   )
   raw <- call_engine(.Call(wrap__plan_lmm, engine_design(design), options))
   if (!is.null(raw$failure)) raise_failure(raw$failure, design, frame, call)

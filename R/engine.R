@@ -21,7 +21,7 @@ fit_design <- function(design, REML, start, control, frame, call) { # nolint: ob
   start <- check_start(start, theta_names(design$terms), call)
   options <- list(
     reml = REML, threads = control$threads, start = start, max_evaluations = control$max_evaluations,
-    tolerance = control$tolerance, memory = control$memory
+    tolerance = control$tolerance, memory = control$memory, phi = NULL
   )
   meter <- progress_meter(control$progress)
   on.exit(meter$close())
@@ -35,7 +35,8 @@ engine_design <- function(design) {
   list(
     y = design$y, x = design$x, offset = design$offset, weights = design$weights,
     factors = lapply(design$factors, function(factor) list(codes = factor$codes, n_levels = factor$n_levels)),
-    terms = lapply(design$terms, function(term) list(factor = term$factor, basis = term$basis))
+    terms = lapply(design$terms, function(term) list(factor = term$factor, basis = term$basis)),
+    residual = design$residual
   )
 }
 

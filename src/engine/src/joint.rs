@@ -95,6 +95,12 @@ impl<'d> Joint<'d> {
         &self.rows.residual
     }
 
+    /// The model with rows weighted by phi.
+    pub fn into_model(mut self, phi: &[f64]) -> Model {
+        self.set(phi);
+        self.model
+    }
+
     /// Weights the rows by phi.
     pub fn set(&mut self, phi: &[f64]) {
         self.rows.at(phi, &mut self.model.a);

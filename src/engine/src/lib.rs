@@ -87,6 +87,18 @@ pub fn fit(design: &Design<'_>, options: &FitOptions, watch: &Watch) -> Result<(
     Ok((fit, model))
 }
 
+/// The cross-products of a design with all cells that its fit needs, at equal weights: for its structure.
+///
+/// # Errors
+/// Those of [`Crossprod::from_design`]; [`Error::TiedTimes`].
+pub fn sums(design: &Design<'_>, threads: usize) -> Result<Crossprod> {
+    let mut a = Crossprod::from_design(design, threads)?;
+    if !design.residual.is_empty() {
+        tie::tie(design, &residual::Residual::new(design)?, &mut a);
+    }
+    Ok(a)
+}
+
 /// Keeps the linear algebra library from starting threads on its own; call once per process.
 pub fn init() {
     block::dense::sequential_by_default();

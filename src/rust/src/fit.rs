@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Criterion, Crossprod, Design, Error, Fit, FitOptions, Model};
+use ferrite_engine::{Criterion, Crossprod, Design, Error, Fit, FitOptions, Joint, Model, PhiFit};
 
 use crate::failure::Failure;
 use crate::input;
@@ -42,11 +42,48 @@ pub fn options(list: &Robj) -> Read<FitOptions> {
     })
 }
 
-/// Fits, watching for Ctrl-C.
-pub fn run(design: &Design<'_>, options: &FitOptions, mut watch: Watch) -> Read<(Fit, Model)> {
+/// A fit with its structure, and what was found about the residuals if they are not alike.
+pub struct Outcome {
+    pub fit: Fit,
+    pub structure: String,
+    pub phi: Option<PhiFit>,
+}
+
+impl Outcome {
+    fn plain((fit, model): (Fit, Model)) -> Self {
+        Self { fit, structure: model.structure().to_string(), phi: None }
+    }
+}
+
+/// Fits residuals that are not alike: the rows may be summed again and again, so R waits while the engine works.
+fn run_joint(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, watch: &mut Watch) -> Read<Outcome> {
+    let line = ferrite_engine::Watch::default();
+    std::thread::scope(|scope| {
+        let (done, result) = channel();
+        let line = &line;
+        scope.spawn(move || {
+            let fitted = catch_unwind(AssertUnwindSafe(|| {
+                let begin = Instant::now();
+                let mut joint = Joint::new(design, options)?;
+                let summed = begin.elapsed().as_secs_f64();
+                let (mut fit, found) = joint.fit(options, phi, line)?;
+                fit.timing.crossprod = summed;
+                Ok(Outcome { fit, structure: joint.model.structure().to_string(), phi: Some(found) })
+            }));
+            done.send(fitted).is_ok()
+        });
+        receive(&result, watch, line, options.max_evaluations)
+    })
+}
+
+/// Fits, watching for Ctrl-C. `phi` is a start for residuals that are not alike.
+pub fn run(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, mut watch: Watch) -> Read<Outcome> {
+    if !design.residual.is_empty() {
+        return run_joint(design, options, phi, &mut watch);
+    }
     let columns = design.x.len() + design.terms.iter().map(|t| t.basis.len()).sum::<usize>();
     if design.n() * columns <= SMALL {
-        return Ok(ferrite_engine::fit(design, options, &Default::default())?);
+        return Ok(Outcome::plain(ferrite_engine::fit(design, options, &Default::default())?));
     }
     let shared = Arc::new(ferrite_engine::Watch::default());
     let begin = Instant::now();
@@ -72,12 +109,39 @@ pub fn run(design: &Design<'_>, options: &FitOptions, mut watch: Watch) -> Read<
         // Nobody listens any more after an interrupt.
         done.send(fitted).is_ok()
     });
-    receive(&result, &mut watch, &shared, limit)
+    receive(&result, &mut watch, &shared, limit).map(Outcome::plain)
 }
 
-/// The model of a design, for work after the fit.
-pub fn model(design: &Design<'_>, options: &FitOptions) -> Read<Model> {
-    Ok(Model::new(Crossprod::from_design(design, options.threads)?, options)?)
+/// Where a fit ended: what work after the fit begins from.
+pub struct At {
+    pub options: FitOptions,
+    theta: Robj,
+    phi: Robj,
+}
+
+impl At {
+    /// Reads the options of a fitted model.
+    pub fn read(list: &Robj) -> Read<At> {
+        Ok(At { options: options(list)?, theta: input::field(list, "theta")?, phi: input::field(list, "phi")? })
+    }
+
+    /// Theta in the user's basis.
+    pub fn theta(&self) -> Read<&[f64]> {
+        input::doubles(&self.theta, "theta")
+    }
+
+    /// The model of a design at the phi of the fit.
+    pub fn model(&self, design: &Design<'_>) -> Read<Model> {
+        if design.residual.is_empty() {
+            return Ok(Model::new(Crossprod::from_design(design, self.options.threads)?, &self.options)?);
+        }
+        Ok(Joint::new(design, &self.options)?.into_model(self.phi()?))
+    }
+
+    /// phi, if there is one.
+    pub fn phi(&self) -> Read<&[f64]> {
+        Ok(input::optional_doubles(&self.phi, "phi")?.unwrap_or(&[]))
+    }
 }
 
 /// Waits for a result and asks R from time to time; `interrupted` if the user wants to stop.

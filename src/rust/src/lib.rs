@@ -14,7 +14,7 @@ mod task;
 mod watch;
 
 use failure::guard;
-use ferrite_engine::Crossprod;
+use fit::At;
 use rows::{Blocks, NewBlocks};
 use task::Task;
 use watch::Watch;
@@ -36,8 +36,9 @@ fn cross_codes(codes: Robj, n_levels: Robj) -> Robj {
 fn fit_lmm(design: Robj, options: Robj, progress: Robj) -> Robj {
     guard(|| {
         let watch = Watch::new(input::optional_function(&progress, "progress")?);
-        let blocks = Blocks::read(&design)?;
-        Ok(output::fit(&fit::run(&blocks.design()?, &fit::options(&options)?, watch)?))
+        let (blocks, phi) = (Blocks::read(&design)?, input::field(&options, "phi")?);
+        let phi = input::optional_doubles(&phi, "phi")?;
+        Ok(output::fit(&fit::run(&blocks.design()?, &fit::options(&options)?, phi, watch)?))
     })
 }
 
@@ -47,7 +48,7 @@ fn plan_lmm(design: Robj, options: Robj) -> Robj {
     guard(|| {
         let blocks = Blocks::read(&design)?;
         let begin = std::time::Instant::now();
-        let sums = Crossprod::from_design(&blocks.design()?, fit::options(&options)?.threads)?;
+        let sums = ferrite_engine::sums(&blocks.design()?, fit::options(&options)?.threads)?;
         let seconds = begin.elapsed().as_secs_f64();
         Ok(output::plan(&ferrite_engine::Structure::new(&sums, f64::INFINITY)?, &sums, seconds))
     })
@@ -58,9 +59,9 @@ fn plan_lmm(design: Robj, options: Robj) -> Robj {
 fn fixed_inference(design: Robj, options: Robj) -> Robj {
     guard(|| {
         let blocks = Blocks::read(&design)?;
-        let (theta, options) = (input::field(&options, "theta")?, fit::options(&options)?);
-        let mut model = fit::model(&blocks.design()?, &options)?;
-        let theta = input::doubles(&theta, "theta")?;
+        let at = At::read(&options)?;
+        let (mut model, options) = (at.model(&blocks.design()?)?, &at.options);
+        let theta = at.theta()?;
         match model.fixed_inference(theta, options.criterion, options.memory) {
             Err(ferrite_engine::Error::TooLarge { bytes, .. }) => {
                 let pieces = model.fixed_inference_by_differences(theta, options.criterion)?;
@@ -76,11 +77,11 @@ fn fixed_inference(design: Robj, options: Robj) -> Robj {
 fn profile_lmm(design: Robj, options: Robj, what: Robj) -> Robj {
     guard(|| {
         let blocks = Blocks::read(&design)?;
-        let (theta, options) = (input::field(&options, "theta")?, fit::options(&options)?);
-        let theta = input::doubles(&theta, "theta")?;
+        let at = At::read(&options)?;
+        let (theta, options) = (at.theta()?, &at.options);
         let zetas = input::field(&what, "zetas")?;
         let zetas = input::doubles(&zetas, "zetas")?;
-        let mut model = fit::model(&blocks.design()?, &options)?;
+        let mut model = at.model(&blocks.design()?)?;
         let mut profiles = Vec::new();
         for target in input::elements(&input::field(&what, "targets")?, "targets")? {
             profiles.push(output::profile(&model.profile(theta, options.criterion, input::target(&target)?, zetas)?));
@@ -94,9 +95,9 @@ fn profile_lmm(design: Robj, options: Robj, what: Robj) -> Robj {
 fn prediction_variance(design: Robj, options: Robj, rows: Robj) -> Robj {
     guard(|| {
         let (blocks, new) = (Blocks::read(&design)?, NewBlocks::read(&rows)?);
-        let (theta, options) = (input::field(&options, "theta")?, fit::options(&options)?);
-        let mut model = fit::model(&blocks.design()?, &options)?;
-        let theta = input::doubles(&theta, "theta")?;
+        let at = At::read(&options)?;
+        let (mut model, options) = (at.model(&blocks.design()?)?, &at.options);
+        let theta = at.theta()?;
         let variance = model.prediction_variance(theta, options.criterion, &new.rows()?, options.threads)?;
         Ok(list!(variance = variance).into_robj())
     })
@@ -108,10 +109,10 @@ fn bootstrap_lmm(design: Robj, options: Robj, what: Robj, progress: Robj) -> Rob
     guard(|| {
         let watch = Watch::new(input::optional_function(&progress, "progress")?);
         let blocks = Blocks::read(&design)?;
-        let theta = input::field(&options, "theta")?;
+        let at = At::read(&options)?;
         let draws = input::count(&input::field(&what, "nsim")?, "nsim")?;
         let seed = input::seed(&input::field(&what, "seed")?)?;
-        let task = Task { options: fit::options(&options)?, theta: input::doubles(&theta, "theta")? };
+        let task = Task { at: &at };
         Ok(output::replicates(&task.bootstrap(&blocks.design()?, (draws, seed), watch)?))
     })
 }
@@ -122,8 +123,8 @@ fn refit_lmm(design: Robj, options: Robj, responses: Robj, progress: Robj) -> Ro
     guard(|| {
         let watch = Watch::new(input::optional_function(&progress, "progress")?);
         let blocks = Blocks::read(&design)?;
-        let theta = input::field(&options, "theta")?;
-        let task = Task { options: fit::options(&options)?, theta: input::doubles(&theta, "theta")? };
+        let at = At::read(&options)?;
+        let task = Task { at: &at };
         let responses = input::doubles(&responses, "responses")?;
         Ok(output::replicates(&task.refit(&blocks.design()?, responses, watch)?))
     })
@@ -135,8 +136,8 @@ fn deletion_lmm(design: Robj, options: Robj, what: Robj, progress: Robj) -> Robj
     guard(|| {
         let watch = Watch::new(input::optional_function(&progress, "progress")?);
         let blocks = Blocks::read(&design)?;
-        let theta = input::field(&options, "theta")?;
-        let task = Task { options: fit::options(&options)?, theta: input::doubles(&theta, "theta")? };
+        let at = At::read(&options)?;
+        let task = Task { at: &at };
         let sets = input::field(&what, "sets")?;
         let sets = (input::integers(&sets, "sets")?, input::count(&input::field(&what, "count")?, "count")?);
         Ok(output::deletions(&task.delete(&blocks.design()?, sets, watch)?))

@@ -1,10 +1,21 @@
 //! The engine's results as R lists of plain vectors; dimensions and names are R's business.
 
+use crate::fit::Outcome;
 use extendr_api::prelude::*;
-use ferrite_engine::{Crossprod, Deletion, Fit, FixedInference, Model, Profile, Replicate, Structure, TermFit};
+use ferrite_engine::{Crossprod, Deletion, Fit, FixedInference, Profile, Replicate, Structure, TermFit};
 
 /// A fit, in the shape that `R/engine.R` documents.
-pub fn fit((fit, model): &(Fit, Model)) -> Robj {
+pub fn fit(outcome: &Outcome) -> Robj {
+    let fit = &outcome.fit;
+    let phi = match &outcome.phi {
+        Some(found) => list!(
+            phi = found.phi.clone(),
+            rho = found.rho.map_or_else(|| ().into_robj(), Robj::from),
+            hessian = found.hessian.clone()
+        )
+        .into_robj(),
+        None => ().into_robj(),
+    };
     let c = &fit.convergence;
     let kept: Vec<i32> = fit.kept.iter().map(|k| *k as i32 + 1).collect();
     let timing = [fit.timing.crossprod, fit.timing.optimise, fit.timing.estimates];
@@ -28,8 +39,9 @@ pub fn fit((fit, model): &(Fit, Model)) -> Robj {
         kkt = c.kkt.map_or_else(|| Robj::from(Rfloat::na()), Robj::from),
         eigenvalues = c.eigenvalues.clone(),
         hessian = fit.hessian.clone(),
-        structure = model.structure().to_string(),
-        timing = timing.to_vec()
+        structure = outcome.structure.clone(),
+        timing = timing.to_vec(),
+        residual = phi
     )
     .into_robj()
 }

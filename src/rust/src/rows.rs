@@ -4,14 +4,15 @@
 //! Failure `internal`: what does not fit is a mistake in `R/engine.R`, never the user's.
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Column, Design, Factor, Part, Rows, Term};
+use ferrite_engine::{Column, Correlation, Design, Factor, Part, Rows, Serial, Term};
 
 use crate::failure::Failure;
 use crate::input;
 
 type Read<T> = std::result::Result<T, Failure>;
 
-/// R objects that hold the rows of a design: list(y, x, offset, weights, factors, terms).
+/// R objects that hold the rows of a design: list(y, x, offset, weights, factors, terms, residual); `residual` is NULL
+/// or list(scale = blocks, correlation = NULL or list(form, codes, n_levels, time)).
 pub struct Blocks {
     y: Robj,
     offset: Robj,
@@ -19,6 +20,8 @@ pub struct Blocks {
     x: Vec<Robj>,
     codes: Vec<(Robj, usize)>,
     terms: Vec<(usize, Vec<Robj>)>,
+    scale: Vec<Robj>,
+    correlation: Option<(Serial, Robj, usize, Robj)>,
 }
 
 impl Blocks {
@@ -38,7 +41,25 @@ impl Blocks {
             let factor = factor.checked_sub(1).ok_or_else(|| Failure::internal("`factor` counts from 1."))?;
             read.push((factor, input::elements(&input::field(&term, "basis")?, "basis")?));
         }
+        let residual = get("residual")?;
+        let (mut scale, mut correlation) = (Vec::new(), None);
+        if !residual.is_null() {
+            scale = input::elements(&input::field(&residual, "scale")?, "scale")?;
+            let given = input::field(&residual, "correlation")?;
+            if !given.is_null() {
+                let form = match input::words(&input::field(&given, "form")?, "form")?[..] {
+                    ["ar1"] => Serial::Ar1,
+                    ["car1"] => Serial::Car1,
+                    ["cs"] => Serial::Cs,
+                    _ => return Err(Failure::internal("`form` is unknown.")),
+                };
+                let levels = input::count(&input::field(&given, "n_levels")?, "n_levels")?;
+                correlation = Some((form, input::field(&given, "codes")?, levels, input::field(&given, "time")?));
+            }
+        }
         Ok(Self {
+            scale,
+            correlation,
             y: get("y")?,
             offset: get("offset")?,
             weights: get("weights")?,
@@ -63,6 +84,12 @@ impl Blocks {
         let mut design = Design::new(y, columns(&self.x, n)?, factors, terms);
         design.offset = input::optional_doubles(&self.offset, "offset")?;
         design.weights = input::optional_doubles(&self.weights, "weights")?;
+        design.residual.scale = columns(&self.scale, n)?;
+        if let Some((form, codes, levels, time)) = &self.correlation {
+            let series = Factor { codes: input::integers(codes, "series")?, levels: *levels };
+            let time = input::optional_doubles(time, "time")?.unwrap_or(&[]);
+            design.residual.correlation = Some(Correlation { form: *form, series, time });
+        }
         Ok(design)
     }
 }

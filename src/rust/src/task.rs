@@ -5,15 +5,14 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc::channel;
 
-use ferrite_engine::{Crossprod, Deletion, Design, Fit, FitOptions, Model, Replicate};
+use ferrite_engine::{Crossprod, Deletion, Design, Fit, Model, Replicate};
 
-use crate::fit::{receive, Read};
+use crate::fit::{receive, At, Read};
 use crate::watch::Watch;
 
 /// The fit that the work begins from.
 pub struct Task<'a> {
-    pub options: FitOptions,
-    pub theta: &'a [f64],
+    pub at: &'a At,
 }
 
 impl Task<'_> {
@@ -24,22 +23,25 @@ impl Task<'_> {
         (draws, seed): (usize, u64),
         watch: Watch,
     ) -> Read<Vec<Option<Replicate>>> {
+        let options = &self.at.options;
         self.run(design, draws, watch, |sums, fit, line| {
-            ferrite_engine::bootstrap(sums, fit, &self.options, draws, seed, line)
+            ferrite_engine::bootstrap(sums, fit, options, draws, seed, line)
         })
     }
 
     /// Fits of other responses, one after the other.
     pub fn refit(&self, design: &Design<'_>, responses: &[f64], watch: Watch) -> Read<Vec<Option<Replicate>>> {
+        let options = &self.at.options;
         self.run(design, responses.len() / design.n().max(1), watch, |sums, fit, line| {
-            ferrite_engine::refit_many(design, sums, fit, &self.options, responses, line)
+            ferrite_engine::refit_many(design, sums, fit, options, responses, line)
         })
     }
 
     /// Fits without each of `count` sets of rows.
     pub fn delete(&self, design: &Design<'_>, (sets, count): (&[i32], usize), watch: Watch) -> Read<Vec<Deletion>> {
+        let options = &self.at.options;
         self.run(design, count, watch, |sums, fit, line| {
-            ferrite_engine::deletions(design, sums, fit, &self.options, (sets, count), line)
+            ferrite_engine::deletions(design, sums, fit, options, (sets, count), line)
         })
     }
 
@@ -51,8 +53,9 @@ impl Task<'_> {
         mut watch: Watch,
         work: impl Fn(&Crossprod, &Fit, &ferrite_engine::Watch) -> ferrite_engine::Result<T> + Send + Sync,
     ) -> Read<T> {
-        let sums = Crossprod::from_design(design, self.options.threads)?;
-        let fit = Model::new(sums.clone(), &self.options)?.at(self.theta, self.options.criterion)?;
+        let options = &self.at.options;
+        let sums = Crossprod::from_design(design, options.threads)?;
+        let fit = Model::new(sums.clone(), options)?.at(self.at.theta()?, options.criterion)?;
         let line = ferrite_engine::Watch::default();
         std::thread::scope(|scope| {
             let (done, result) = channel();
