@@ -35,7 +35,7 @@ engine_design <- function(design) {
   list(
     y = design$y, x = design$x, offset = design$offset, weights = design$weights,
     factors = lapply(design$factors, function(factor) list(codes = factor$codes, n_levels = factor$n_levels)),
-    terms = lapply(design$terms, function(term) list(factor = term$factor, basis = term$basis)),
+    terms = lapply(design$terms, function(term) list(factor = term$factor, basis = term$basis, structure = term$structure)),
     residual = design$residual
   )
 }

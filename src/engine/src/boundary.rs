@@ -60,7 +60,7 @@ impl Search<'_> {
         layout.fill(theta, &mut blocks);
         let mut best: Option<(f64, usize, Vec<f64>)> = None;
         for (k, &(f, _, q)) in layout.terms.iter().enumerate() {
-            if ranks[k] <= floor[k] || refused.contains(&k) {
+            if ranks[k] <= floor[k] || refused.contains(&k) || self.model.held[k] {
                 continue;
             }
             let t = layout.term_block(&blocks, k);

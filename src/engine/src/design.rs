@@ -35,13 +35,42 @@ pub struct Factor<'a> {
     pub levels: usize,
 }
 
-/// A random-effects term: columns that vary with the levels of a factor, with an unstructured covariance.
+/// A pattern of the covariance matrix of a random term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// Independent columns.
+    Diagonal,
+    /// One correlation for all pairs of columns.
+    CompoundSymmetric,
+    /// Correlation rho^|i - j| between columns i and j.
+    Autoregressive,
+}
+
+/// A covariance matrix with a pattern; all standard deviations alike or each its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Structured {
+    /// Pattern of the correlations.
+    pub pattern: Pattern,
+    /// True if all columns have the same variance.
+    pub equal: bool,
+}
+
+/// A random-effects term: columns that vary with the levels of a factor.
 #[derive(Clone, Debug)]
 pub struct Term<'a> {
     /// Index of its factor, from 0.
     pub factor: usize,
     /// The columns of its basis, q of them.
     pub basis: Vec<Column<'a>>,
+    /// Pattern of the covariance matrix; `None`: unstructured.
+    pub structured: Option<Structured>,
+}
+
+impl<'a> Term<'a> {
+    /// A term with an unstructured covariance matrix.
+    pub fn new(factor: usize, basis: Vec<Column<'a>>) -> Self {
+        Term { factor, basis, structured: None }
+    }
 }
 
 /// Form of a residual correlation within a series.
@@ -115,6 +144,11 @@ impl<'a> Design<'a> {
     /// Number of rows.
     pub fn n(&self) -> usize {
         self.y.len()
+    }
+
+    /// True if residuals are alike and independent, and all random terms unstructured.
+    pub fn is_plain(&self) -> bool {
+        self.residual.is_empty() && self.terms.iter().all(|t| t.structured.is_none())
     }
 
     /// Response minus offset in row `i`.

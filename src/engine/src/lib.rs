@@ -46,17 +46,19 @@ mod rng;
 mod rows;
 mod search;
 mod series;
+mod shape;
 mod start;
 mod structure;
 mod theta;
 mod tie;
+mod together;
 mod trace;
 mod workers;
 mod working;
 
 pub use convergence::{Convergence, Status};
 pub use crossprod::Crossprod;
-pub use design::{Column, Correlation, Design, Factor, Residual, Serial, Term};
+pub use design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Structured, Term};
 pub use error::{Error, Result, Value};
 pub use estimate::{Fit, TermFit, Timing};
 pub use inference::bootstrap::{bootstrap, Replicate};
@@ -68,10 +70,11 @@ pub use inference::profile::Profile;
 pub use inference::refit::refit_many;
 pub use inference::rlrt::{simulate as simulate_rlrt, Null};
 pub use inference::Target;
-pub use joint::{Joint, PhiFit};
+pub use joint::Joint;
 pub use model::Model;
 pub use options::{Criterion, FitOptions, Watch};
 pub use structure::Structure;
+pub use together::Found;
 
 /// Fits a model from its rows.
 ///

@@ -23,6 +23,8 @@ pub struct Model {
     pub(crate) inverse: Inverse,
     pub(crate) layout: Layout,
     pub(crate) workers: Workers,
+    /// Terms whose factor is not searched: they are given.
+    pub(crate) held: Vec<bool>,
 }
 
 /// Criterion and solution at one theta.
@@ -41,7 +43,8 @@ impl Model {
         let workers = Workers::new(if s.trailing_order() >= THREADED_ORDER { options.threads } else { 1 })?;
         let w = Workspace::new(&s, &a, workers.count())?;
         let (inverse, layout) = (Inverse::new(&s, &a), Layout::new(&a));
-        Ok(Model { a, s, w, inverse, layout, workers })
+        let held = vec![false; layout.terms.len()];
+        Ok(Model { a, s, w, inverse, layout, workers, held })
     }
 
     /// The block structure.
@@ -86,7 +89,7 @@ impl Model {
     /// use ferrite_engine::{Column, Criterion, Crossprod, Design, Factor, FitOptions, Model, Term};
     /// let (y, g) = ([0.0, 2.0, 4.0, 6.0], [1, 1, 2, 2]);
     /// let factors = vec![Factor { codes: &g, levels: 2 }];
-    /// let terms = vec![Term { factor: 0, basis: vec![Column::Constant] }];
+    /// let terms = vec![Term::new(0, vec![Column::Constant])];
     /// let a = Crossprod::from_design(&Design::new(&y, vec![Column::Constant], factors, terms), 1).unwrap();
     /// let mut model = Model::new(a, &FitOptions::default()).unwrap();
     /// let expected = 4.0 * (1.0 + (2.0 * std::f64::consts::PI * 20.0 / 4.0f64).ln());

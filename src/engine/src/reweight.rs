@@ -48,7 +48,11 @@ impl<'d> Reweight<'d> {
         let (gamma, log_weights) = (subtracted(&base), base.coordinates.weight_log_sum);
         let mut out = Reweight { design, base, residual, places, gamma, banks: None, workers, log_weights };
         let count = out.residual.classes.sizes().iter().sum::<usize>();
-        if count <= FEW && !out.residual.classes.mixed_blocks && count * out.places.len <= 16 * design.n() + 100_000 {
+        if !design.residual.is_empty()
+            && count <= FEW
+            && !out.residual.classes.mixed_blocks
+            && count * out.places.len <= 16 * design.n() + 100_000
+        {
             out.banks = Some(out.sum_classes());
         }
         Ok(out)

@@ -135,7 +135,8 @@ impl Search<'_> {
 
     /// BFGS over all elements from `theta`.
     pub(crate) fn descend(&mut self, theta: &[f64]) -> Result<Option<(Point, Ended)>> {
-        let free: Vec<usize> = (0..theta.len()).collect();
+        let places = &self.model.layout.places;
+        let free: Vec<usize> = (0..theta.len()).filter(|&i| !self.model.held[places[i].0]).collect();
         let mut blocks = self.model.layout.zeros();
         self.model.layout.fill(theta, &mut blocks);
         let mut h = match self.model.value_and_gamma(&blocks, self.options.criterion) {
@@ -157,7 +158,7 @@ impl Search<'_> {
 
     pub(crate) fn free(&self, ranks: &[usize]) -> Vec<usize> {
         let places = &self.model.layout.places;
-        (0..places.len()).filter(|&i| places[i].2 < ranks[places[i].0]).collect()
+        (0..places.len()).filter(|&i| places[i].2 < ranks[places[i].0] && !self.model.held[places[i].0]).collect()
     }
 
     pub(crate) fn polish(&mut self, theta: &[f64], ranks: &[usize]) -> Result<Option<(Vec<f64>, Polished)>> {

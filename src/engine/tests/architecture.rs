@@ -9,11 +9,11 @@ const LAYERS: [&[&str]; 8] = [
     &["error", "options", "block", "optim", "rng", "workers", "codes"],
     &["design", "order"],
     &["rows", "column", "basis", "grouping", "cells", "levels", "accumulate", "crossprod", "working", "series",
-      "correlation", "classes", "residual", "flat", "tie", "reweight"],
+      "correlation", "shape", "classes", "residual", "flat", "tie", "reweight"],
     &["structure", "theta"],
     &["factor", "assemble", "pls", "inverse", "gradient", "trace", "start"],
     &["model", "convergence"],
-    &["search", "boundary", "identify", "fit", "estimate", "joint"],
+    &["search", "boundary", "identify", "fit", "estimate", "joint", "together"],
     &["inference", "lib"],
 ];
 

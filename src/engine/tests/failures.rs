@@ -17,7 +17,7 @@ fn groups() -> Vec<i32> {
 }
 
 fn try_fit(y: &[f64], x: Vec<Column<'_>>, codes: &[i32], levels: usize, bases: Vec<Vec<Column<'_>>>) -> Error {
-    let terms = bases.into_iter().map(|basis| Term { factor: 0, basis }).collect();
+    let terms = bases.into_iter().map(|basis| Term::new(0, basis)).collect();
     let design = Design::new(y, x, vec![Factor { codes, levels }], terms);
     match fit(&design, &FitOptions::default(), &Watch::default()) {
         Ok((f, _)) => panic!("fitted: {:?}", f.convergence),
@@ -50,7 +50,7 @@ fn weights_must_be_positive() {
         &y,
         vec![Column::Constant],
         vec![Factor { codes: &codes, levels: 6 }],
-        vec![Term { factor: 0, basis: vec![Column::Constant] }],
+        vec![Term::new(0, vec![Column::Constant])],
     );
     let w = values(|i| if i == 4 { 0.0 } else { 1.0 });
     design.weights = Some(&w);
@@ -130,7 +130,7 @@ fn what_does_not_fit_in_memory_is_refused_with_the_figure() {
         &y,
         vec![Column::Constant],
         vec![Factor { codes: &codes, levels: 6 }, Factor { codes: &other, levels: 4 }],
-        (0..2).map(|factor| Term { factor, basis: vec![Column::Constant] }).collect(),
+        (0..2).map(|factor| Term::new(factor, vec![Column::Constant])).collect(),
     );
     let options = FitOptions { memory: 100.0, ..Default::default() };
     match fit(&design, &options, &Watch::default()).err().unwrap() {
@@ -157,7 +157,7 @@ fn a_fit_can_be_stopped() {
         &y,
         vec![Column::Constant],
         vec![Factor { codes: &codes, levels: 6 }],
-        vec![Term { factor: 0, basis: vec![Column::Constant] }],
+        vec![Term::new(0, vec![Column::Constant])],
     );
     assert_eq!(fit(&design, &FitOptions::default(), &watch).err().unwrap(), Error::Interrupted);
 }

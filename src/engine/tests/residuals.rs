@@ -87,15 +87,15 @@ fn criterion_equals_dense_algebra_and_gradient_differences() {
                     }
                     let r = dense(&rows, &l, form, &phi[..scales], 0.45);
                     for kind in [Criterion::Reml, Criterion::Ml] {
-                        let (f, g) = joint.criterion(&theta, &phi, kind).unwrap();
+                        let (f, g) = joint.criterion(&theta, &[], &phi, kind).unwrap();
                         let expected = rows.criterion_with(&theta, &r, kind);
                         let what = format!("{name} nested={nested} {form:?} scales={scales} {kind:?}");
                         assert!((f - expected).abs() < 1e-8, "{what}: {f} {expected}");
                         for i in 0..phi.len() {
                             let (mut up, mut down) = (phi.clone(), phi.clone());
                             (up[i], down[i]) = (phi[i] + 1e-5, phi[i] - 1e-5);
-                            let a = joint.criterion(&theta, &up, kind).unwrap().0;
-                            let b = joint.criterion(&theta, &down, kind).unwrap().0;
+                            let a = joint.criterion(&theta, &[], &up, kind).unwrap().0;
+                            let b = joint.criterion(&theta, &[], &down, kind).unwrap().0;
                             let difference = (a - b) / 2e-5;
                             assert!(
                                 (g[i] - difference).abs() < 1e-5 * (1.0 + difference.abs()),
@@ -135,7 +135,7 @@ fn a_fit_is_certified_and_no_random_point_lies_below_it() {
                 for _ in 0..10 {
                     let theta: Vec<f64> = f.theta.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
                     let phi: Vec<f64> = p.phi.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
-                    let other = joint.criterion(&theta, &phi, Criterion::Reml).unwrap().0;
+                    let other = joint.criterion(&theta, &[], &phi, Criterion::Reml).unwrap().0;
                     assert!(other >= f.criterion - 1e-8, "{what}: {other} below {}", f.criterion);
                 }
             }
@@ -150,7 +150,7 @@ fn one_stratum_is_the_plain_model_and_known_scales_are_weights() {
         let design = with(rows.design(), &l, Some(Serial::Ar1), 2);
         let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
         let theta: Vec<f64> = (0..rows.n_theta()).map(|k| 0.4 + 0.1 * k as f64).collect();
-        let (f, _) = joint.criterion(&theta, &[0.0; 3], Criterion::Reml).unwrap();
+        let (f, _) = joint.criterion(&theta, &[], &[0.0; 3], Criterion::Reml).unwrap();
         assert!((f - rows.criterion(&theta, Criterion::Reml)).abs() < 1e-9, "{name}");
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Criterion, Crossprod, Design, Error, Fit, FitOptions, Joint, Model, PhiFit};
+use ferrite_engine::{Criterion, Crossprod, Design, Error, Fit, FitOptions, Joint, Model, Found};
 
 use crate::failure::Failure;
 use crate::input;
@@ -46,16 +46,16 @@ pub fn options(list: &Robj) -> Read<FitOptions> {
 pub struct Outcome {
     pub fit: Fit,
     pub structure: String,
-    pub phi: Option<PhiFit>,
+    pub found: Option<Found>,
 }
 
 impl Outcome {
     fn plain((fit, model): (Fit, Model)) -> Self {
-        Self { fit, structure: model.structure().to_string(), phi: None }
+        Self { fit, structure: model.structure().to_string(), found: None }
     }
 }
 
-/// Fits residuals that are not alike: the rows may be summed again and again, so R waits while the engine works.
+/// Fits residuals that are not alike, or covariance matrices with a pattern: the rows may be summed again and again, so R waits while the engine works.
 fn run_joint(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, watch: &mut Watch) -> Read<Outcome> {
     let line = ferrite_engine::Watch::default();
     std::thread::scope(|scope| {
@@ -68,7 +68,7 @@ fn run_joint(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, wat
                 let summed = begin.elapsed().as_secs_f64();
                 let (mut fit, found) = joint.fit(options, phi, line)?;
                 fit.timing.crossprod = summed;
-                Ok(Outcome { fit, structure: joint.model.structure().to_string(), phi: Some(found) })
+                Ok(Outcome { fit, structure: joint.model.structure().to_string(), found: Some(found) })
             }));
             done.send(fitted).is_ok()
         });
@@ -78,7 +78,7 @@ fn run_joint(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, wat
 
 /// Fits, watching for Ctrl-C. `phi` is a start for residuals that are not alike.
 pub fn run(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, mut watch: Watch) -> Read<Outcome> {
-    if !design.residual.is_empty() {
+    if !design.is_plain() {
         return run_joint(design, options, phi, &mut watch);
     }
     let columns = design.x.len() + design.terms.iter().map(|t| t.basis.len()).sum::<usize>();

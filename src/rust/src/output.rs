@@ -7,10 +7,11 @@ use ferrite_engine::{Crossprod, Deletion, Fit, FixedInference, Profile, Replicat
 /// A fit, in the shape that `R/engine.R` documents.
 pub fn fit(outcome: &Outcome) -> Robj {
     let fit = &outcome.fit;
-    let phi = match &outcome.phi {
+    let phi = match &outcome.found {
         Some(found) => list!(
             phi = found.phi.clone(),
             rho = found.rho.map_or_else(|| ().into_robj(), Robj::from),
+            psi = found.psi.clone(),
             hessian = found.hessian.clone()
         )
         .into_robj(),

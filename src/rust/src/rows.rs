@@ -4,7 +4,7 @@
 //! Failure `internal`: what does not fit is a mistake in `R/engine.R`, never the user's.
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Column, Correlation, Design, Factor, Part, Rows, Serial, Term};
+use ferrite_engine::{Column, Correlation, Design, Factor, Part, Pattern, Rows, Serial, Structured, Term};
 
 use crate::failure::Failure;
 use crate::input;
@@ -19,7 +19,7 @@ pub struct Blocks {
     weights: Robj,
     x: Vec<Robj>,
     codes: Vec<(Robj, usize)>,
-    terms: Vec<(usize, Vec<Robj>)>,
+    terms: Vec<(usize, Vec<Robj>, Option<Structured>)>,
     scale: Vec<Robj>,
     correlation: Option<(Serial, Robj, usize, Robj)>,
 }
@@ -39,7 +39,8 @@ impl Blocks {
         for term in input::elements(&get("terms")?, "terms")? {
             let factor = input::count(&input::field(&term, "factor")?, "factor")?;
             let factor = factor.checked_sub(1).ok_or_else(|| Failure::internal("`factor` counts from 1."))?;
-            read.push((factor, input::elements(&input::field(&term, "basis")?, "basis")?));
+            let structured = structured(&input::field(&term, "structure")?)?;
+            read.push((factor, input::elements(&input::field(&term, "basis")?, "basis")?, structured));
         }
         let residual = get("residual")?;
         let (mut scale, mut correlation) = (Vec::new(), None);
@@ -78,8 +79,8 @@ impl Blocks {
             factors.push(Factor { codes: input::integers(codes, "codes")?, levels: *levels });
         }
         let mut terms = Vec::new();
-        for (factor, basis) in &self.terms {
-            terms.push(Term { factor: *factor, basis: columns(basis, n)? });
+        for (factor, basis, structured) in &self.terms {
+            terms.push(Term { structured: *structured, ..Term::new(*factor, columns(basis, n)?) });
         }
         let mut design = Design::new(y, columns(&self.x, n)?, factors, terms);
         design.offset = input::optional_doubles(&self.offset, "offset")?;
@@ -138,6 +139,20 @@ impl NewBlocks {
         }
         Ok(Rows { n: self.n, x: columns(&self.x, self.n)?, codes, terms })
     }
+}
+
+/// The pattern of a covariance matrix: NULL, or list(kind, hom).
+fn structured(given: &Robj) -> Read<Option<Structured>> {
+    if given.is_null() {
+        return Ok(None);
+    }
+    let pattern = match input::words(&input::field(given, "kind")?, "kind")?[..] {
+        ["diag"] => Pattern::Diagonal,
+        ["cs"] => Pattern::CompoundSymmetric,
+        ["ar1"] => Pattern::Autoregressive,
+        _ => return Err(Failure::internal("`kind` is unknown.")),
+    };
+    Ok(Some(Structured { pattern, equal: input::flag(&input::field(given, "hom")?, "hom")? }))
 }
 
 /// Columns of blocks: a scalar is the constant, a vector one column, a matrix its columns.

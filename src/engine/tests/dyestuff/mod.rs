@@ -19,7 +19,7 @@ pub fn batches() -> Vec<i32> {
 pub fn model(y: &[f64]) -> Model {
     let codes = batches();
     let factors = vec![Factor { codes: &codes, levels: 6 }];
-    let terms = vec![Term { factor: 0, basis: vec![Column::Constant] }];
+    let terms = vec![Term::new(0, vec![Column::Constant])];
     let a = Crossprod::from_design(&Design::new(y, vec![Column::Constant], factors, terms), 1).unwrap();
     Model::new(a, &FitOptions::default()).unwrap()
 }

@@ -26,7 +26,7 @@ fn column(v: &[f64]) -> Column<'_> {
 impl Rows {
     pub fn design(&self) -> Design<'_> {
         let factors = self.codes.iter().zip(&self.levels).map(|(c, &levels)| Factor { codes: c, levels }).collect();
-        let terms = self.terms.iter().map(|(f, b)| Term { factor: *f, basis: b.iter().map(|v| column(v)).collect() });
+        let terms = self.terms.iter().map(|(f, b)| Term::new(*f, b.iter().map(|v| column(v)).collect()));
         let mut d = Design::new(&self.y, self.x.iter().map(|v| column(v)).collect(), factors, terms.collect());
         d.weights = self.weights.as_deref();
         d

@@ -1,0 +1,113 @@
+//! Random terms whose covariance matrix has a pattern, against the unstructured ones that they are and against dense algebra.
+//!
+//! Tolerances: 1e-8 absolute for criteria (rounding); 1e-5 relative for gradients against central differences.
+
+mod oracle;
+
+use ferrite_engine::{fit, Criterion, Design, Factor, FitOptions, Joint, Pattern, Serial, Status, Structured, Watch};
+use oracle::{designs, Rows, Stream};
+
+const PATTERNS: [Pattern; 3] = [Pattern::Diagonal, Pattern::CompoundSymmetric, Pattern::Autoregressive];
+
+fn with(rows: &Rows, pattern: Pattern, equal: bool) -> Design<'_> {
+    let mut d = rows.design();
+    d.terms[0].structured = Some(Structured { pattern, equal });
+    d
+}
+
+/// Rows with four columns that vary by a factor, and another factor beside it.
+fn four() -> Rows {
+    let mut s = Stream(29);
+    let n = 400;
+    let codes = s.codes(n, 25);
+    let other = s.codes(n, 8);
+    let columns: Vec<Vec<f64>> = (0..4).map(|k| (0..n).map(|i| f64::from(u8::from(i % 4 == k))).collect()).collect();
+    let b: Vec<f64> = (0..25 * 4).map(|_| s.normal()).collect();
+    let common: Vec<f64> = (0..25).map(|_| s.normal()).collect();
+    let y = (0..n)
+        .map(|i| {
+            let g = codes[i] as usize - 1;
+            5.0 + common[g] + 0.7 * b[g * 4 + i % 4] + 0.5 * (other[i] as f64) + s.normal()
+        })
+        .collect();
+    Rows {
+        y,
+        x: vec![vec![]],
+        codes: vec![codes, other],
+        levels: vec![25, 8],
+        terms: vec![(0, columns), (1, vec![vec![]])],
+        weights: None,
+    }
+}
+
+#[test]
+fn gradients_are_differences_and_the_search_ends_at_a_minimum() {
+    let rows = four();
+    let mut s = Stream(4);
+    for pattern in PATTERNS {
+        for equal in [true, false] {
+            let what = format!("{pattern:?} {equal}");
+            let design = with(&rows, pattern, equal);
+            let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+            let psi: Vec<f64> = (0..joint.n_psi()).map(|_| 0.4 + 0.4 * s.uniform()).collect();
+            let theta = vec![0.5; 11];
+            let (_, g) = joint.criterion(&theta, &psi, &[], Criterion::Reml).unwrap();
+            for i in 0..psi.len() {
+                let (mut up, mut down) = (psi.clone(), psi.clone());
+                (up[i], down[i]) = (psi[i] + 1e-5, psi[i] - 1e-5);
+                let a = joint.criterion(&theta, &up, &[], Criterion::Reml).unwrap().0;
+                let b = joint.criterion(&theta, &down, &[], Criterion::Reml).unwrap().0;
+                assert!((g[i] - (a - b) / 2e-5).abs() < 1e-5 * (1.0 + g[i].abs()), "{what} [{i}]");
+            }
+            let (f, found) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+            let ok = matches!(f.convergence.status, Status::Converged | Status::OnBoundary);
+            assert!(ok, "{what}: {:?}", f.convergence);
+            let expected = rows.criterion(&f.theta, Criterion::Reml);
+            assert!((f.criterion - expected).abs() < 1e-8, "{what}: {} {expected}", f.criterion);
+            for _ in 0..20 {
+                let psi: Vec<f64> = found.psi.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
+                let other = joint.criterion(&f.theta, &psi, &[], Criterion::Reml).unwrap().0;
+                assert!(other > f.criterion - 1e-8, "{what}: {other} below {}", f.criterion);
+            }
+            // A pattern is a part of the unstructured model.
+            let free = fit(&rows.design(), &FitOptions::default(), &Watch::default()).unwrap().0;
+            assert!(f.criterion >= free.criterion - 1e-8, "{what}");
+        }
+    }
+}
+
+#[test]
+fn with_two_columns_and_own_variances_a_pattern_is_unstructured() {
+    for (name, rows) in designs().into_iter().filter(|(_, r)| r.terms[0].1.len() == 2) {
+        let free = fit(&rows.design(), &FitOptions::default(), &Watch::default()).unwrap().0;
+        for pattern in [Pattern::CompoundSymmetric, Pattern::Autoregressive] {
+            let design = with(&rows, pattern, false);
+            let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+            let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap().0;
+            // Where the unstructured matrix is singular, a correlation tends to one and is reached only in the limit.
+            let slack = if free.convergence.status == Status::Converged { 1e-8 } else { 1e-4 };
+            assert!(
+                (f.criterion - free.criterion).abs() < slack,
+                "{name} {pattern:?}: {} {}",
+                f.criterion,
+                free.criterion
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pattern_and_a_serial_correlation_are_searched_together() {
+    let rows = four();
+    let time: Vec<f64> = (0..400).map(f64::from).collect();
+    let mut design = with(&rows, Pattern::CompoundSymmetric, true);
+    design.residual.correlation = Some(ferrite_engine::Correlation {
+        form: Serial::Ar1,
+        series: Factor { codes: &rows.codes[1], levels: 8 },
+        time: &time,
+    });
+    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+    let (f, found) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    assert_eq!(f.convergence.status, Status::Converged, "{:?} {found:?}", f.convergence);
+    assert!(found.rho.unwrap().abs() < 0.2);
+}
