@@ -12,6 +12,7 @@
 
 mod accumulate;
 mod assemble;
+mod average;
 mod basis;
 mod block;
 mod boundary;
@@ -39,6 +40,7 @@ mod pls;
 mod rng;
 mod rows;
 mod search;
+mod second;
 mod start;
 mod structure;
 mod theta;

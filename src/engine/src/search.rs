@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::block::small;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::optim::bfgs::{self, Ended, Limits, Objective, Point};
+use crate::optim::bfgs::{self, Curvature, Ended, Limits, Objective, Point};
 use crate::optim::newton::{self, Polished};
 use crate::options::{Criterion, FitOptions, Watch};
 use crate::start;
@@ -50,6 +50,20 @@ impl Objective for Free<'_> {
             Err(Error::NotPositiveDefinite) => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    fn curvature(&mut self, x: &[f64], h: &mut [f64]) -> Result<Curvature> {
+        self.free.iter().zip(x).for_each(|(&i, v)| self.theta[i] = *v);
+        let mut t = self.model.layout.zeros();
+        self.model.layout.fill(&self.theta, &mut t);
+        let full = self.model.curvature(&t, self.kind)?;
+        let (k, m) = (self.theta.len(), self.free.len());
+        for (i, &row) in self.free.iter().enumerate() {
+            for (j, &col) in self.free.iter().enumerate() {
+                h[i * m + j] = full[row * k + col];
+            }
+        }
+        Ok(if self.model.has_hessian() { Curvature::Exact } else { Curvature::Average })
     }
 }
 
@@ -136,14 +150,7 @@ impl Search<'_> {
     /// BFGS over all elements from `theta`.
     pub(crate) fn descend(&mut self, theta: &[f64]) -> Result<Option<(Point, Ended)>> {
         let free: Vec<usize> = (0..theta.len()).collect();
-        let mut blocks = self.model.layout.zeros();
-        self.model.layout.fill(theta, &mut blocks);
-        let mut h = match self.model.value_and_gamma(&blocks, self.options.criterion) {
-            Ok((_, gamma)) => start::curvature(&self.model.a, &self.model.layout, theta, &free, &gamma),
-            Err(Error::NotPositiveDefinite) => return Ok(None),
-            Err(e) => return Err(e),
-        };
-        self.evaluations += 1;
+        let mut h = vec![0.0; theta.len() * theta.len()];
         let limits = Limits { decrease: 1e-7, noise: NOISE, evaluations: self.remaining() };
         let mut objective = self.objective(theta, free);
         let out = bfgs::minimise(&mut objective, theta, &mut h, limits)?;

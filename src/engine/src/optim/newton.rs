@@ -1,6 +1,6 @@
-//! Hessian from differences of the exact gradient, and Newton steps that polish a minimum.
+//! The Hessian, from differences of the gradient where the function has none of its own, and Newton steps that polish a minimum.
 
-use super::bfgs::{Objective, Point};
+use super::bfgs::{Curvature, Objective, Point};
 use super::eigen;
 use crate::block::small;
 use crate::error::Result;
@@ -20,10 +20,13 @@ pub struct Polished {
     pub steps: usize,
 }
 
-/// Symmetric difference Hessian at `point`; `central` doubles the evaluations and the digits.
+/// Hessian at `point`, by differences if the objective has none; `central` doubles the evaluations and the digits.
 pub fn hessian(objective: &mut impl Objective, point: &Point, central: bool) -> Result<Vec<f64>> {
     let m = point.x.len();
     let mut h = vec![0.0; m * m];
+    if objective.curvature(&point.x, &mut h)? == Curvature::Exact {
+        return Ok(h);
+    }
     for j in 0..m {
         let step = if central { 1e-4 } else { 1e-6 } * (0.1 + point.x[j].abs());
         let mut up = vec![0.0; m];
