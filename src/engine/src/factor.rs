@@ -155,7 +155,6 @@ impl Workspace {
                 }
             }
             if width > 0 {
-                self.trailing.rank_update(cols, across, q);
                 for r in 0..q {
                     let from = &border[r * m..(r + 1) * m];
                     for (x, &col) in across[r * width..(r + 1) * width].iter().zip(cols) {
@@ -164,6 +163,9 @@ impl Workspace {
                     }
                 }
             }
+        }
+        if !link.cols.is_empty() {
+            self.trailing.rank_update(link.strips(), &this.across);
         }
         Ok(log_det + 2.0 * product.ln())
     }

@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::block::dense::Dense;
 use crate::block::sparse::{Pattern, Sparse};
+use crate::block::strips::{Index, Strips};
 use crate::block::trailing::Trailing;
 use crate::crossprod::{Crossprod, Pair};
 use crate::error::{Error, Result};
@@ -41,6 +42,15 @@ pub struct Link {
     pub values: Vec<f64>,
     /// For each later chain factor: place of each trailing column among those of the ancestor.
     pub lift: Vec<Vec<u32>>,
+    /// The trailing columns by column, where the trailing matrix is dense.
+    index: Index,
+}
+
+impl Link {
+    /// Where the rows beside the trailing matrix are.
+    pub fn strips(&self) -> Strips<'_> {
+        Strips { q: self.q, starts: &self.starts, cols: &self.cols, index: &self.index }
+    }
 }
 
 /// A factor of the trailing matrix.
@@ -108,6 +118,7 @@ impl Structure {
                 cols,
                 values,
                 lift: Vec::new(),
+                index: Index::default(),
             });
             row += s.levels * s.q;
         }
@@ -123,6 +134,11 @@ impl Structure {
         let mut s =
             Structure { chain, trail, trail_pairs, trail_row: row, q: row + col, pattern: None, bytes: 0.0, fill: 0.0 };
         s.choose_storage(col, a.p, limit)?;
+        if s.pattern.is_none() {
+            for link in s.chain.iter_mut().filter(|l| !l.cols.is_empty()) {
+                link.index = Index::new(col, &link.starts, &link.cols);
+            }
+        }
         Ok(s)
     }
 

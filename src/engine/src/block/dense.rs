@@ -21,6 +21,8 @@ pub struct Dense {
     pub values: Vec<f64>,
     /// The inverse (both triangles), after [`Dense::invert`].
     pub inverse: Vec<f64>,
+    /// A buffer for whoever updates the matrix.
+    pub scratch: Vec<f64>,
     factor_stack: MemBuffer,
     inverse_stack: Option<MemBuffer>,
     par: Par,
@@ -34,6 +36,7 @@ impl Dense {
             n,
             values: vec![0.0; n * n],
             inverse: Vec::new(),
+            scratch: Vec::new(),
             factor_stack: MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(n, par, Default::default())),
             inverse_stack: None,
             par,
@@ -43,6 +46,11 @@ impl Dense {
     /// Bytes that a matrix of order `n` needs with its inverse and the workspace of the inversion.
     pub fn bytes(n: usize) -> f64 {
         3.0 * 8.0 * (n as f64) * (n as f64)
+    }
+
+    /// Threads of the surrounding pool that may be used.
+    pub fn threads(&self) -> usize {
+        self.par.degree()
     }
 
     /// Sets every element to zero.
