@@ -81,6 +81,7 @@ impl Model {
     /// [`Convergence::status`].
     pub fn fit(&mut self, options: &FitOptions, watch: &Watch) -> Result<Fit> {
         let begin = Instant::now();
+        self.forget();
         let minimum = fit::minimise(self, options, watch)?;
         let searched = begin.elapsed().as_secs_f64();
         let mut fit = self.estimates(minimum, options.criterion)?;
@@ -94,6 +95,7 @@ impl Model {
     /// # Errors
     /// [`crate::Error::Dimension`] for a theta of the wrong length.
     pub fn at(&mut self, theta: &[f64], kind: Criterion) -> Result<Fit> {
+        self.forget();
         let blocks = self.blocks_from_user(theta)?;
         let mut lower = self.layout.zeros();
         let mut ranks = Vec::new();

@@ -155,7 +155,6 @@ impl Workspace {
                 }
             }
             if width > 0 {
-                self.trailing.rank_update(cols, across, q);
                 for r in 0..q {
                     let from = &border[r * m..(r + 1) * m];
                     for (x, &col) in across[r * width..(r + 1) * width].iter().zip(cols) {
@@ -165,7 +164,40 @@ impl Workspace {
                 }
             }
         }
+        if !link.cols.is_empty() {
+            self.trailing.rank_update(link.strips(), &this.across);
+        }
         Ok(log_det + 2.0 * product.ln())
+    }
+
+    /// `rhs <- L^-1 rhs` for all rows (q x m by rows): the first half of a solve with M.
+    pub(crate) fn forward(&self, s: &Structure, a: &Crossprod, rhs: &mut [f64], m: usize) -> Result<()> {
+        for (c, link) in s.chain.iter().enumerate() {
+            let (q, blocks) = (link.q, &self.links[c]);
+            for j in 0..link.levels {
+                let row = (link.row + j * q) * m;
+                let (done, later) = rhs.split_at_mut(row + q * m);
+                let own = &mut done[row..];
+                let offset = row + q * m;
+                small::solve_lower(&blocks.diag[j * q * q..(j + 1) * q * q], q, own, m);
+                for (k, &pair) in link.up.iter().enumerate() {
+                    let upper = &s.chain[c + 1 + k];
+                    let at = (upper.row + a.pairs[pair].cols[j] as usize * upper.q) * m - offset;
+                    let w = &blocks.up[k][j * q * upper.q..(j + 1) * q * upper.q];
+                    small::mul_transposed(&mut later[at..at + upper.q * m], w, own, upper.q, q, m, -1.0);
+                }
+                let cols = &link.cols[link.starts[j]..link.starts[j + 1]];
+                let across = &blocks.across[q * link.starts[j]..q * link.starts[j + 1]];
+                for r in 0..q {
+                    let own = &own[r * m..(r + 1) * m];
+                    for (x, &col) in across[r * cols.len()..(r + 1) * cols.len()].iter().zip(cols) {
+                        let at = (s.trail_row + col as usize) * m - offset;
+                        later[at..at + m].iter_mut().zip(own).for_each(|(y, v)| *y -= x * v);
+                    }
+                }
+            }
+        }
+        self.trailing.forward(&mut rhs[s.trail_row * m..], m)
     }
 
     /// `rhs <- L^-T rhs` for all rows (q x m by rows): the second half of a solve with M.

@@ -124,12 +124,7 @@ impl Inverse {
         multiply(s, a, t, &self.solution, &mut self.product, &mut self.residual, &pls.beta);
         let mut left = vec![0.0; m];
         let mut right = vec![0.0; m];
-        let blocks = s
-            .chain
-            .iter()
-            .map(|l| (l.factor, l.q, l.row, l.levels))
-            .chain(s.trail.iter().map(|x| (x.factor, x.q, s.trail_row + x.col, x.levels)));
-        for (factor, q, first, levels) in blocks {
+        for (factor, q, first, levels) in blocks_of(s) {
             let gamma = &mut out[factor];
             let mut h = vec![0.0; q * p];
             let mut u = vec![0.0; q * p];
@@ -195,6 +190,89 @@ fn add_both(
     small::mul_transposed(&mut out[fg], block, two, qg, qf, qg, 1.0);
 }
 
+/// Factor, columns a level, first row and levels of all factors, in the order of elimination.
+pub(crate) fn blocks_of(s: &Structure) -> impl Iterator<Item = (usize, usize, usize, usize)> + '_ {
+    s.chain
+        .iter()
+        .map(|l| (l.factor, l.q, l.row, l.levels))
+        .chain(s.trail.iter().map(|x| (x.factor, x.q, s.trail_row + x.col, x.levels)))
+}
+
+/// Pairs of factors with columns a level and first row of both.
+fn pairs_of(s: &Structure) -> impl Iterator<Item = (usize, [usize; 2], [usize; 2])> + '_ {
+    let chain = s.chain.iter().enumerate().flat_map(move |(c, link)| {
+        let up = link
+            .up
+            .iter()
+            .zip(&s.chain[c + 1..])
+            .map(|(&pair, upper)| (pair, [link.q, upper.q], [link.row, upper.row]));
+        let across = s.trail.iter().zip(&link.across);
+        up.chain(across.map(|(tr, &pair)| (pair, [link.q, tr.q], [link.row, s.trail_row + tr.col])))
+    });
+    let trail = s.trail_pairs.iter().map(|&(pair, i, j)| {
+        let (f, g) = (&s.trail[i], &s.trail[j]);
+        (pair, [f.q, g.q], [s.trail_row + f.col, s.trail_row + g.col])
+    });
+    chain.chain(trail)
+}
+
+/// `out += sign * Z'WZ x`, rows in the order of elimination, k columns by rows.
+pub(crate) fn add_cross(s: &Structure, a: &Crossprod, x: &[f64], k: usize, out: &mut [f64], sign: f64) {
+    for (factor, q, first, levels) in blocks_of(s) {
+        for j in 0..levels {
+            let at = (first + j * q) * k..(first + (j + 1) * q) * k;
+            small::mul(
+                &mut out[at.clone()],
+                &a.factors[factor].diag[j * q * q..(j + 1) * q * q],
+                &x[at],
+                q,
+                q,
+                k,
+                sign,
+            );
+        }
+    }
+    for (pair, [qf, qg], [row_f, row_g]) in pairs_of(s) {
+        let p = &a.pairs[pair];
+        for l in 0..p.starts.len() - 1 {
+            let f = (row_f + l * qf) * k..(row_f + (l + 1) * qf) * k;
+            for c in p.starts[l]..p.starts[l + 1] {
+                let g = (row_g + p.cols[c] as usize * qg) * k..(row_g + (p.cols[c] as usize + 1) * qg) * k;
+                let block = &p.blocks[c * qf * qg..(c + 1) * qf * qg];
+                small::mul(&mut out[f.clone()], block, &x[g.clone()], qf, qg, k, sign);
+                small::mul_transposed(&mut out[g], block, &x[f.clone()], qg, qf, k, sign);
+            }
+        }
+    }
+}
+
+/// Z'WZ as a dense matrix by rows, in the order of elimination.
+pub(crate) fn dense_cross(s: &Structure, a: &Crossprod) -> Vec<f64> {
+    let n = s.q;
+    let mut z = vec![0.0; n * n];
+    for (factor, q, first, levels) in blocks_of(s) {
+        for (j, block) in a.factors[factor].diag.chunks_exact(q * q).enumerate().take(levels) {
+            for r in 0..q {
+                let at = (first + j * q + r) * n + first + j * q;
+                z[at..at + q].copy_from_slice(&block[r * q..(r + 1) * q]);
+            }
+        }
+    }
+    for (pair, [qf, qg], [row_f, row_g]) in pairs_of(s) {
+        let p = &a.pairs[pair];
+        for l in 0..p.starts.len() - 1 {
+            for c in p.starts[l]..p.starts[l + 1] {
+                let (row, col) = (row_f + l * qf, row_g + p.cols[c] as usize * qg);
+                for (e, x) in p.blocks[c * qf * qg..(c + 1) * qf * qg].iter().enumerate() {
+                    z[(row + e / qg) * n + col + e % qg] = *x;
+                    z[(col + e % qg) * n + row + e / qg] = *x;
+                }
+            }
+        }
+    }
+    z
+}
+
 /// `residual = Z'W[X, y] - Z'WZ Lambda solution`, with the last column of Z'W[X, y] taken as Z'W(y - X beta).
 fn multiply(
     s: &Structure,
@@ -206,48 +284,18 @@ fn multiply(
     beta: &[f64],
 ) {
     let (p, m) = (a.p, a.p + 1);
-    let rows = s
-        .chain
-        .iter()
-        .map(|l| (l.factor, l.q, l.row, l.levels))
-        .chain(s.trail.iter().map(|x| (x.factor, x.q, s.trail_row + x.col, x.levels)));
     product.fill(0.0);
-    for (factor, q, first, levels) in rows {
+    for (factor, q, first, levels) in blocks_of(s) {
         let sums = &a.factors[factor];
         for j in 0..levels {
             let at = (first + j * q) * m..(first + (j + 1) * q) * m;
             small::mul(&mut product[at.clone()], &t[factor], &solution[at.clone()], q, q, m, 1.0);
-            let out = &mut residual[at.clone()];
+            let out = &mut residual[at];
             out.copy_from_slice(&sums.rhs[j * q * m..(j + 1) * q * m]);
             for row in out.chunks_exact_mut(m) {
                 row[p] -= row[..p].iter().zip(beta).map(|(x, b)| x * b).sum::<f64>();
             }
-            small::mul(out, &sums.diag[j * q * q..(j + 1) * q * q], &product[at], q, q, m, -1.0);
         }
     }
-    let mut cell = |pair: usize, qf: usize, qg: usize, row_f: usize, row_g: usize| {
-        let p = &a.pairs[pair];
-        for l in 0..p.starts.len() - 1 {
-            let f = (row_f + l * qf) * m..(row_f + (l + 1) * qf) * m;
-            for c in p.starts[l]..p.starts[l + 1] {
-                let g = (row_g + p.cols[c] as usize * qg) * m..(row_g + (p.cols[c] as usize + 1) * qg) * m;
-                let block = &p.blocks[c * qf * qg..(c + 1) * qf * qg];
-                small::mul(&mut residual[f.clone()], block, &product[g.clone()], qf, qg, m, -1.0);
-                small::mul_transposed(&mut residual[g], block, &product[f.clone()], qg, qf, m, -1.0);
-            }
-        }
-    };
-    for (c, link) in s.chain.iter().enumerate() {
-        for (k, &pair) in link.up.iter().enumerate() {
-            let upper = &s.chain[c + 1 + k];
-            cell(pair, link.q, upper.q, link.row, upper.row);
-        }
-        for (tr, &pair) in s.trail.iter().zip(&link.across) {
-            cell(pair, link.q, tr.q, link.row, s.trail_row + tr.col);
-        }
-    }
-    for &(pair, i, j) in &s.trail_pairs {
-        let (f, g) = (&s.trail[i], &s.trail[j]);
-        cell(pair, f.q, g.q, s.trail_row + f.col, s.trail_row + g.col);
-    }
+    add_cross(s, a, product, m, residual, -1.0);
 }

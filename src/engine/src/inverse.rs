@@ -47,6 +47,10 @@ impl Inverse {
         w.backward(s, a, &mut self.solution, m)?;
         w.trailing.invert()?;
         for c in (0..s.chain.len()).rev() {
+            let link = &s.chain[c];
+            if !link.cols.is_empty() {
+                w.trailing.product(&mut self.across[c], link.strips(), &w.links[c].across);
+            }
             self.link(s, a, w, c);
         }
         Ok(())
@@ -62,14 +66,9 @@ impl Inverse {
         for j in 0..link.levels {
             let l = &blocks.diag[j * q * q..(j + 1) * q * q];
             let range = q * link.starts[j]..q * link.starts[j + 1];
-            let cols = &link.cols[link.starts[j]..link.starts[j + 1]];
-            let width = cols.len();
+            let width = link.starts[j + 1] - link.starts[j];
             let wr = &blocks.across[range.clone()];
             let pr = &mut own_across[c][range];
-            pr.fill(0.0);
-            if width > 0 {
-                w.trailing.subtract_product(pr, wr, cols, q);
-            }
             for (k, &pair) in link.up.iter().enumerate() {
                 let upper = &s.chain[c + 1 + k];
                 let (qa, parent) = (upper.q, a.pairs[pair].cols[j] as usize);

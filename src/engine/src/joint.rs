@@ -74,7 +74,7 @@ impl<'d> Joint<'d> {
     pub fn set(&mut self, phi: &[f64]) {
         if !phi.is_empty() {
             self.rows.at(phi, &mut self.model.a);
-            self.model.s.reload(&self.model.a);
+            self.model.renew();
         }
     }
 

@@ -12,6 +12,7 @@
 
 mod accumulate;
 mod assemble;
+mod average;
 mod basis;
 mod block;
 mod boundary;
@@ -22,6 +23,7 @@ mod column;
 mod convergence;
 mod correlation;
 mod crossprod;
+mod describe;
 mod design;
 mod error;
 mod estimate;
@@ -45,6 +47,7 @@ mod reweight;
 mod rng;
 mod rows;
 mod search;
+mod second;
 mod series;
 mod shape;
 mod start;

@@ -1,5 +1,6 @@
 //! A model ready to be evaluated: cross-products, their structure and the workspace of one evaluation.
 
+use crate::average;
 use crate::block::small;
 use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
@@ -8,6 +9,7 @@ use crate::gradient::{Gamma, Solved};
 use crate::inverse::Inverse;
 use crate::options::{Criterion, FitOptions};
 use crate::pls::{self, Pls};
+use crate::second::{self, Here, Way};
 use crate::structure::Structure;
 use crate::theta::{self, Blocks, Layout};
 use crate::workers::Workers;
@@ -25,9 +27,22 @@ pub struct Model {
     pub(crate) workers: Workers,
     /// Terms whose factor is not searched: they are given.
     pub(crate) held: Vec<bool>,
+    way: Way,
+    /// The point that the workspace belongs to; none when it was left half way.
+    last: Option<Last>,
+}
+
+/// A point whose gradient has been found, while workspace and inverse still belong to it.
+struct Last {
+    t: Blocks,
+    kind: Criterion,
+    sigma2: Option<f64>,
+    value: Value,
+    gamma: Gamma,
 }
 
 /// Criterion and solution at one theta.
+#[derive(Clone)]
 pub(crate) struct Value {
     pub f: f64,
     pub pls: Pls,
@@ -44,7 +59,14 @@ impl Model {
         let w = Workspace::new(&s, &a, workers.count())?;
         let (inverse, layout) = (Inverse::new(&s, &a), Layout::new(&a));
         let held = vec![false; layout.terms.len()];
-        Ok(Model { a, s, w, inverse, layout, workers, held })
+        let way = second::way(&s, &layout, s.work(a.p), a.p);
+        Ok(Model { a, s, w, inverse, layout, workers, way, last: None, held })
+    }
+
+    /// Drops what belongs to the cross-products as they were: they have been changed.
+    pub(crate) fn renew(&mut self) {
+        self.s.reload(&self.a);
+        self.last = None;
     }
 
     /// The block structure.
@@ -140,6 +162,10 @@ impl Model {
     }
 
     pub(crate) fn value(&mut self, t: &Blocks, kind: Criterion) -> Result<Value> {
+        if let Some(last) = self.last.as_ref().filter(|l| l.t == *t && l.kind == kind) {
+            return Ok(last.value.clone());
+        }
+        self.last = None;
         let Model { a, s, w, workers, .. } = self;
         let pls = workers.run(|| pls::solve(s, a, t, w))?;
         Ok(Value { f: self.assemble(&pls, kind), pls })
@@ -156,7 +182,12 @@ impl Model {
         kind: Criterion,
         sigma2: Option<f64>,
     ) -> Result<(Value, Gamma)> {
+        if let Some(last) = self.last.as_ref().filter(|l| l.t == *t && l.kind == kind && l.sigma2 == sigma2) {
+            return Ok((last.value.clone(), last.gamma.clone()));
+        }
+        self.last = None;
         let value = self.value(t, kind)?;
+        let held = sigma2;
         let sigma2 = sigma2.unwrap_or(value.pls.pwrss / self.nu(kind));
         let Model { a, s, w, workers, inverse, .. } = self;
         let gamma = workers.run(|| -> Result<Gamma> {
@@ -164,12 +195,37 @@ impl Model {
             let at = Solved { pls: &value.pls, sigma2, reml: kind == Criterion::Reml };
             Ok(inverse.gamma(s, a, w, t, &at))
         })?;
+        self.last = Some(Last { t: t.clone(), kind, sigma2: held, value: value.clone(), gamma: gamma.clone() });
         Ok((value, gamma))
+    }
+
+    /// Forgets the point that was evaluated last: whoever changes the cross-products of a model calls this.
+    pub(crate) fn forget(&mut self) {
+        self.last = None;
+    }
+
+    /// True if [`Model::curvature`] is the Hessian.
+    pub(crate) fn has_hessian(&self) -> bool {
+        self.way != Way::No
+    }
+
+    /// Second derivatives in the working theta at `t`: the Hessian where it is affordable, average information elsewhere.
+    pub(crate) fn curvature(&mut self, t: &Blocks, kind: Criterion) -> Result<Vec<f64>> {
+        self.value_and_gamma(t, kind)?;
+        let nu = self.nu(kind);
+        let Model { a, s, w, workers, inverse, layout, way, last, .. } = self;
+        let Some(last) = last else { return Err(Error::Internal("no point was evaluated".into())) };
+        let at = Solved { pls: &last.value.pls, sigma2: last.value.pls.pwrss / nu, reml: kind == Criterion::Reml };
+        if *way == Way::No {
+            return workers.run(|| average::average((s, a, w), inverse, layout, t, &at, &last.gamma));
+        }
+        second::hessian(Here { s, a, w, inverse, layout, t }, &at, *way, workers)
     }
 
     /// The ML criterion and Gamma with the user's kept coefficient `k` held at `value`.
     pub(crate) fn constrained_ml(&mut self, t: &Blocks, k: usize, value: f64) -> Result<(f64, Gamma)> {
         let mut solved = self.value(t, Criterion::Ml)?;
+        self.last = None;
         let p = self.a.p;
         let jacobian = theta::jacobian(&self.a.coordinates.x);
         // C^-1 a by two triangular solves; the residual sum of squares rises by (a'beta - value)^2 / a'C^-1a.

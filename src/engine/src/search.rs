@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::block::small;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::optim::bfgs::{self, Ended, Limits, Objective, Point};
+use crate::optim::bfgs::{self, Curvature, Ended, Limits, Objective, Point};
 use crate::optim::newton::{self, Polished};
 use crate::options::{Criterion, FitOptions, Watch};
 use crate::start;
@@ -50,6 +50,20 @@ impl Objective for Free<'_> {
             Err(Error::NotPositiveDefinite) => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    fn curvature(&mut self, x: &[f64], h: &mut [f64]) -> Result<Curvature> {
+        self.free.iter().zip(x).for_each(|(&i, v)| self.theta[i] = *v);
+        let mut t = self.model.layout.zeros();
+        self.model.layout.fill(&self.theta, &mut t);
+        let full = self.model.curvature(&t, self.kind)?;
+        let (k, m) = (self.theta.len(), self.free.len());
+        for (i, &row) in self.free.iter().enumerate() {
+            for (j, &col) in self.free.iter().enumerate() {
+                h[i * m + j] = full[row * k + col];
+            }
+        }
+        Ok(if self.model.has_hessian() { Curvature::Exact } else { Curvature::Average })
     }
 }
 
@@ -137,19 +151,17 @@ impl Search<'_> {
     pub(crate) fn descend(&mut self, theta: &[f64]) -> Result<Option<(Point, Ended)>> {
         let places = &self.model.layout.places;
         let free: Vec<usize> = (0..theta.len()).filter(|&i| !self.model.held[places[i].0]).collect();
-        let mut blocks = self.model.layout.zeros();
-        self.model.layout.fill(theta, &mut blocks);
-        let mut h = match self.model.value_and_gamma(&blocks, self.options.criterion) {
-            Ok((_, gamma)) => start::curvature(&self.model.a, &self.model.layout, theta, &free, &gamma),
-            Err(Error::NotPositiveDefinite) => return Ok(None),
-            Err(e) => return Err(e),
-        };
-        self.evaluations += 1;
+        let x: Vec<f64> = free.iter().map(|&i| theta[i]).collect();
+        let mut h = vec![0.0; x.len() * x.len()];
         let limits = Limits { decrease: 1e-7, noise: NOISE, evaluations: self.remaining() };
-        let mut objective = self.objective(theta, free);
-        let out = bfgs::minimise(&mut objective, theta, &mut h, limits)?;
+        let mut objective = self.objective(theta, free.clone());
+        let out = bfgs::minimise(&mut objective, &x, &mut h, limits)?;
         self.evaluations += objective.evaluations;
-        Ok(out.map(|(point, ended, steps)| {
+        Ok(out.map(|(mut point, ended, steps)| {
+            // Elements that are held keep their values.
+            let mut full = theta.to_vec();
+            free.iter().zip(&point.x).for_each(|(&i, v)| full[i] = *v);
+            point.x = full;
             self.iterations += steps;
             self.budget_spent |= ended == Ended::Budget;
             (point, ended)

@@ -1,11 +1,10 @@
-//! Starting values from moments of the least-squares residuals, and the expected curvature there.
+//! Starting values from moments of the least-squares residuals.
 //!
 //! Minimum norm quadratic unbiased estimation at zero (Rao 1971): the sums of squares by level are linear in the
 //! variances, and their coefficients are squares of cells that the cross-products hold already.
 
 use crate::block::small;
 use crate::crossprod::Crossprod;
-use crate::gradient::Gamma;
 use crate::theta::Layout;
 
 /// Range of a starting standard deviation beside sigma.
@@ -74,45 +73,4 @@ fn variances(a: &Crossprod, layout: &Layout) -> Option<Vec<Vec<f64>>> {
     }
     debug_assert!(!layout.is_empty());
     Some(out)
-}
-
-/// Inverse of the expected Hessian in the free elements of theta, with levels taken as alike (m x m by rows).
-pub fn curvature(a: &Crossprod, layout: &Layout, theta: &[f64], free: &[usize], gamma: &Gamma) -> Vec<f64> {
-    let n = free.len();
-    let mut h = vec![0.0; n * n];
-    for (term, &(f, _, q)) in layout.terms.iter().enumerate() {
-        let mut blocks = layout.zeros();
-        layout.fill(theta, &mut blocks);
-        let t = layout.term_block(&blocks, term);
-        let levels = a.factors[f].levels as f64;
-        // Y = K T by level on average, K = Y T^-1.
-        let y: Vec<f64> = layout.term_block(&gamma.spread, term).iter().map(|x| x / levels).collect();
-        let Some(t_inverse) = small::invert_lower(&t, q) else { continue };
-        let mut k = vec![0.0; q * q];
-        small::mul(&mut k, &y, &t_inverse, q, q, q, 1.0);
-        let mut ty = vec![0.0; q * q];
-        small::mul_transposed(&mut ty, &t, &y, q, q, q, 1.0);
-        for (i, &fi) in free.iter().enumerate() {
-            for (j, &fj) in free.iter().enumerate() {
-                let ((ti, r, c), (tj, s, d)) = (layout.places[fi], layout.places[fj]);
-                if ti == term && tj == term {
-                    h[i * n + j] = 2.0 * levels * (y[s * q + c] * y[r * q + d] + ty[c * q + d] * k[s * q + r]);
-                }
-            }
-        }
-    }
-    let largest = (0..n).map(|i| h[i * n + i]).fold(1.0, f64::max);
-    for i in 0..n {
-        for j in 0..i {
-            let x = 0.5 * (h[i * n + j] + h[j * n + i]);
-            h[i * n + j] = x;
-            h[j * n + i] = x;
-        }
-        h[i * n + i] += 1e-3 * largest;
-    }
-    small::invert_spd(&h, n).unwrap_or_else(|| {
-        let mut eye = vec![0.0; n * n];
-        (0..n).for_each(|i| eye[i * n + i] = 1.0 / largest);
-        eye
-    })
 }

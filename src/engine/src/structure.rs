@@ -5,10 +5,9 @@
 //! Because of the nesting all updates fall on cells that exist. The trailing matrix over the remaining factors is
 //! dense or sparse, whichever is predicted to be cheaper; its memory is known before it is allocated.
 
-use std::fmt;
-
 use crate::block::dense::Dense;
 use crate::block::sparse::{Pattern, Sparse};
+use crate::block::strips::{Index, Strips};
 use crate::block::trailing::Trailing;
 use crate::crossprod::{Crossprod, Pair};
 use crate::error::{Error, Result};
@@ -41,6 +40,15 @@ pub struct Link {
     pub values: Vec<f64>,
     /// For each later chain factor: place of each trailing column among those of the ancestor.
     pub lift: Vec<Vec<u32>>,
+    /// The trailing columns by column, where the trailing matrix is dense.
+    index: Index,
+}
+
+impl Link {
+    /// Where the rows beside the trailing matrix are.
+    pub fn strips(&self) -> Strips<'_> {
+        Strips { q: self.q, starts: &self.starts, cols: &self.cols, index: &self.index }
+    }
 }
 
 /// A factor of the trailing matrix.
@@ -108,6 +116,7 @@ impl Structure {
                 cols,
                 values,
                 lift: Vec::new(),
+                index: Index::default(),
             });
             row += s.levels * s.q;
         }
@@ -124,6 +133,11 @@ impl Structure {
         let mut s =
             Structure { chain, trail, trail_pairs, trail_row: row, q: row + col, pattern: None, bytes: 0.0, fill: 0.0 };
         s.choose_storage(col, a.p, limit)?;
+        if s.pattern.is_none() {
+            for link in s.chain.iter_mut().filter(|l| !l.cols.is_empty()) {
+                link.index = Index::new(col, &link.starts, &link.cols);
+            }
+        }
         Ok(s)
     }
 
@@ -299,34 +313,5 @@ fn lift(a: &Crossprod, chain: &mut [Link]) {
             all.push(places);
         }
         chain[c].lift = all;
-    }
-}
-
-impl fmt::Display for Structure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (c, l) in self.chain.iter().enumerate() {
-            let nested = if c + 1 < self.chain.len() { ", nested in the next" } else { "" };
-            writeln!(
-                f,
-                "factor {}: {} blocks of {} x {}, eliminated level by level{nested}",
-                l.factor + 1,
-                l.levels,
-                l.q,
-                l.q
-            )?;
-        }
-        for t in &self.trail {
-            writeln!(f, "factor {}: {} blocks of {} x {}, in the trailing matrix", t.factor + 1, t.levels, t.q, t.q)?;
-        }
-        if self.trailing_order() > 0 {
-            let kind = if self.pattern.is_some() { "sparse" } else { "dense" };
-            writeln!(
-                f,
-                "trailing matrix: order {}, {kind}, {:.0} elements in the factor",
-                self.trailing_order(),
-                self.fill
-            )?;
-        }
-        write!(f, "workspace: {:.1} MB", self.bytes / 1e6)
     }
 }

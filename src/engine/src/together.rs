@@ -236,13 +236,13 @@ impl<'d> Joint<'d> {
         for at in self.starts(options, phi)? {
             self.set(&at.phi);
             let blocks = self.blocks(&at).ok_or(Error::NotPositiveDefinite)?;
-            let (_, gamma) = self.model.value_and_gamma(&blocks, kind)?;
-            let own = start::curvature(&self.model.a, &self.model.layout, &at.theta, &free, &gamma);
+            self.model.value_and_gamma(&blocks, kind)?;
+            let full = self.model.curvature(&blocks, kind)?;
             let (m, k) = (free.len(), free.len() + at.psi.len() + at.phi.len());
             let mut h = vec![0.0; k * k];
-            for i in 0..m {
-                h[i * k..i * k + m].copy_from_slice(&own[i * m..(i + 1) * m]);
-            }
+            let n_theta = at.theta.len();
+            let own: Vec<f64> = (0..m * m).map(|x| full[free[x / m] * n_theta + free[x % m]]).collect();
+            bfgs::invert_into(&own, &mut h, m, k);
             for (term, _, range) in self.patterned() {
                 let levels = self.model.a.factors[self.model.layout.terms[term].0].levels as f64;
                 range.for_each(|i| h[(m + i) * k + m + i] = 0.5 / levels);

@@ -4,7 +4,10 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::matmul::{
+    self,
+    triangular::{self, BlockStructure},
+};
 use faer::linalg::triangular_solve as tri;
 use faer::prelude::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -18,6 +21,8 @@ pub struct Dense {
     pub values: Vec<f64>,
     /// The inverse (both triangles), after [`Dense::invert`].
     pub inverse: Vec<f64>,
+    /// A buffer for whoever updates the matrix.
+    pub scratch: Vec<f64>,
     factor_stack: MemBuffer,
     inverse_stack: Option<MemBuffer>,
     par: Par,
@@ -26,11 +31,12 @@ pub struct Dense {
 impl Dense {
     /// A zero matrix of order `n`; `threads` is the number of threads of the surrounding rayon pool (1: none).
     pub fn new(n: usize, threads: usize) -> Self {
-        let par = if threads > 1 && n >= 256 { Par::rayon(threads) } else { Par::Seq };
+        let par = parallel(threads, n);
         Dense {
             n,
             values: vec![0.0; n * n],
             inverse: Vec::new(),
+            scratch: Vec::new(),
             factor_stack: MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(n, par, Default::default())),
             inverse_stack: None,
             par,
@@ -40,6 +46,11 @@ impl Dense {
     /// Bytes that a matrix of order `n` needs with its inverse and the workspace of the inversion.
     pub fn bytes(n: usize) -> f64 {
         3.0 * 8.0 * (n as f64) * (n as f64)
+    }
+
+    /// Threads of the surrounding pool that may be used.
+    pub fn threads(&self) -> usize {
+        self.par.degree()
     }
 
     /// Sets every element to zero.
@@ -119,6 +130,36 @@ impl Dense {
 /// Turns off faer's own choice of threads (all cores, in a global pool).
 pub fn sequential_by_default() {
     faer::set_global_parallelism(Par::Seq);
+}
+
+/// Threads of a product of order `n`: those of the surrounding pool, or none for a small one.
+pub fn parallel(threads: usize, n: usize) -> Par {
+    if threads > 1 && n >= 256 {
+        Par::rayon(threads)
+    } else {
+        Par::Seq
+    }
+}
+
+/// `c += alpha * a b`, all by rows; `a` is m x k, `b` k x n for (m, k, n).
+pub fn add_product(c: &mut [f64], a: &[f64], b: &[f64], (m, k, n): (usize, usize, usize), alpha: f64, par: Par) {
+    let a = MatRef::from_row_major_slice(&a[..m * k], m, k);
+    let b = MatRef::from_row_major_slice(&b[..k * n], k, n);
+    matmul::matmul(MatMut::from_row_major_slice_mut(&mut c[..m * n], m, n), Accum::Add, a, b, alpha, par);
+}
+
+/// `c += alpha * a' b`, all by rows; `a` is k x m, `b` k x n for (k, m, n).
+pub fn add_transposed_product(
+    c: &mut [f64],
+    a: &[f64],
+    b: &[f64],
+    (k, m, n): (usize, usize, usize),
+    alpha: f64,
+    par: Par,
+) {
+    let a = MatRef::from_row_major_slice(&a[..k * m], k, m).transpose();
+    let b = MatRef::from_row_major_slice(&b[..k * n], k, n);
+    matmul::matmul(MatMut::from_row_major_slice_mut(&mut c[..m * n], m, n), Accum::Add, a, b, alpha, par);
 }
 
 /// `g += b' b` on the lower triangle: `b` is rows x m by rows, `g` m x m column-major.

@@ -3,4 +3,5 @@
 pub mod dense;
 pub mod small;
 pub mod sparse;
+pub mod strips;
 pub mod trailing;

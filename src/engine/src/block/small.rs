@@ -149,17 +149,6 @@ pub fn invert_upper(r: &[f64], q: usize) -> Vec<f64> {
     inv
 }
 
-/// Inverse of a lower triangular matrix by rows; `None` if it is singular.
-pub fn invert_lower(l: &[f64], q: usize) -> Option<Vec<f64>> {
-    if (0..q).any(|i| l[i * q + i] == 0.0) {
-        return None;
-    }
-    let mut inv = vec![0.0; q * q];
-    (0..q).for_each(|i| inv[i * q + i] = 1.0);
-    solve_lower(l, q, &mut inv, q);
-    Some(inv)
-}
-
 /// Inverse of a symmetric positive definite matrix by rows; `None` if it is not.
 pub fn invert_spd(a: &[f64], q: usize) -> Option<Vec<f64>> {
     let mut l = a.to_vec();

@@ -5,6 +5,7 @@
 
 use super::dense::Dense;
 use super::sparse::Sparse;
+use super::strips::Strips;
 use crate::error::Result;
 
 /// Dense or sparse storage of one symmetric matrix, chosen by predicted fill.
@@ -44,24 +45,19 @@ impl Trailing {
         }
     }
 
-    /// `S[cols, cols] -= w' w`, `cols` ascending, `w` (q x cols) by rows.
-    pub fn rank_update(&mut self, cols: &[u32], w: &[f64], q: usize) {
+    /// `S -= w'w` for the strips of all levels of a factor.
+    pub fn rank_update(&mut self, strips: Strips<'_>, w: &[f64]) {
         match self {
             Trailing::Empty => {}
             Trailing::Dense(d, n) => {
-                let m = cols.len();
-                for r in 0..q {
-                    let w = &w[r * m..(r + 1) * m];
-                    for b in 0..m {
-                        let f = w[b];
-                        let column = &mut d.values[cols[b] as usize * *n..(cols[b] as usize + 1) * *n];
-                        for a in b..m {
-                            column[cols[a] as usize] -= f * w[a];
-                        }
-                    }
+                let threads = d.threads();
+                strips.update(&mut d.values, *n, w, &mut d.scratch, threads);
+            }
+            Trailing::Sparse(s) => {
+                for pair in strips.starts.windows(2) {
+                    s.rank_update(&strips.cols[pair[0]..pair[1]], &w[strips.q * pair[0]..strips.q * pair[1]], strips.q);
                 }
             }
-            Trailing::Sparse(s) => s.rank_update(cols, w, q),
         }
     }
 
@@ -129,24 +125,33 @@ impl Trailing {
         }
     }
 
-    /// `out -= w * inverse[cols, cols]`, `w` and `out` (q x cols) by rows.
-    pub fn subtract_product(&self, out: &mut [f64], w: &[f64], cols: &[u32], q: usize) {
-        let m = cols.len();
-        for b in 0..m {
-            if let Trailing::Dense(d, n) = self {
-                let column = &d.inverse[cols[b] as usize * *n..(cols[b] as usize + 1) * *n];
-                for r in 0..q {
-                    let w = &w[r * m..(r + 1) * m];
-                    let s: f64 = cols.iter().zip(w).map(|(&a, x)| x * column[a as usize]).sum();
-                    out[r * m + b] -= s;
+    /// `out = -w S^-1` at the columns of the strips of all levels of a factor.
+    pub fn product(&mut self, out: &mut [f64], strips: Strips<'_>, w: &[f64]) {
+        match self {
+            Trailing::Empty => {}
+            Trailing::Dense(d, n) => {
+                let threads = d.threads();
+                strips.product(out, &d.inverse, *n, w, &mut d.scratch, threads);
+            }
+            Trailing::Sparse(s) => {
+                out.fill(0.0);
+                for pair in strips.starts.windows(2) {
+                    let range = strips.q * pair[0]..strips.q * pair[1];
+                    subtract_product(s, &mut out[range.clone()], &w[range], &strips.cols[pair[0]..pair[1]], strips.q);
                 }
-            } else {
-                for a in 0..m {
-                    let x = self.inverse_at(cols[a] as usize, cols[b] as usize);
-                    for r in 0..q {
-                        out[r * m + b] -= w[r * m + a] * x;
-                    }
-                }
+            }
+        }
+    }
+}
+
+/// `out -= w * inverse[cols, cols]`, `w` and `out` (q x cols) by rows.
+fn subtract_product(s: &Sparse, out: &mut [f64], w: &[f64], cols: &[u32], q: usize) {
+    let m = cols.len();
+    for b in 0..m {
+        for a in 0..m {
+            let x = s.inverse_at(cols[a] as usize, cols[b] as usize);
+            for r in 0..q {
+                out[r * m + b] -= w[r * m + a] * x;
             }
         }
     }

@@ -91,7 +91,7 @@ fn delete(
     if !full_rank(&own.a, a) {
         return Ok(Deletion::Rank);
     }
-    own.s.reload(&own.a);
+    own.renew();
     match search(own, options) {
         Ok(fit) => Ok(Deletion::Refitted(Box::new(fit))),
         Err(

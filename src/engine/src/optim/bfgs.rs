@@ -1,8 +1,10 @@
-//! BFGS with a line search that needs one evaluation at most steps.
+//! BFGS with a line search that needs one evaluation at most steps; Newton's steps where the function has second
+//! derivatives, and Newton's steps corrected by the last secant where they are approximate.
 //!
 //! Source: Nocedal and Wright (2006), Numerical Optimization, chapters 3 and 6; the acceptance of steps in the noise
 //! of the function by their slope follows Hager and Zhang (2005).
 
+use crate::block::small;
 use crate::error::Result;
 
 /// Where a minimisation stands.
@@ -31,6 +33,22 @@ pub enum Ended {
 pub trait Objective {
     /// Value at `x`; writes the gradient to `g`.
     fn evaluate(&mut self, x: &[f64], g: &mut [f64]) -> Result<Option<f64>>;
+
+    /// Writes second derivatives at `x` (m x m by rows), which was evaluated last or nearly so; by default there are none.
+    fn curvature(&mut self, _x: &[f64], _h: &mut [f64]) -> Result<Curvature> {
+        Ok(Curvature::None)
+    }
+}
+
+/// What an objective knows of its second derivatives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curvature {
+    /// Nothing.
+    None,
+    /// A positive semidefinite approximation.
+    Average,
+    /// The Hessian.
+    Exact,
 }
 
 /// Limits of a minimisation.
@@ -67,7 +85,17 @@ pub fn minimise(
         None => return Ok(None),
     }
     let mut reset = false;
+    let mut secant: Option<(Vec<f64>, Vec<f64>)> = None;
+    let mut b = vec![0.0; m * m];
     loop {
+        let known = if reset { Curvature::None } else { objective.curvature(&here.x, &mut b)? };
+        if known != Curvature::None && invert_shifted(&b, h, m) {
+            if let (Curvature::Average, Some((s, y))) = (known, &secant) {
+                update(h, s, y);
+            }
+        } else if let Some((s, y)) = &secant {
+            update(h, s, y);
+        }
         let mut d: Vec<f64> = (0..m).map(|i| -dot(&h[i * m..(i + 1) * m], &here.g)).collect();
         let mut slope = dot(&d, &here.g);
         if slope >= 0.0 {
@@ -115,16 +143,53 @@ pub fn minimise(
                 return Ok(Some((here, Ended::Stalled, steps)));
             }
             reset = true;
+            secant = None;
             identity(h, m, &here.g);
             continue;
         }
         reset = false;
         let s: Vec<f64> = next.x.iter().zip(&here.x).map(|(a, b)| a - b).collect();
         let y: Vec<f64> = next.g.iter().zip(&here.g).map(|(a, b)| a - b).collect();
-        update(h, &s, &y);
+        secant = Some((s, y));
         here = next;
         steps += 1;
     }
+}
+
+/// Writes the inverse of `b` (m x m), made positive definite, into the first rows and columns of `h` (k x k).
+pub fn invert_into(b: &[f64], h: &mut [f64], m: usize, k: usize) {
+    let mut own = vec![0.0; m * m];
+    if !invert_shifted(b, &mut own, m) {
+        (0..m).for_each(|i| own[i * m + i] = 1.0);
+    }
+    for i in 0..m {
+        h[i * k..i * k + m].copy_from_slice(&own[i * m..(i + 1) * m]);
+    }
+}
+
+/// `h <- (b + shift)^-1` with the smallest shift of its diagonal, from a ladder, that makes it positive definite.
+fn invert_shifted(b: &[f64], h: &mut [f64], m: usize) -> bool {
+    let largest = (0..m).map(|i| b[i * m + i].abs()).fold(0.0, f64::max);
+    if largest.is_nan() || largest <= 0.0 {
+        return false;
+    }
+    let mut shift = 0.0;
+    for _ in 0..16 {
+        h.copy_from_slice(b);
+        (0..m).for_each(|i| h[i * m + i] += shift * (b[i * m + i].abs() + 1e-3 * largest));
+        let mut l = h.to_vec();
+        // A pivot that is all rounding is no curvature.
+        let steady = small::cholesky(&mut l, m) && (0..m).all(|i| l[i * m + i].powi(2) > 1e-9 * h[i * m + i].abs());
+        if steady {
+            h.fill(0.0);
+            (0..m).for_each(|i| h[i * m + i] = 1.0);
+            small::solve_lower(&l, m, h, m);
+            small::solve_lower_transposed(&l, m, h, m);
+            return true;
+        }
+        shift = if shift == 0.0 { 1e-4 } else { 5.0 * shift };
+    }
+    false
 }
 
 fn identity(h: &mut [f64], m: usize, g: &[f64]) {

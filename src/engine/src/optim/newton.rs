@@ -1,6 +1,6 @@
-//! Hessian from differences of the exact gradient, and Newton steps that polish a minimum.
+//! The Hessian, from differences of the gradient where the function has none of its own, and Newton steps that polish a minimum.
 
-use super::bfgs::{Objective, Point};
+use super::bfgs::{Curvature, Objective, Point};
 use super::eigen;
 use crate::block::small;
 use crate::error::Result;
@@ -20,10 +20,13 @@ pub struct Polished {
     pub steps: usize,
 }
 
-/// Symmetric difference Hessian at `point`; `central` doubles the evaluations and the digits.
+/// Hessian at `point`, by differences if the objective has none; `central` doubles the evaluations and the digits.
 pub fn hessian(objective: &mut impl Objective, point: &Point, central: bool) -> Result<Vec<f64>> {
     let m = point.x.len();
     let mut h = vec![0.0; m * m];
+    if objective.curvature(&point.x, &mut h)? == Curvature::Exact {
+        return Ok(h);
+    }
     for j in 0..m {
         let step = if central { 1e-4 } else { 1e-6 } * (0.1 + point.x[j].abs());
         let mut up = vec![0.0; m];
@@ -70,7 +73,7 @@ pub fn polish(
     let m = start.x.len();
     let mut point = start;
     let mut h = hessian(objective, &point, central)?;
-    let mut moved_far = false;
+    let (mut moved_far, mut stale) = (false, false);
     let mut steps = 0;
     for round in 0..=rounds {
         let (values, vectors) = eigen::symmetric(&h, m)?;
@@ -79,22 +82,32 @@ pub fn polish(
             return finish(objective, point, h, moved_far, central).map(|p| Polished { steps, ..p });
         }
         let mut next = Point { x: point.x.iter().zip(&step).map(|(x, s)| x - s).collect(), f: 0.0, g: vec![0.0; m] };
+        let mut after = f64::INFINITY;
         let better = match objective.evaluate(&next.x, &mut next.g)? {
             Some(f) => {
                 next.f = f;
-                let (_, after) = newton_step(&next.g, &values, &vectors);
+                (_, after) = newton_step(&next.g, &values, &vectors);
                 f < point.f - noise * (1.0 + point.f.abs())
                     || (f <= point.f + noise * (1.0 + point.f.abs()) && after < 0.5 * decrement)
             }
             None => false,
         };
+        if !better && stale {
+            // The curvature was that of another point: look again before giving up.
+            objective.evaluate(&point.x, &mut point.g)?;
+            h = hessian(objective, &point, central)?;
+            (moved_far, stale) = (false, false);
+            continue;
+        }
         if !better {
             return finish(objective, point, h, moved_far, central).map(|p| Polished { steps, ..p });
         }
         let length = step.iter().zip(&point.x).fold(0.0_f64, |a, (s, x)| a.max(s.abs() / (0.1 + x.abs())));
         point = next;
         steps += 1;
-        if length > 1e-2 {
+        // Steps shrink quadratically where the curvature is right.
+        stale = length <= 1e-2 && after <= 1e-3 * decrement;
+        if !stale {
             h = hessian(objective, &point, central)?;
             moved_far = false;
         } else if length > 1e-4 {
