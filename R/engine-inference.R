@@ -6,7 +6,7 @@ model_arguments <- function(fit, threads = fit$control$threads) {
   options <- list(
     reml = fit$REML, threads = as.integer(threads), start = NULL, max_evaluations = fit$control$max_evaluations,
     tolerance = fit$control$tolerance, memory = fit$control$memory, theta = as.double(unname(fit$theta)),
-    phi = fit$residual$phi
+    phi = fit$residual$phi, beta = as.double(unname(fit$beta)), sigma = fit$sigma
   )
   list(design = design, options = options, rows = engine_design(design))
 }
@@ -72,8 +72,8 @@ profile_engine <- function(fit, targets, zetas, call = sys.call(-1)) {
 #' Parametric bootstrap
 #'
 #' @param seed Two integers, from `draw_seed()`.
-#' @returns `index` (numbers of the finished replicates), matrices `theta` and `beta` with a row a replicate, `sigma`,
-#'   `criterion`, `certified`. After an interrupt: what was done by then.
+#' @returns `index` (numbers of the finished replicates), matrices `theta`, `beta` and `phi` (of residuals that are not
+#'   alike) with a row a replicate, `sigma`, `criterion`, `certified`. After an interrupt: what was done by then.
 #' @noRd
 bootstrap_engine <- function(fit, nsim, seed = draw_seed(), threads = fit$control$threads, progress = FALSE,
                              call = sys.call(-1)) {
@@ -92,5 +92,6 @@ named_replicates <- function(raw, fit) {
   n <- length(raw$index)
   raw$theta <- matrix(raw$theta, n, length(fit$theta), dimnames = list(NULL, names(fit$theta)))
   raw$beta <- matrix(raw$beta, n, length(fit$kept), dimnames = list(NULL, names(fit$beta)[fit$kept]))
+  raw$phi <- matrix(raw$phi, n, length(fit$residual$phi), dimnames = list(NULL, names(fit$residual$phi)))
   raw
 }

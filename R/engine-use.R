@@ -57,7 +57,7 @@ deletion_engine <- function(fit, sets, progress = FALSE, call = sys.call(-1)) {
   list(
     beta = rows(raw$beta, names), theta = rows(raw$theta, names(fit$theta)), sigma = drop(rows(raw$sigma, "sigma")),
     criterion = drop(rows(raw$criterion, "criterion")), vcov = vcov, status = raw$status,
-    evaluations = drop(rows(raw$evaluations, "evaluations"))
+    evaluations = drop(rows(raw$evaluations, "evaluations")), phi = rows(raw$phi, names(fit$residual$phi))
   )
 }
 

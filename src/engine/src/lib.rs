@@ -64,6 +64,7 @@ pub use crossprod::Crossprod;
 pub use design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Structured, Term};
 pub use error::{Error, Result, Value};
 pub use estimate::{Fit, TermFit, Timing};
+pub use inference::again::{bootstrap_rows, delete_rows, refit_rows, Estimates};
 pub use inference::bootstrap::{bootstrap, Replicate};
 pub use inference::deletion::{deletions, Deletion};
 pub use inference::directions::Satterthwaite;

@@ -74,6 +74,11 @@ impl Residual {
         self.form.map(|form| form.rho(phi[self.k]).0)
     }
 
+    /// The form of the correlation.
+    pub fn serial(&self) -> Option<Serial> {
+        self.form.map(|form| form.serial)
+    }
+
     /// phi of a correlation.
     pub fn phi_of(&self, rho: f64) -> f64 {
         self.form.map_or(0.0, |form| form.free(rho))

@@ -7,7 +7,8 @@
 mod oracle;
 
 use ferrite_engine::{
-    Column, Correlation, Criterion, Crossprod, Design, Error, Factor, FitOptions, Joint, Serial, Status, Watch,
+    bootstrap_rows, delete_rows, refit_rows, Column, Correlation, Criterion, Crossprod, Deletion, Design, Error,
+    Estimates, Factor, FitOptions, Joint, Serial, Status, Watch,
 };
 use oracle::{designs, Rows, Stream};
 
@@ -211,4 +212,76 @@ fn a_pure_autoregression_is_found_again() {
     assert!((p.rho.unwrap() - 0.6).abs() < 4.0 * (0.64 / n as f64).sqrt(), "{p:?} {:?}", f.theta);
     let again = Crossprod::from_design(&design, 1).unwrap();
     assert_eq!(again.n, n);
+}
+
+#[test]
+fn work_from_the_rows_again_agrees_with_fresh_fits() {
+    let rows = designs().remove(6).1;
+    let l = layers(&rows, true, 31);
+    let design = with(rows.design(), &l, Some(Serial::Ar1), 1);
+    let options = FitOptions { threads: 2, ..Default::default() };
+    let (f, p) = Joint::new(&design, &options).unwrap().fit(&options, None, &Watch::default()).unwrap();
+    let from = Estimates { theta: &f.theta, beta: &f.beta, sigma: f.sigma, phi: &p.phi };
+    // The same response gives the same fit; a set that holds the first rows gives the fit of the others.
+    let again = refit_rows(&design, from, &options, &rows.y, &Watch::default()).unwrap();
+    let again = again[0].as_ref().unwrap();
+    assert!((again.criterion - f.criterion).abs() < 1e-9 && (again.phi[1] - p.phi[1]).abs() < 1e-6);
+    let sets: Vec<i32> = (0..90).map(|i| i32::from(i >= 60)).collect();
+    let Deletion::Refitted(part, _) = &delete_rows(&design, from, &options, (&sets, 1), &Watch::default()).unwrap()[0]
+    else {
+        panic!("no fit without the last rows")
+    };
+    let cut = |v: &[f64]| v[..60.min(v.len())].to_vec();
+    let first = Rows {
+        y: cut(&rows.y),
+        x: rows.x.iter().map(|v| cut(v)).collect(),
+        codes: rows.codes.iter().map(|c| c[..60].to_vec()).collect(),
+        levels: rows.codes.iter().map(|c| *c[..60].iter().max().unwrap() as usize).collect(),
+        terms: rows.terms.iter().map(|(f, b)| (*f, b.iter().map(|v| cut(v)).collect())).collect(),
+        weights: None,
+    };
+    let own = Layers {
+        series: l.series[..60].to_vec(),
+        levels: *l.series[..60].iter().max().unwrap() as usize,
+        time: cut(&l.time),
+        strata: l.strata.iter().map(|v| cut(v)).collect(),
+    };
+    let design = with(first.design(), &own, Some(Serial::Ar1), 1);
+    let fresh = Joint::new(&design, &options).unwrap().fit(&options, None, &Watch::default()).unwrap().0;
+    assert!((part.criterion - fresh.criterion).abs() < 1e-8, "{} {}", part.criterion, fresh.criterion);
+}
+
+#[test]
+fn the_bootstrap_draws_the_model_and_does_not_depend_on_threads() {
+    // Ordinates of 200 replicates: means of rho and of the log scale within five of their standard errors.
+    let rows = designs().remove(0).1;
+    let l = layers(&rows, true, 3);
+    for form in [Serial::Ar1, Serial::Cs] {
+        let other = layers(&rows, form != Serial::Cs, 3);
+        let l = if form == Serial::Cs { &other } else { &l };
+        let design = with(rows.design(), l, Some(form), 1);
+        let joint = Joint::new(&design, &FitOptions::default()).unwrap();
+        let phi = [0.5, joint.residual().phi_of(0.4)];
+        let from = Estimates { theta: &[0.7], beta: &[40.0, 1.0], sigma: 2.0, phi: &phi };
+        let run = |threads| {
+            let options = FitOptions { threads, ..Default::default() };
+            bootstrap_rows(&design, from, &options, (200, 9), &Watch::default()).unwrap()
+        };
+        let (one, two) = (run(1), run(2));
+        let of = |all: &[Option<ferrite_engine::Replicate>], f: &dyn Fn(&ferrite_engine::Replicate) -> f64| {
+            all.iter().flatten().map(f).collect::<Vec<f64>>()
+        };
+        assert_eq!(of(&one, &|r| r.criterion), of(&two, &|r| r.criterion), "{form:?}");
+        for (value, truth) in [
+            (of(&one, &|r| r.phi[0]), 0.5),
+            (of(&one, &|r| r.beta[1]), 1.0),
+            (of(&one, &|r| joint.residual().rho(&r.phi).unwrap()), 0.4),
+        ] {
+            let n = value.len() as f64;
+            let mean = value.iter().sum::<f64>() / n;
+            let sd = (value.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+            // 0.12: what estimates of a variance ratio and a correlation from 90 rows are off by on average.
+            assert!((mean - truth).abs() < 5.0 * sd / n.sqrt() + 0.12, "{form:?}: {mean} for {truth}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Criterion, Crossprod, Design, Error, Fit, FitOptions, Joint, Model, Found};
+use ferrite_engine::{Criterion, Crossprod, Design, Error, Estimates, Fit, FitOptions, Found, Joint, Model};
 
 use crate::failure::Failure;
 use crate::input;
@@ -117,17 +117,31 @@ pub struct At {
     pub options: FitOptions,
     theta: Robj,
     phi: Robj,
+    beta: Robj,
+    sigma: f64,
 }
 
 impl At {
     /// Reads the options of a fitted model.
     pub fn read(list: &Robj) -> Read<At> {
-        Ok(At { options: options(list)?, theta: input::field(list, "theta")?, phi: input::field(list, "phi")? })
+        Ok(At {
+            options: options(list)?,
+            theta: input::field(list, "theta")?,
+            phi: input::field(list, "phi")?,
+            beta: input::field(list, "beta")?,
+            sigma: input::number(&input::field(list, "sigma")?, "sigma")?,
+        })
     }
 
     /// Theta in the user's basis.
     pub fn theta(&self) -> Read<&[f64]> {
         input::doubles(&self.theta, "theta")
+    }
+
+    /// All estimates that work from the rows begins from.
+    pub fn estimates(&self) -> Read<Estimates<'_>> {
+        let beta = input::doubles(&self.beta, "beta")?;
+        Ok(Estimates { theta: self.theta()?, beta, sigma: self.sigma, phi: self.phi()? })
     }
 
     /// The model of a design at the phi of the fit.

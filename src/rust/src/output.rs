@@ -77,6 +77,7 @@ pub fn replicates(all: &[Option<Replicate>]) -> Robj {
         beta = matrix(&|r| r.beta.clone()),
         sigma = matrix(&|r| vec![r.sigma]),
         criterion = matrix(&|r| vec![r.criterion]),
+        phi = matrix(&|r| r.phi.clone()),
         certified = done.iter().map(|(_, r)| r.certified).collect::<Vec<bool>>()
     )
     .into_robj()
@@ -87,7 +88,7 @@ pub fn deletions(all: &[Deletion]) -> Robj {
     let fits: Vec<Option<&Fit>> = all
         .iter()
         .map(|d| match d {
-            Deletion::Refitted(fit) => Some(fit.as_ref()),
+            Deletion::Refitted(fit, _) => Some(fit.as_ref()),
             _ => None,
         })
         .collect();
@@ -103,7 +104,14 @@ pub fn deletions(all: &[Deletion]) -> Robj {
         (_, Some(_)) => "stalled",
         _ => "failed",
     });
+    let width = all.iter().map(|d| if let Deletion::Refitted(_, phi) = d { phi.len() } else { 0 }).max().unwrap_or(0);
+    let rows = all.iter().flat_map(|d| match d {
+        Deletion::Refitted(_, phi) => phi.clone(),
+        _ => vec![f64::NAN; width],
+    });
+    let phi = by_columns(&rows.collect::<Vec<f64>>(), all.len(), width);
     list!(
+        phi = phi,
         theta = matrix(&|f| f.theta.clone()),
         beta = matrix(&|f| f.kept.iter().map(|&k| f.beta[k]).collect()),
         sigma = matrix(&|f| vec![f.sigma]),

@@ -33,6 +33,8 @@ pub struct Replicate {
     pub criterion: f64,
     /// True if the fit is certified.
     pub certified: bool,
+    /// Parameters of the residuals, if they are not alike.
+    pub phi: Vec<f64>,
 }
 
 /// One component with the root of its Z'WZ.
@@ -120,6 +122,7 @@ impl Replicate {
             sigma: f.sigma,
             criterion: f.criterion,
             certified: f.convergence.status.is_certified(),
+            phi: Vec::new(),
         }
     }
 }

@@ -21,8 +21,8 @@ const LOST: f64 = 1e-11;
 /// What became of a deletion.
 #[derive(Clone, Debug)]
 pub enum Deletion {
-    /// Estimates without the rows.
-    Refitted(Box<Fit>),
+    /// Estimates without the rows, and the parameters of residuals that are not alike.
+    Refitted(Box<Fit>, Vec<f64>),
     /// Without the rows a coefficient cannot be estimated.
     Rank,
     /// No estimates: too few rows, a perfect fit, or a variance that is no longer identified.
@@ -93,7 +93,7 @@ fn delete(
     }
     own.renew();
     match search(own, options) {
-        Ok(fit) => Ok(Deletion::Refitted(Box::new(fit))),
+        Ok(fit) => Ok(Deletion::Refitted(Box::new(fit), Vec::new())),
         Err(
             Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite | Error::Scale { .. },
         ) => Ok(Deletion::Failed),

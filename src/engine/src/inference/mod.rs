@@ -2,6 +2,7 @@
 //!
 //! Everything here takes a [`crate::Model`] and a theta and makes its own workspace; a [`crate::Fit`] is never changed.
 
+pub mod again;
 mod blockwise;
 pub mod bootstrap;
 pub mod component;
