@@ -56,7 +56,8 @@ draw_seed <- function() sample.int(.Machine$integer.max, 2L)
 #' Profiles
 #'
 #' @param targets List of integer vectors: `c(1, term, column)` for a standard deviation, `c(2, term, a, b)` for a
-#'   correlation, `3` for sigma, `c(4, k)` for the k-th kept coefficient (only for a fit by ML).
+#'   correlation, `3` for sigma, `c(4, k)` for the k-th kept coefficient (only for a fit by ML), `c(5, k)` for the k-th
+#'   coefficient of the log residual scale, `6` for the residual correlation.
 #' @param zetas Rising positive square roots of the rise of the criterion.
 #' @returns A list as long as `targets`: `estimate`, and `lower` and `upper` values at each zeta (an edge of the
 #'   parameter space where that comes first, NaN where a value was not found).

@@ -34,6 +34,15 @@ impl Form {
         }
     }
 
+    /// Lowest correlation.
+    pub fn lowest(&self) -> f64 {
+        match self.serial {
+            Serial::Ar1 => -1.0,
+            Serial::Car1 => 0.0,
+            Serial::Cs => self.lowest,
+        }
+    }
+
     /// The free number of a correlation.
     pub fn free(&self, rho: f64) -> f64 {
         match self.serial {

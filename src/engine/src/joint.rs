@@ -23,7 +23,8 @@ pub struct Joint<'d> {
     pub(crate) rows: Reweight<'d>,
     /// For each random term the pattern of its covariance matrix.
     pub(crate) shapes: Vec<Option<Shape>>,
-    change: Crossprod,
+    /// Room for the derivative of the cross-products.
+    pub(crate) change: Crossprod,
 }
 
 /// All parameters of the criterion.
@@ -150,6 +151,14 @@ impl<'d> Joint<'d> {
         let at = Parameters { theta: self.working(theta)?, psi: psi.to_vec(), phi: phi.to_vec() };
         let slope = self.evaluate(&at, kind)?;
         Ok((slope.f, [slope.psi, slope.phi].concat()))
+    }
+
+    /// psi of the terms with a pattern from theta in the user's basis.
+    pub(crate) fn psi_of(&self, theta: &[f64]) -> Vec<f64> {
+        let layout = &self.model.layout;
+        let mut blocks = layout.zeros();
+        layout.fill(theta, &mut blocks);
+        self.patterned().iter().flat_map(|(k, shape, _)| shape.psi_of(&layout.term_block(&blocks, *k))).collect()
     }
 
     /// Theta in the working basis.

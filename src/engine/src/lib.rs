@@ -14,6 +14,7 @@ mod accumulate;
 mod assemble;
 mod average;
 mod basis;
+mod begin;
 mod block;
 mod boundary;
 mod cells;

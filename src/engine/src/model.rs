@@ -223,7 +223,7 @@ impl Model {
     }
 
     /// The ML criterion and Gamma with the user's kept coefficient `k` held at `value`.
-    pub(crate) fn constrained_ml(&mut self, t: &Blocks, k: usize, value: f64) -> Result<(f64, Gamma)> {
+    pub(crate) fn constrained_ml(&mut self, t: &Blocks, k: usize, value: f64) -> Result<(f64, Gamma, Pls)> {
         let mut solved = self.value(t, Criterion::Ml)?;
         self.last = None;
         let p = self.a.p;
@@ -244,7 +244,7 @@ impl Model {
             inverse.update(s, a, w)?;
             Ok(inverse.gamma(s, a, w, t, &Solved { pls: &solved.pls, sigma2, reml: false }))
         })?;
-        Ok((f, gamma))
+        Ok((f, gamma, solved.pls))
     }
 
     /// Standard error of the user's kept coefficient `k` at the point that was evaluated last, roughly: from the

@@ -75,6 +75,88 @@ impl Shape {
         psi
     }
 
+    /// Other numbers to start from: at tau = 0 the criterion is stationary, and a wrong correlation may lead there.
+    pub fn variants(&self, psi: &[f64]) -> Vec<Vec<f64>> {
+        let Some(form) = self.form else { return Vec::new() };
+        let larger = |x: f64| self.psi_of_sd(self.tau_of(x).max(0.4));
+        let with = |rho: f64| {
+            let sds = psi[..self.sds()].iter().map(|x| larger(*x));
+            sds.chain([form.free(rho)]).collect::<Vec<f64>>()
+        };
+        vec![with(0.6), with(0.6 * form.lowest())]
+    }
+
+    fn tau_of(&self, psi: f64) -> f64 {
+        if self.squared() {
+            psi * psi
+        } else {
+            psi.abs()
+        }
+    }
+
+    /// psi of a lower factor that has the pattern.
+    pub fn psi_of(&self, l: &[f64]) -> Vec<f64> {
+        let q = self.q;
+        let sd = |i: usize| l[i * q..(i + 1) * q].iter().map(|x| x * x).sum::<f64>().sqrt();
+        let mut psi: Vec<f64> = (0..self.sds()).map(|i| self.psi_of_sd(sd(i))).collect();
+        if let Some(form) = self.form {
+            let neighbours = (1..q).find(|&i| sd(i - 1) * sd(i) > 0.0);
+            let rho = neighbours.map(|i| {
+                let dot: f64 = (0..q).map(|k| l[(i - 1) * q + k] * l[i * q + k]).sum();
+                dot / (sd(i - 1) * sd(i))
+            });
+            psi.push(rho.map_or_else(|| form.starts()[0], |r| form.free(r)));
+        }
+        psi
+    }
+
+    /// Place of the standard deviation of a column among psi.
+    pub fn place_of_sd(&self, column: usize) -> usize {
+        if self.kind.equal {
+            0
+        } else {
+            column
+        }
+    }
+
+    /// Place of the correlation among psi, if there is one.
+    pub fn place_of_rho(&self) -> Option<usize> {
+        self.form.map(|_| self.sds())
+    }
+
+    /// Standard deviation of a column beside sigma.
+    pub fn sd(&self, psi: &[f64], column: usize) -> f64 {
+        self.tau(psi)[column].abs()
+    }
+
+    /// The correlation.
+    pub fn rho(&self, psi: &[f64]) -> Option<f64> {
+        self.form.map(|form| form.rho(psi[self.sds()]).0)
+    }
+
+    /// psi of a standard deviation beside sigma.
+    pub fn psi_of_sd(&self, tau: f64) -> f64 {
+        if self.squared() {
+            tau.max(0.0).sqrt()
+        } else {
+            tau
+        }
+    }
+
+    /// psi of a correlation.
+    pub fn psi_of_rho(&self, rho: f64) -> f64 {
+        self.form.map_or(0.0, |form| form.free(rho))
+    }
+
+    /// Change of psi for a unit of the logarithm of its standard deviation.
+    pub fn psi_per_log_sd(&self, psi: f64) -> f64 {
+        if self.squared() {
+            0.5 * psi
+        } else {
+            psi
+        }
+    }
+
     /// True if the numbers are in range.
     pub fn is_inside(&self, psi: &[f64]) -> bool {
         psi[..self.sds()].iter().all(|t| t.abs() < 1e8) && psi.get(self.sds()).is_none_or(|r| r.abs() < 25.0)

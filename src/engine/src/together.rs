@@ -18,10 +18,9 @@ use crate::optim::newton::{self, Polished};
 use crate::options::{Criterion, FitOptions, Watch};
 use crate::search::NOISE;
 use crate::start;
-use crate::theta;
 
 /// Work (operations an evaluation) up to which a second start and central differences are affordable.
-const CHEAP: f64 = 2e6;
+pub(crate) const CHEAP: f64 = 2e6;
 
 /// What was found beside theta.
 #[derive(Clone, Debug)]
@@ -193,38 +192,6 @@ impl<'d> Joint<'d> {
         }
         minimum.theta = layout.theta(&blocks);
         Ok(minimum)
-    }
-
-    /// Parameters to begin at, one or two of them.
-    fn starts(&mut self, options: &FitOptions, phi: Option<&[f64]>) -> Result<Vec<Parameters>> {
-        let mut starts = phi.map_or_else(|| self.rows.residual.starts(), |phi| vec![phi.to_vec()]);
-        if self.model.s.work(self.model.a.p) >= CHEAP {
-            starts.truncate(1);
-        }
-        let mut out = Vec::new();
-        for phi in starts {
-            self.set(&phi);
-            let mut theta = match &options.start {
-                Some(user) => self.working(user)?,
-                None => start::moments(&self.model.a, &self.model.layout),
-            };
-            // A zero is stationary: open it a little.
-            for (x, &(_, row, col)) in theta.iter_mut().zip(&self.model.layout.places) {
-                if row == col && x.abs() < 1e-3 {
-                    *x = 1e-3;
-                }
-            }
-            let (layout, c) = (&self.model.layout, &self.model.a.coordinates);
-            let mut blocks = layout.zeros();
-            layout.fill(&theta, &mut blocks);
-            let mut psi = Vec::new();
-            for (k, shape, _) in self.patterned() {
-                let l = theta::to_user(&c.terms[k], &layout.term_block(&blocks, k), c.weight_mean).0;
-                psi.extend(shape.start(&l));
-            }
-            out.push(Parameters { theta, psi, phi });
-        }
-        Ok(out)
     }
 
     /// Quasi-Newton descent from every start; the lowest end.

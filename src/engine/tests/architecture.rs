@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     &["structure", "describe", "theta"],
     &["factor", "assemble", "pls", "inverse", "gradient", "trace", "average", "second", "start"],
     &["model", "convergence"],
-    &["search", "boundary", "identify", "fit", "estimate", "joint", "together"],
+    &["search", "boundary", "identify", "fit", "estimate", "joint", "begin", "together"],
     &["inference", "lib"],
 ];
 

@@ -4,7 +4,9 @@
 
 mod oracle;
 
-use ferrite_engine::{fit, Criterion, Design, Factor, FitOptions, Joint, Pattern, Serial, Status, Structured, Watch};
+use ferrite_engine::{
+    fit, Criterion, Design, Factor, FitOptions, Joint, Pattern, Serial, Status, Structured, Target, Watch,
+};
 use oracle::{designs, Rows, Stream};
 
 const PATTERNS: [Pattern; 3] = [Pattern::Diagonal, Pattern::CompoundSymmetric, Pattern::Autoregressive];
@@ -110,4 +112,32 @@ fn a_pattern_and_a_serial_correlation_are_searched_together() {
     let (f, found) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     assert_eq!(f.convergence.status, Status::Converged, "{:?} {found:?}", f.convergence);
     assert!(found.rho.unwrap().abs() < 0.2);
+}
+
+#[test]
+fn profiles_of_two_columns_are_those_of_the_unstructured_term() {
+    let mut rows = designs().remove(1).1;
+    let mut s = Stream(6);
+    let b: Vec<(f64, f64)> = (0..11).map(|_| (3.0 * s.normal(), 1.5 * s.normal())).collect();
+    for i in 0..rows.y.len() {
+        let (a, c) = b[rows.codes[0][i] as usize - 1];
+        rows.y[i] += a + c * (rows.x[1][i] - 3.0);
+    }
+    let options = FitOptions::default();
+    let (f, mut plain) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+    let design = with(&rows, Pattern::CompoundSymmetric, false);
+    let mut joint = Joint::new(&design, &options).unwrap();
+    let g = joint.fit(&options, None, &Watch::default()).unwrap().0;
+    for target in [
+        Target::Sd { term: 0, column: 0 },
+        Target::Sd { term: 0, column: 1 },
+        Target::Correlation { term: 0, columns: (0, 1) },
+        Target::Sigma,
+    ] {
+        let a = plain.profile(&f.theta, Criterion::Reml, target, &[1.0]).unwrap();
+        let b = joint.profile(&g.theta, &[], Criterion::Reml, target, &[1.0]).unwrap();
+        for (x, y) in [(a.estimate, b.estimate), (a.lower[0], b.lower[0]), (a.upper[0], b.upper[0])] {
+            assert!((x - y).abs() < 1e-5 * y.abs().max(0.05), "{target:?}: {a:?} {b:?}");
+        }
+    }
 }

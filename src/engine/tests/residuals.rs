@@ -8,7 +8,7 @@ mod oracle;
 
 use ferrite_engine::{
     bootstrap_rows, delete_rows, refit_rows, Column, Correlation, Criterion, Crossprod, Deletion, Design, Error,
-    Estimates, Factor, FitOptions, Joint, Serial, Status, Watch,
+    Estimates, Factor, FitOptions, Joint, Serial, Status, Target, Watch,
 };
 use oracle::{designs, Rows, Stream};
 
@@ -283,5 +283,44 @@ fn the_bootstrap_draws_the_model_and_does_not_depend_on_threads() {
             // 0.12: what estimates of a variance ratio and a correlation from 90 rows are off by on average.
             assert!((mean - truth).abs() < 5.0 * sd / n.sqrt() + 0.12, "{form:?}: {mean} for {truth}");
         }
+    }
+}
+
+#[test]
+fn profiles_reach_their_height_and_do_not_depend_on_the_coding() {
+    let rows = designs().remove(1).1;
+    let mut l = layers(&rows, true, 41);
+    let options = FitOptions { criterion: Criterion::Ml, ..Default::default() };
+    let z = [1.5];
+    // One parameter of the residuals: the criterion where it is held is that of the model with it known.
+    for (form, scales) in [(Some(Serial::Ar1), 0), (None, 1)] {
+        let design = with(rows.design(), &l, form, scales);
+        let mut joint = Joint::new(&design, &options).unwrap();
+        let (f, p) = joint.fit(&options, None, &Watch::default()).unwrap();
+        let target = if form.is_some() { Target::ResidualCorrelation } else { Target::ResidualScale(0) };
+        let limits = joint.profile(&f.theta, &p.phi, Criterion::Ml, target, &z).unwrap();
+        for value in [limits.lower[0], limits.upper[0]] {
+            let phi = if form.is_some() { joint.residual().phi_of(value) } else { value };
+            let mut known = Joint::new(&design, &options).unwrap().into_model(&[phi]);
+            let height = known.fit(&options, &Watch::default()).unwrap().criterion - f.criterion;
+            assert!((height - 2.25).abs() < 1e-6, "{form:?}: {height} at {value}");
+        }
+    }
+    // The other stratum as reference: the same model, so the same limits for everything that is not of the residuals.
+    let mut limits = Vec::new();
+    for _ in 0..2 {
+        let design = with(rows.design(), &l, Some(Serial::Car1), 1);
+        let mut joint = Joint::new(&design, &options).unwrap();
+        let (f, p) = joint.fit(&options, None, &Watch::default()).unwrap();
+        let mut own = Vec::new();
+        for target in [Target::Sd { term: 0, column: 0 }, Target::Coefficient(1)] {
+            let found = joint.profile(&f.theta, &p.phi, Criterion::Ml, target, &z).unwrap();
+            own.extend([found.lower[0], found.upper[0]]);
+        }
+        limits.push(own);
+        l.strata[0].iter_mut().for_each(|s| *s = 1.0 - *s);
+    }
+    for (a, b) in limits[0].iter().zip(&limits[1]) {
+        assert!((a - b).abs() < 1e-5 * b.abs().max(0.01), "{limits:?}");
     }
 }

@@ -73,7 +73,8 @@ pub fn seed(object: &Robj) -> Read<u64> {
     }
 }
 
-/// What a profile holds: integers kind (1 sd, 2 correlation, 3 sigma, 4 coefficient) and indices from 1.
+/// What a profile holds: integers kind (1 sd, 2 correlation, 3 sigma, 4 coefficient, 5 coefficient of the residual scale,
+/// 6 residual correlation) and indices from 1.
 pub fn target(object: &Robj) -> Read<Target> {
     let index = |i: &i32| (*i as usize).wrapping_sub(1);
     match integers(object, "target")? {
@@ -81,6 +82,8 @@ pub fn target(object: &Robj) -> Read<Target> {
         [2, term, a, b] => Ok(Target::Correlation { term: index(term), columns: (index(a), index(b)) }),
         [3] => Ok(Target::Sigma),
         [4, k] => Ok(Target::Coefficient(index(k))),
+        [5, k] => Ok(Target::ResidualScale(index(k))),
+        [6] => Ok(Target::ResidualCorrelation),
         _ => Err(expected("a target", "target", object)),
     }
 }

@@ -81,10 +81,21 @@ fn profile_lmm(design: Robj, options: Robj, what: Robj) -> Robj {
         let (theta, options) = (at.theta()?, &at.options);
         let zetas = input::field(&what, "zetas")?;
         let zetas = input::doubles(&zetas, "zetas")?;
-        let mut model = at.model(&blocks.design()?)?;
+        let design = blocks.design()?;
+        let targets = input::elements(&input::field(&what, "targets")?, "targets")?;
         let mut profiles = Vec::new();
-        for target in input::elements(&input::field(&what, "targets")?, "targets")? {
-            profiles.push(output::profile(&model.profile(theta, options.criterion, input::target(&target)?, zetas)?));
+        if design.is_plain() {
+            let mut model = at.model(&design)?;
+            for target in targets {
+                let target = input::target(&target)?;
+                profiles.push(output::profile(&model.profile(theta, options.criterion, target, zetas)?));
+            }
+        } else {
+            let mut joint = ferrite_engine::Joint::new(&design, options)?;
+            for target in targets {
+                let target = input::target(&target)?;
+                profiles.push(output::profile(&joint.profile(theta, at.phi()?, options.criterion, target, zetas)?));
+            }
         }
         Ok(List::from_values(profiles).into_robj())
     })

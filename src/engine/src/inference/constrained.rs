@@ -4,8 +4,10 @@
 //! Var(b) of the target's term as (D L)(D L)' in the user's basis with the target's columns first, so that what is held
 //! is an element of L. A coefficient: the profiled criterion in which beta obeys one linear equation, which has a closed form.
 
+use super::varying::Varying;
 use crate::block::small;
 use crate::error::{Error, Result};
+use crate::gradient::Solved;
 use crate::model::Model;
 use crate::optim::bfgs::Objective;
 use crate::options::Criterion;
@@ -32,9 +34,14 @@ pub enum Target {
     Sigma,
     /// Coefficient, by its place among the kept columns of X.
     Coefficient(usize),
+    /// Coefficient of the log residual standard deviation.
+    ResidualScale(usize),
+    /// Correlation of the residuals within series.
+    ResidualCorrelation,
 }
 
 impl Target {
+    /// The term whose factor is rebuilt, if it has no pattern.
     fn term(self) -> Option<usize> {
         match self {
             Target::Sd { term, .. } | Target::Correlation { term, .. } => Some(term),
@@ -66,11 +73,19 @@ pub(super) struct Constrained<'m> {
     /// Unit of the first column of the target's term.
     unit: f64,
     q: usize,
+    /// Parameters beyond theta, and how the rows follow them.
+    varying: Varying<'m>,
 }
 
 impl<'m> Constrained<'m> {
     /// The problem at a fit (theta in the user's basis), and the free parameters there.
-    pub fn new(model: &'m mut Model, theta: &[f64], kind: Criterion, target: Target) -> Result<(Self, Vec<f64>, f64)> {
+    pub fn new(
+        model: &'m mut Model,
+        mut varying: Varying<'m>,
+        theta: &[f64],
+        kind: Criterion,
+        target: Target,
+    ) -> Result<(Self, Vec<f64>, f64)> {
         let blocks = model.blocks_from_user(theta)?;
         let value = model.value(&blocks, kind)?;
         let s = value.pls.pwrss / model.nu(kind);
@@ -82,10 +97,13 @@ impl<'m> Constrained<'m> {
         }
         let working = model.layout.theta(&lower);
         let places = &model.layout.places;
-        let others: Vec<usize> = (0..places.len()).filter(|&i| Some(places[i].0) != target.term()).collect();
+        let shaped = target.term().is_some_and(|k| varying.is_shaped(k));
+        let rebuilt = target.term().filter(|_| !shaped);
+        let others: Vec<usize> =
+            (0..places.len()).filter(|&i| Some(places[i].0) != rebuilt && !varying.is_shaped(places[i].0)).collect();
         let mut x: Vec<f64> = others.iter().map(|&i| working[i]).collect();
         let (mut frame, mut unit, mut q, mut held) = (Vec::new(), 1.0, 0, (s * weight).sqrt() * scale);
-        if let Some(term) = target.term() {
+        if let Some(term) = rebuilt {
             let map = &model.a.coordinates.terms[term];
             q = map.q();
             let forth = theta::working_from_user(map);
@@ -122,13 +140,18 @@ impl<'m> Constrained<'m> {
                 }
             }
         }
+        let sigma = (s * weight).sqrt() * scale;
+        if let Some(value) = varying.hold(target, sigma) {
+            (held, unit) = (value, value.abs().max(0.05 * sigma));
+        }
         match target {
             Target::Coefficient(k) => held = theta::fixed_to_user(&model.a.coordinates, &value.pls.beta)[k],
             Target::Sigma => {}
             _ => x.push(s.ln()),
         }
+        x.extend(varying.free());
         let at = held;
-        Ok((Constrained { model, kind, target, held, others, frame, unit, q }, x, at))
+        Ok((Constrained { model, kind, target, held, others, frame, unit, q, varying }, x, at))
     }
 
     /// Unit of the target.
@@ -168,18 +191,36 @@ impl<'m> Constrained<'m> {
         l
     }
 
-    fn blocks(&self, x: &[f64], s: f64) -> Blocks {
+    /// Where ln sigma^2 stands in x, if it is free.
+    fn place_of_sigma(&self, x: &[f64]) -> Option<usize> {
+        let free = !matches!(self.target, Target::Sigma | Target::Coefficient(_));
+        free.then(|| x.len() - self.varying.n_free() - 1)
+    }
+
+    fn blocks(&self, x: &[f64], s: f64) -> Result<Blocks> {
         let layout = &self.model.layout;
         let mut theta = vec![0.0; layout.len()];
         self.others.iter().zip(x).for_each(|(&i, v)| theta[i] = *v);
         let mut t = layout.zeros();
         layout.fill(&theta, &mut t);
-        if let Some(term) = self.target.term() {
+        if let Some(term) = self.rebuilt() {
             let mut block = vec![0.0; self.q * self.q];
             small::mul(&mut block, &self.frame, &self.lower(x), self.q, self.q, self.q, 1.0 / s.sqrt());
             layout.set_term_block(&mut t, term, &block);
         }
-        t
+        self.varying.fill(&self.model.a.coordinates, layout, &mut t)?;
+        Ok(t)
+    }
+
+    fn rebuilt(&self) -> Option<usize> {
+        self.target.term().filter(|k| !self.varying.is_shaped(*k))
+    }
+
+    /// Takes psi and phi from x, with what is held at sigma^2 = s.
+    fn vary(&mut self, x: &[f64], s: f64) -> bool {
+        let c = &self.model.a.coordinates;
+        let sigma = (s * c.weight_mean).sqrt() * c.y_scale;
+        self.varying.take(&x[x.len() - self.varying.n_free()..], self.held, sigma, self.model)
     }
 
     /// sigma^2 in working units.
@@ -187,20 +228,27 @@ impl<'m> Constrained<'m> {
         let c = &self.model.a.coordinates;
         match self.target {
             Target::Sigma => (self.held / c.y_scale).powi(2) / c.weight_mean,
-            _ => x[x.len() - 1].exp(),
+            _ => self.place_of_sigma(x).map_or(1.0, |i| x[i].exp()),
         }
     }
 
     fn variance(&mut self, x: &[f64], g: &mut [f64]) -> Result<f64> {
         let (s, nu) = (self.residual(x), self.model.nu(self.kind));
-        let t = self.blocks(x, s);
+        if !self.vary(x, s) {
+            return Err(Error::NotPositiveDefinite);
+        }
+        let t = self.blocks(x, s)?;
         let (value, gamma) = self.model.value_and_gamma_at(&t, self.kind, Some(s))?;
         let r2 = value.pls.pwrss;
         let f = value.f - nu * (1.0 + (r2 / nu).ln()) + nu * s.ln() + r2 / s;
         let mut full = vec![0.0; self.model.layout.len()];
         self.model.layout.pick(&gamma.total, &mut full);
         g.iter_mut().zip(&self.others).for_each(|(g, &i)| *g = 2.0 * full[i]);
-        if let Some(term) = self.target.term() {
+        let place = self.place_of_sigma(x);
+        if let Some(i) = place {
+            g[i] = nu - r2 / s;
+        }
+        if let Some(term) = self.rebuilt() {
             let (q, from) = (self.q, self.others.len());
             let block = self.model.layout.term_block(&gamma.total, term);
             let mut d = vec![0.0; q * q];
@@ -214,19 +262,34 @@ impl<'m> Constrained<'m> {
             out.extend((start..q).flat_map(|r| d[r * q..r * q + r + 1].to_vec()));
             let own = self.model.layout.term_block(&t, term);
             let scaled: f64 = block.iter().zip(&own).map(|(a, b)| a * b).sum();
-            out.push(nu - r2 / s - scaled);
-            g[from..].copy_from_slice(&out);
+            g[from..from + out.len()].copy_from_slice(&out);
+            if let Some(i) = place {
+                g[i] -= scaled;
+            }
+        }
+        let at = Solved { pls: &value.pls, sigma2: s, reml: self.kind == Criterion::Reml };
+        let slope = self.varying.slope(self.model, &t, &gamma, &at)?;
+        let tail = x.len() - slope.free.len();
+        g[tail..].copy_from_slice(&slope.free);
+        if let Some(i) = place {
+            g[i] += slope.of_sigma;
         }
         Ok(f)
     }
 
     fn coefficient(&mut self, x: &[f64], k: usize, g: &mut [f64]) -> Result<f64> {
-        let t = self.blocks(x, 1.0);
+        if !self.vary(x, 1.0) {
+            return Err(Error::NotPositiveDefinite);
+        }
+        let t = self.blocks(x, 1.0)?;
         let held = self.held;
-        let (f, gamma) = self.model.constrained_ml(&t, k, held)?;
+        let (f, gamma, pls) = self.model.constrained_ml(&t, k, held)?;
         let mut full = vec![0.0; self.model.layout.len()];
         self.model.layout.pick(&gamma.total, &mut full);
         g.iter_mut().zip(&self.others).for_each(|(g, &i)| *g = 2.0 * full[i]);
+        let at = Solved { pls: &pls, sigma2: pls.pwrss / self.model.nu(Criterion::Ml), reml: false };
+        let slope = self.varying.slope(self.model, &t, &gamma, &at)?;
+        g[self.others.len()..].copy_from_slice(&slope.free);
         Ok(f)
     }
 }

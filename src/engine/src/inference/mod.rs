@@ -17,5 +17,6 @@ pub mod profile;
 pub mod refit;
 mod respond;
 pub mod rlrt;
+mod varying;
 
 pub use constrained::Target;

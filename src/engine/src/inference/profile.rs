@@ -5,7 +5,9 @@
 //! first, the edge is the answer.
 
 use super::constrained::{Constrained, Target};
+use super::varying::Varying;
 use crate::error::Result;
+use crate::joint::Joint;
 use crate::model::Model;
 use crate::optim::bfgs::{self, Limits};
 use crate::optim::{eigen, newton};
@@ -27,7 +29,8 @@ fn edges(target: Target) -> (f64, f64) {
     match target {
         Target::Sd { .. } | Target::Sigma => (0.0, f64::INFINITY),
         Target::Correlation { .. } => (-1.0, 1.0),
-        Target::Coefficient(_) => (f64::NEG_INFINITY, f64::INFINITY),
+        Target::Coefficient(_) | Target::ResidualScale(_) => (f64::NEG_INFINITY, f64::INFINITY),
+        Target::ResidualCorrelation => (-1.0, 1.0),
     }
 }
 
@@ -62,33 +65,66 @@ impl Model {
     /// # Errors
     /// [`crate::Error::Dimension`] for a theta of the wrong length.
     pub fn profile(&mut self, theta: &[f64], kind: Criterion, target: Target, zetas: &[f64]) -> Result<Profile> {
-        let best = self.criterion(theta, kind)?;
-        let (mut problem, x, estimate) = Constrained::new(self, theta, kind, target)?;
-        let mut point = bfgs::Point { x: problem.opened(&x), f: best, g: vec![0.0; x.len()] };
-        if !estimate.is_finite() {
-            return Ok(Profile { estimate, lower: vec![f64::NAN; zetas.len()], upper: vec![f64::NAN; zetas.len()] });
-        }
-        let m = x.len();
-        let mut h = vec![0.0; m * m];
-        use crate::optim::bfgs::Objective;
-        if problem.evaluate(&point.x.clone(), &mut point.g)?.is_some() {
-            let hessian = newton::hessian(&mut problem, &point, true)?;
-            let (values, vectors) = eigen::symmetric(&hessian, m)?;
-            let floor = 1e-6 * values.iter().fold(1.0_f64, |a, v| a.max(v.abs()));
-            for (value, vector) in values.iter().zip(&vectors) {
-                for i in 0..m {
-                    for j in 0..m {
-                        h[i * m + j] += vector[i] * vector[j] / value.abs().max(floor);
-                    }
+        profile(self, Varying::default(), theta, kind, target, zetas)
+    }
+}
+
+impl Joint<'_> {
+    /// The profile of `target` at a fit with parameters beyond theta.
+    ///
+    /// # Errors
+    /// As [`Model::profile`].
+    pub fn profile(
+        &mut self,
+        theta: &[f64],
+        phi: &[f64],
+        kind: Criterion,
+        target: Target,
+        zetas: &[f64],
+    ) -> Result<Profile> {
+        self.set(phi);
+        let shapes = self.patterned();
+        let psi = self.psi_of(theta);
+        let Joint { model, rows, change, .. } = self;
+        let varying = Varying::new(shapes, &psi, phi, (&*rows, change.clone()));
+        profile(model, varying, theta, kind, target, zetas)
+    }
+}
+
+fn profile<'m>(
+    model: &'m mut Model,
+    varying: Varying<'m>,
+    theta: &[f64],
+    kind: Criterion,
+    target: Target,
+    zetas: &[f64],
+) -> Result<Profile> {
+    let best = model.criterion(theta, kind)?;
+    let (mut problem, x, estimate) = Constrained::new(model, varying, theta, kind, target)?;
+    let mut point = bfgs::Point { x: problem.opened(&x), f: best, g: vec![0.0; x.len()] };
+    if !estimate.is_finite() {
+        return Ok(Profile { estimate, lower: vec![f64::NAN; zetas.len()], upper: vec![f64::NAN; zetas.len()] });
+    }
+    let m = x.len();
+    let mut h = vec![0.0; m * m];
+    use crate::optim::bfgs::Objective;
+    if problem.evaluate(&point.x.clone(), &mut point.g)?.is_some() {
+        let hessian = newton::hessian(&mut problem, &point, true)?;
+        let (values, vectors) = eigen::symmetric(&hessian, m)?;
+        let floor = 1e-6 * values.iter().fold(1.0_f64, |a, v| a.max(v.abs()));
+        for (value, vector) in values.iter().zip(&vectors) {
+            for i in 0..m {
+                for j in 0..m {
+                    h[i * m + j] += vector[i] * vector[j] / value.abs().max(floor);
                 }
             }
         }
-        let mut walker = Walker { problem, best, x: x.clone(), h: h.clone() };
-        let lower = walker.side(estimate, target, -1.0, zetas)?;
-        (walker.x, walker.h) = (x, h);
-        let upper = walker.side(estimate, target, 1.0, zetas)?;
-        Ok(Profile { estimate, lower, upper })
     }
+    let mut walker = Walker { problem, best, x: x.clone(), h: h.clone() };
+    let lower = walker.side(estimate, target, -1.0, zetas)?;
+    (walker.x, walker.h) = (x, h);
+    let upper = walker.side(estimate, target, 1.0, zetas)?;
+    Ok(Profile { estimate, lower, upper })
 }
 
 impl Walker<'_> {
@@ -149,7 +185,8 @@ impl Walker<'_> {
     /// A first guess of the distance over which zeta rises by one.
     fn first_step(&mut self, estimate: f64, target: Target) -> Result<f64> {
         let mut step = match target {
-            Target::Correlation { .. } => 0.1,
+            Target::Correlation { .. } | Target::ResidualCorrelation => 0.1,
+            Target::ResidualScale(_) => 0.1,
             Target::Coefficient(k) => self.problem.model.standard_error(k)?,
             _ => 0.25 * estimate.abs(),
         };

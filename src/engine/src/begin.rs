@@ -1,0 +1,52 @@
+//! Where the search over theta, psi and phi begins.
+
+use crate::error::Result;
+use crate::joint::{Joint, Parameters};
+use crate::options::FitOptions;
+use crate::start;
+use crate::theta;
+use crate::together::CHEAP;
+
+impl Joint<'_> {
+    /// Parameters to begin at: several where that is cheap.
+    pub(crate) fn starts(&mut self, options: &FitOptions, phi: Option<&[f64]>) -> Result<Vec<Parameters>> {
+        let mut starts = phi.map_or_else(|| self.rows.residual.starts(), |phi| vec![phi.to_vec()]);
+        if self.model.s.work(self.model.a.p) >= CHEAP {
+            starts.truncate(1);
+        }
+        let mut out = Vec::new();
+        for phi in starts {
+            self.set(&phi);
+            let mut theta = match &options.start {
+                Some(user) => self.working(user)?,
+                None => start::moments(&self.model.a, &self.model.layout),
+            };
+            // A zero is stationary: open it a little.
+            for (x, &(_, row, col)) in theta.iter_mut().zip(&self.model.layout.places) {
+                if row == col && x.abs() < 1e-3 {
+                    *x = 1e-3;
+                }
+            }
+            let (layout, c) = (&self.model.layout, &self.model.a.coordinates);
+            let mut blocks = layout.zeros();
+            layout.fill(&theta, &mut blocks);
+            let mut psi = Vec::new();
+            for (k, shape, _) in self.patterned() {
+                let l = theta::to_user(&c.terms[k], &layout.term_block(&blocks, k), c.weight_mean).0;
+                psi.extend(shape.start(&l));
+            }
+            out.push(Parameters { theta, psi, phi });
+        }
+        if options.start.is_none() && self.model.s.work(self.model.a.p) < CHEAP {
+            let first = out[0].clone();
+            for (_, shape, range) in self.patterned() {
+                for own in shape.variants(&first.psi[range.clone()]) {
+                    let mut next = first.clone();
+                    next.psi[range.clone()].copy_from_slice(&own);
+                    out.push(next);
+                }
+            }
+        }
+        Ok(out)
+    }
+}
