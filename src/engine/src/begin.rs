@@ -1,8 +1,9 @@
 //! Where the search over theta, psi and phi begins.
 
 use crate::error::Result;
+use crate::fit;
 use crate::joint::{Joint, Parameters};
-use crate::options::FitOptions;
+use crate::options::{FitOptions, Watch};
 use crate::start;
 use crate::theta;
 use crate::together::CHEAP;
@@ -39,6 +40,7 @@ impl Joint<'_> {
         }
         if options.start.is_none() && self.model.s.work(self.model.a.p) < CHEAP {
             let first = out[0].clone();
+            out.extend(self.near_unstructured(&first, options)?);
             for (_, shape, range) in self.patterned() {
                 for own in shape.variants(&first.psi[range.clone()]) {
                     let mut next = first.clone();
@@ -48,5 +50,27 @@ impl Joint<'_> {
             }
         }
         Ok(out)
+    }
+
+    /// The parameters nearest to the fit without patterns, where there is one.
+    fn near_unstructured(&mut self, first: &Parameters, options: &FitOptions) -> Result<Option<Parameters>> {
+        let held = std::mem::replace(&mut self.model.held, vec![false; self.shapes.len()]);
+        self.set(&first.phi);
+        let free = if self.shapes.iter().any(Option::is_some) {
+            fit::minimise(&mut self.model, options, &Watch::default()).ok()
+        } else {
+            None
+        };
+        self.model.held = held;
+        let Some(minimum) = free else { return Ok(None) };
+        let mut out = first.clone();
+        let (layout, c) = (&self.model.layout, &self.model.a.coordinates);
+        let mut blocks = layout.zeros();
+        layout.fill(&minimum.theta, &mut blocks);
+        for (k, shape, range) in self.patterned() {
+            let l = theta::to_user(&c.terms[k], &layout.term_block(&blocks, k), c.weight_mean).0;
+            out.psi[range].copy_from_slice(&shape.start(&l));
+        }
+        Ok(Some(out))
     }
 }

@@ -11,6 +11,9 @@ use crate::design::{Pattern, Serial, Structured};
 /// Smallest tau that is not zero.
 const ZERO: f64 = 1e-5;
 
+/// Distance from its limit at which a correlation is there.
+const EDGE: f64 = 1e-4;
+
 /// The factor of one structured term.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
@@ -55,22 +58,24 @@ impl Shape {
         (0..self.q).map(|i| if self.squared() { own(i) * own(i) } else { own(i) }).collect()
     }
 
-    /// psi whose variances are those of a lower factor (q x q by rows), with a little correlation.
+    /// psi near a lower factor (q x q by rows) that need not have the pattern.
     pub fn start(&self, l: &[f64]) -> Vec<f64> {
         let q = self.q;
-        let sd = |i: usize| l[i * q..(i + 1) * q].iter().map(|x| x * x).sum::<f64>().sqrt().max(0.02);
+        let norm = |i: usize| l[i * q..(i + 1) * q].iter().map(|x| x * x).sum::<f64>().sqrt();
+        let sd = |i: usize| norm(i).max(0.02);
         let mut psi: Vec<f64> = if self.kind.equal {
             vec![((0..q).map(|i| sd(i).powi(2)).sum::<f64>() / q as f64).sqrt()]
         } else {
             (0..q).map(|i| if self.squared() { sd(i).sqrt() } else { sd(i) }).collect()
         };
         if let Some(form) = self.form {
-            let known = if q > 1 && sd(0) * sd(1) > 0.0 {
-                (0..q).map(|k| l[k] * l[q + k]).sum::<f64>() / (sd(0) * sd(1))
-            } else {
-                0.0
-            };
-            psi.push(if known.abs() > 1e-6 && known.abs() < 0.999 { form.free(known) } else { form.starts()[0] });
+            let neighbours: Vec<f64> = (1..q)
+                .filter(|&i| norm(i - 1) * norm(i) > 0.0)
+                .map(|i| (0..q).map(|k| l[(i - 1) * q + k] * l[i * q + k]).sum::<f64>() / (norm(i - 1) * norm(i)))
+                .collect();
+            let mean = neighbours.iter().sum::<f64>() / neighbours.len().max(1) as f64;
+            let known = mean.clamp(0.98 * form.lowest(), 0.98);
+            psi.push(if known.abs() > 1e-6 { form.free(known) } else { form.starts()[0] });
         }
         psi
     }
@@ -168,14 +173,32 @@ impl Shape {
         psi.iter().enumerate().map(|(i, &x)| if i < self.sds() && tau(x) < ZERO { 0.0 } else { x }).collect()
     }
 
-    /// Number of columns whose variance is not zero.
+    /// Rank of the covariance matrix, with a correlation at its limit taken as there.
     pub fn rank(&self, psi: &[f64]) -> usize {
-        self.tau(&self.settled(psi)).iter().filter(|t| **t != 0.0).count()
+        let alive = self.tau(&self.settled(psi)).iter().filter(|t| **t != 0.0).count();
+        match self.edge(psi) {
+            Some(true) => alive.min(1),
+            Some(false) if alive == self.q => self.q - 1,
+            _ => alive,
+        }
     }
 
-    /// True if psi[i] is a correlation that multiplies nothing.
+    /// True where the correlation is at a limit at which all columns are one, false where it is at one at which they
+    /// add up to nothing.
+    fn edge(&self, psi: &[f64]) -> Option<bool> {
+        let rho = self.rho(psi)?;
+        let low = self.form.map_or(-1.0, |form| form.lowest());
+        match rho {
+            r if r > 1.0 - EDGE => Some(true),
+            r if r < low + EDGE => Some(low == -1.0),
+            _ => None,
+        }
+    }
+
+    /// True if psi[i] is a correlation that multiplies nothing, or that is at its limit.
     pub fn is_idle(&self, psi: &[f64], i: usize) -> bool {
-        i == self.sds() && self.rank(psi) < 2
+        let alive = self.tau(&self.settled(psi)).iter().filter(|t| **t != 0.0).count();
+        i == self.sds() && (alive < 2 || self.edge(psi).is_some())
     }
 
     /// Correlation matrix and its derivative in the transformed correlation.

@@ -17,7 +17,6 @@ use crate::optim::eigen;
 use crate::optim::newton::{self, Polished};
 use crate::options::{Criterion, FitOptions, Watch};
 use crate::search::NOISE;
-use crate::start;
 
 /// Work (operations an evaluation) up to which a second start and central differences are affordable.
 pub(crate) const CHEAP: f64 = 2e6;
