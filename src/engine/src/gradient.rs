@@ -13,6 +13,7 @@ use crate::factor::Workspace;
 use crate::inverse::Inverse;
 use crate::pls::Pls;
 use crate::structure::Structure;
+use crate::sweep;
 use crate::theta::Blocks;
 
 /// Gamma of every factor and its first, positive part.
@@ -37,6 +38,9 @@ pub struct Solved<'a> {
 impl Inverse {
     /// Gamma of every factor at a solved point.
     pub fn gamma(&mut self, s: &Structure, a: &Crossprod, w: &Workspace, t: &Blocks, at: &Solved<'_>) -> Gamma {
+        if sweep::applies(s) {
+            return sweep::gamma(self, s, a, t, at, w.threads);
+        }
         let spread = self.spread(s, a, w, t);
         let mut total = spread.clone();
         self.fixed_part(s, a, t, at, &mut total);

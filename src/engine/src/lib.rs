@@ -43,6 +43,7 @@ mod search;
 mod second;
 mod start;
 mod structure;
+mod sweep;
 mod theta;
 mod workers;
 

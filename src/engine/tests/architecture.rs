@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 8] = [
     &["design", "order"],
     &["rows", "column", "basis", "grouping", "cells", "levels", "accumulate", "crossprod"],
     &["structure", "theta"],
-    &["factor", "assemble", "pls", "inverse", "gradient", "average", "second", "start"],
+    &["factor", "assemble", "pls", "inverse", "gradient", "average", "second", "sweep", "start"],
     &["model", "convergence"],
     &["search", "boundary", "identify", "fit", "estimate"],
     &["inference", "lib"],

@@ -73,24 +73,17 @@ pub(crate) struct Here<'a> {
 pub(crate) fn hessian(here: Here<'_>, at: &Solved<'_>, way: Way, workers: &Workers) -> Result<Vec<f64>> {
     let Here { s, a, inverse, layout, t, .. } = here;
     let k = layout.len();
-    let v = directions(s, a, inverse, layout, t);
-    let mut parts = match way {
-        Way::Levels => levels::parts(here, at, &v, workers)?,
-        _ => workers.run(|| dense::parts(here, at, &v, workers.count()))?,
-    };
-    let m = a.p + 1;
-    let nu = at.pls.pwrss / at.sigma2;
-    let mut form = vec![0.0; k];
-    for (r, x) in inverse.residual.chunks_exact(m).zip(v.chunks_exact(k)) {
-        form.iter_mut().zip(x).for_each(|(f, y)| *f += r[a.p] * y);
-    }
-    for (factor, q, first, levels) in blocks_of(s) {
-        let d = &mut parts.score[factor];
-        for j in 0..levels {
-            let h: Vec<f64> = (0..q).map(|i| inverse.residual[(first + j * q + i) * m + a.p]).collect();
-            small::mul(d, &h, &h, q, 1, q, -1.0 / at.sigma2);
+    let parts = match way {
+        Way::Levels => levels::parts(here, at, workers)?,
+        _ => {
+            let v = directions(s, a, inverse, layout, t);
+            let mut parts = workers.run(|| dense::parts(here, at, &v, workers.count()))?;
+            parts.add_residuals(here, at, &v);
+            parts
         }
-    }
+    };
+    let nu = at.pls.pwrss / at.sigma2;
+    let form = &parts.form;
     let mut out = vec![0.0; k * k];
     for i in 0..k {
         for j in 0..=i {
@@ -114,8 +107,27 @@ struct Parts {
     pairs: Vec<Pairs>,
     quadratic: Vec<f64>,
     score: Blocks,
+    form: Vec<f64>,
     fixed: Vec<f64>,
     widths: Vec<usize>,
+}
+
+impl Parts {
+    /// Adds v'h to the forms and takes hh' / sigma^2 off the scores.
+    fn add_residuals(&mut self, here: Here<'_>, at: &Solved<'_>, v: &[f64]) {
+        let Here { s, a, inverse, layout, .. } = here;
+        let (m, k) = (a.p + 1, layout.len());
+        for (r, x) in inverse.residual.chunks_exact(m).zip(v.chunks_exact(k)) {
+            self.form.iter_mut().zip(x).for_each(|(f, y)| *f += r[a.p] * y);
+        }
+        for (factor, q, first, levels) in blocks_of(s) {
+            let d = &mut self.score[factor];
+            for j in 0..levels {
+                let h: Vec<f64> = (0..q).map(|i| inverse.residual[(first + j * q + i) * m + a.p]).collect();
+                small::mul(d, &h, &h, q, 1, q, -1.0 / at.sigma2);
+            }
+        }
+    }
 }
 
 /// tr(PV_iPV_j).
