@@ -8,7 +8,7 @@ use crate::block::small;
 use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::factor::Workspace;
-use crate::gradient::{Gamma, Solved};
+use crate::gradient::{subtract_fixed, Gamma, Solved};
 use crate::inverse::Inverse;
 use crate::structure::Structure;
 use crate::theta::Blocks;
@@ -182,7 +182,6 @@ fn gamma_piece<const Q: usize>(
     let m = p + 1;
     let (mut spread, mut fixed) = (vec![0.0; q * q], vec![0.0; q * q]);
     let (mut half, mut product) = (vec![0.0; q * q], vec![0.0; q * m]);
-    let (mut left, mut right) = (vec![0.0; q * m], vec![0.0; q * m]);
     let levels = x.chunks_exact(q * q).zip(d.chunks_exact(q * q)).zip(rhs.chunks_exact(q * m));
     let rows = u.chunks_exact_mut(q * m).zip(r.chunks_exact_mut(q * m));
     for ((u, r), ((x, d), rhs)) in rows.zip(levels) {
@@ -197,18 +196,7 @@ fn gamma_piece<const Q: usize>(
         product.fill(0.0);
         small::mul(&mut product, t, u, q, q, m, 1.0);
         small::mul(r, d, &product, q, q, m, -1.0);
-        left.copy_from_slice(r);
-        right.copy_from_slice(u);
-        for (left, right) in left.chunks_exact_mut(m).zip(right.chunks_exact_mut(m)) {
-            if at.reml {
-                small::solve_lower(&at.pls.rx, p, &mut left[..p], 1);
-                small::solve_lower(&at.pls.rx, p, &mut right[..p], 1);
-            } else {
-                left[..p].fill(0.0);
-            }
-            left[p] /= at.sigma2;
-        }
-        small::mul_by_transposed(&mut fixed, &left, &right, q, m, q, -1.0);
     }
+    subtract_fixed(&mut fixed, r, u, q, p, at);
     (spread, fixed)
 }

@@ -3,7 +3,7 @@
 use super::{Here, Pairs, Parts};
 use crate::block::small;
 use crate::error::{Error, Result};
-use crate::gradient::Solved;
+use crate::gradient::{whiten, Solved, BATCH};
 use crate::theta::Layout;
 use crate::workers::Workers;
 
@@ -93,7 +93,15 @@ fn sum<const Q: usize>(here: Here<'_>, at: &Solved<'_>, levels: std::ops::Range<
     let (mut kt, mut tk, mut tkt) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
     let (mut own, mut kx) = (vec![0.0; q * k], vec![0.0; q * k]);
     let (mut h, mut last, mut work) = (vec![0.0; p * q], vec![0.0; q], vec![0.0; p]);
-    for j in levels {
+    let batch = (BATCH / q).max(1);
+    let (mut white, mut whitening) = (Vec::new(), Vec::new());
+    for j in levels.clone() {
+        let place = (j - levels.start) % batch;
+        if at.reml && place == 0 {
+            white.clear();
+            white.extend_from_slice(&inverse.residual[j * q * m..(j + batch).min(levels.end) * q * m]);
+            whiten(&at.pls.rx, p, &mut white, &mut whitening);
+        }
         let d = &sums.diag[j * size..(j + 1) * size];
         b.fill(0.0);
         small::mul_transposed(&mut b, tf, d, q, q, q, 1.0);
@@ -121,7 +129,10 @@ fn sum<const Q: usize>(here: Here<'_>, at: &Solved<'_>, levels: std::ops::Range<
         small::mul(&mut out.score, &last, &last, q, 1, q, -1.0 / at.sigma2);
         small::mul(&mut out.linear, &h, &own, p, q, k, 1.0);
         if at.reml {
-            small::solve_lower(&at.pls.rx, p, &mut h, q);
+            for r in 0..q {
+                let row = &white[(place * q + r) * m..];
+                (0..p).for_each(|c| h[c * q + r] = row[c]);
+            }
             for x in h.chunks_exact(q) {
                 small::mul(&mut out.score, x, x, q, 1, q, -1.0);
                 turn(&mut own, layout, tf, x, q);

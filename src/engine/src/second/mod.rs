@@ -1,10 +1,10 @@
 //! Exact second derivatives of the criterion in theta, where K = Z'PZ fits: level by level for one grouping factor,
 //! as one dense matrix for small crossed or nested models.
 //!
-//! d = log|V| + [REML] log|X'V^-1X| + nu log y'Py has the second derivatives -tr(PV_aPV_b) + 2 y'PV_aPV_bPy / sigma^2
-//! - (y'PV_aPy)(y'PV_bPy) / (nu sigma^4) in G, with V_a = Z E_a Z' and E_a = e_r t_c' + t_c e_r' for the element (r, c) of
-//! T; the curvature of T -> G adds 2 tr(D dT dT') with the score D. Between two levels with block K_ij,
-//! tr(E_a K_ij E_b K_ji) = 2 (T'K)_cs (KT)_rd + 2 K_rs (T'KT)_cd for b = (s, d).
+//! In G the second derivatives are 2 y'PV_aPV_bPy / sigma^2 - (y'PV_aPy)(y'PV_bPy) / (nu sigma^4) - tr(PV_aPV_b), with
+//! V_a = Z E_a Z' and E_a = e_r t_c' + t_c e_r' for the element (r, c) of T; the curvature of T -> G adds 2 tr(D dT dT')
+//! with the score D. Between two levels with block K_ij, and for b = (s, d), the trace of E_a K_ij E_b K_ji is
+//! 2 (T'K)_cs (KT)_rd + 2 K_rs (T'KT)_cd.
 
 mod dense;
 mod levels;
@@ -43,7 +43,7 @@ pub(crate) fn way(s: &Structure, layout: &Layout, work: f64, p: usize) -> Way {
     // Dense arithmetic runs about eight times as fast as that on small blocks.
     let widest = s.chain.iter().map(|l| l.q).chain(s.trail.iter().map(|t| t.q)).max().unwrap_or(1) as f64;
     let cost = 0.3 * n * n * n + 0.5 * n * n * widest * widest;
-    if n <= 64.0 || (n <= 2500.0 && cost < (k + 3.0) * work) {
+    if n <= 64.0 || (n <= 1500.0 && cost < (k + 3.0) * work) {
         Way::Dense
     } else {
         Way::No
