@@ -3,7 +3,7 @@
 //! The first pass finds centres, scales and the Gram matrix of X; the second sums by level, with y replaced on the
 //! fly by its least-squares residual. Pieces are cut by the number of rows, so results do not depend on threads.
 
-use crate::basis::{Basis, Kind};
+use crate::basis::{self, Basis, Kind};
 use crate::block::small;
 use crate::cells;
 use crate::column::{power_of_two, Range};
@@ -38,7 +38,11 @@ impl Crossprod {
         }
         let mut bases = Vec::with_capacity(design.terms.len());
         for (t, term) in design.terms.iter().enumerate() {
-            let basis = Basis::new(design, &term.basis, &weight, &workers, Kind { name: "random", term: t + 1 })?;
+            let basis = if basis::same(&design.x, &term.basis) {
+                x.clone()
+            } else {
+                Basis::new(design, &term.basis, &weight, &workers, Kind { name: "random", term: t + 1 })?
+            };
             if let Some(c) = (0..term.basis.len()).find(|c| !basis.kept.contains(c)) {
                 return Err(Error::RankRandom { term: t + 1, column: c + 1 });
             }
@@ -144,11 +148,10 @@ fn least_squares(
     response: &(impl Fn(usize) -> f64 + Sync),
 ) -> (Vec<f64>, Vec<f64>) {
     let p = x.kept.len();
-    let g = rows::gram(n, workers, p + 1, weight, |i, out| {
-        for (o, c) in out.iter_mut().zip(&x.columns) {
-            *o = c.at(i);
-        }
-        out[p] = response(i);
+    let g = rows::gram(n, workers, p + 1, weight, |rows, out| {
+        let mut columns = out.chunks_exact_mut(rows.len());
+        x.columns.iter().zip(&mut columns).for_each(|(c, out)| c.fill(rows.clone(), out));
+        columns.for_each(|out| out.iter_mut().zip(rows.clone()).for_each(|(o, i)| *o = response(i)));
     });
     let mut inner = vec![0.0; p * p];
     for i in 0..p {

@@ -100,41 +100,35 @@ fn transform_rows(out: &mut [f64], rows: &[f64], tf: &[f64], q: usize, m: usize)
 
 fn assemble_across(s: &Structure, a: &Crossprod, link: &Link, t: &Blocks, out: &mut [f64], scratch: &mut [f64]) {
     let (q, tf) = (link.q, &t[link.factor]);
+    let simple = s.trail.iter().all(|tr| tr.q == 1);
     for j in 0..link.levels {
         let (from, to) = (q * link.starts[j], q * link.starts[j + 1]);
         let width = link.starts[j + 1] - link.starts[j];
         let (values, target) = (&link.values[from..to], &mut out[from..to]);
-        let mut at = 0;
+        let half = &mut scratch[..q * width];
+        let (mut at, mut plain) = (0, true);
         for (tr, &pair) in s.trail.iter().zip(&link.across) {
             let cells = a.pairs[pair].starts[j + 1] - a.pairs[pair].starts[j];
             let tg = &t[tr.factor];
-            if q == 1 && tr.q == 1 {
+            if q == 1 && tr.q == 1 && simple {
                 let f = tf[0] * tg[0];
                 target[at..at + cells].iter_mut().zip(&values[at..at + cells]).for_each(|(o, v)| *o = f * v);
                 at += cells;
                 continue;
             }
             for _ in 0..cells {
-                let half = &mut scratch[..q * tr.q];
-                half.fill(0.0);
                 for r in 0..q {
-                    small::mul(
-                        &mut half[r * tr.q..(r + 1) * tr.q],
-                        &values[r * width + at..r * width + at + tr.q],
-                        tg,
-                        1,
-                        tr.q,
-                        tr.q,
-                        1.0,
-                    );
-                }
-                for i in 0..q {
-                    for c in 0..tr.q {
-                        target[i * width + at + c] = (0..q).map(|r| tf[r * q + i] * half[r * tr.q + c]).sum();
-                    }
+                    let here = r * width + at..r * width + at + tr.q;
+                    half[here.clone()].fill(0.0);
+                    small::mul(&mut half[here.clone()], &values[here], tg, 1, tr.q, tr.q, 1.0);
                 }
                 at += tr.q;
             }
+            plain = false;
+        }
+        if !plain {
+            target.fill(0.0);
+            small::mul_transposed(target, tf, half, q, q, width, 1.0);
         }
     }
 }

@@ -94,14 +94,28 @@ impl<'a> Basis<'a> {
             .collect();
         // A second constant column is dependent and must not survive as rounding noise.
         let usable: Vec<bool> = (0..columns.len()).map(|c| constant == Some(c) || !ranges[c].is_constant()).collect();
-        let gram = rows::gram(n, workers, prepared.len() + 1, weight, |i, out| {
-            for (o, p) in out.iter_mut().zip(&prepared) {
-                *o = p.at(i);
-            }
-            out[prepared.len()] = 1.0;
-        });
+        let m = prepared.len() + 1;
+        let gram = if weight.is_unit() && columns.iter().all(|c| matches!(c, Column::Constant)) {
+            vec![n as f64; m * m]
+        } else {
+            rows::gram(n, workers, m, weight, |rows, out| {
+                let mut columns = out.chunks_exact_mut(rows.len());
+                prepared.iter().zip(&mut columns).for_each(|(p, out)| p.fill(rows.clone(), out));
+                columns.for_each(|out| out.fill(1.0));
+            })
+        };
         Ok(orthonormalise(prepared, constant, &usable, &gram, n, weight))
     }
+}
+
+/// True if both are the same columns, held at the same place.
+pub fn same(a: &[Column<'_>], b: &[Column<'_>]) -> bool {
+    a.len() == b.len()
+        && a.iter().zip(b).all(|pair| match pair {
+            (Column::Constant, Column::Constant) => true,
+            (Column::Values(a), Column::Values(b)) => std::ptr::eq(*a, *b),
+            _ => false,
+        })
 }
 
 /// Sequential Cholesky of the Gram matrix (order p + 1, the constant last); falls back to the rows when digits are lost.

@@ -10,6 +10,9 @@ use crate::optim::eigen;
 use crate::optim::newton::Polished;
 use crate::search::{Search, NOISE};
 
+/// Size (a ratio of standard deviations) below which an eigenvalue is zero but for the search's tolerance.
+const ZERO: f64 = 5e-3;
+
 impl Search<'_> {
     /// Removes eigenvalues of the G_k that the criterion does not miss, smallest first, and polishes what is left.
     /// No rank goes below its `floor`: there the score has shown that the criterion does miss it.
@@ -19,9 +22,18 @@ impl Search<'_> {
         let mut held: Option<Polished> = None;
         let mut f = point.f;
         let mut refused: Vec<usize> = Vec::new();
+        // What the search has left at zero goes in one step.
+        if let Some((candidate, fewer)) = self.without_zeros(&theta, &ranks, floor)? {
+            if let Some((next, polished)) = self.polish(&candidate, &fewer)? {
+                if polished.point.f <= f + 1e-7 + 10.0 * NOISE * (1.0 + f.abs()) {
+                    (f, theta, ranks) = (polished.point.f, next, fewer);
+                    held = Some(polished);
+                }
+            }
+        }
         // A budget that is spent leaves the point where it is; the certificate still says what it is worth.
         while self.remaining() > 0 {
-            let Some((term, candidate)) = self.smallest(&theta, &ranks, floor, &refused)? else { break };
+            let Some((_, term, candidate)) = self.smallest(&theta, &ranks, floor, &refused)? else { break };
             ranks[term] -= 1;
             let tolerance = 1e-7 + 10.0 * NOISE * (1.0 + f.abs());
             let accepted = match self.polish(&candidate, &ranks)? {
@@ -47,14 +59,30 @@ impl Search<'_> {
         }
     }
 
-    /// The term with the smallest eigenvalue that is small at all, and theta without it.
+    /// Theta without all eigenvalues that are zero but for the search's tolerance, if there are two or more of them.
+    fn without_zeros(&self, theta: &[f64], ranks: &[usize], floor: &[usize]) -> Result<Option<(Vec<f64>, Vec<usize>)>> {
+        let (mut theta, mut fewer) = (theta.to_vec(), ranks.to_vec());
+        let mut removed = 0;
+        while self.remaining() > 0 {
+            let Some((size, term, candidate)) = self.smallest(&theta, &fewer, floor, &[])? else { break };
+            if size > ZERO {
+                break;
+            }
+            theta = candidate;
+            fewer[term] -= 1;
+            removed += 1;
+        }
+        Ok((removed > 1).then_some((theta, fewer)))
+    }
+
+    /// Size of the smallest eigenvalue that is small at all, its term, and theta without it.
     pub(crate) fn smallest(
         &self,
         theta: &[f64],
         ranks: &[usize],
         floor: &[usize],
         refused: &[usize],
-    ) -> Result<Option<(usize, Vec<f64>)>> {
+    ) -> Result<Option<(f64, usize, Vec<f64>)>> {
         let layout = &self.model.layout;
         let mut blocks = layout.zeros();
         layout.fill(theta, &mut blocks);
@@ -80,9 +108,9 @@ impl Search<'_> {
                 best = Some((size, k, small::lower_from_product(&rest, q).0));
             }
         }
-        Ok(best.map(|(_, k, t)| {
+        Ok(best.map(|(size, k, t)| {
             layout.set_term_block(&mut blocks, k, &t);
-            (k, layout.theta(&blocks))
+            (size, k, layout.theta(&blocks))
         }))
     }
 

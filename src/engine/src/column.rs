@@ -10,6 +10,9 @@ use crate::workers::Workers;
 /// A column whose range is smaller than this beside its size is a constant with rounding noise.
 const CONSTANT: f64 = 4.0 * f64::EPSILON;
 
+/// Values looked at side by side.
+const LANES: usize = 8;
+
 /// First and largest values of a column.
 #[derive(Clone, Copy, Debug)]
 pub struct Range {
@@ -25,16 +28,27 @@ impl Range {
     /// Finds the range of the values `at(i)`, i < n; `None` if one is not finite.
     pub fn of(n: usize, workers: &Workers, at: impl Fn(usize) -> f64 + Sync) -> Option<Range> {
         let parts = workers.map(rows::chunks(n), |c| {
-            let (mut sum, mut min, mut max) = (0.0, f64::INFINITY, f64::NEG_INFINITY);
-            let mut finite = true;
-            // The mean is a centre, not a result: halving first keeps the sum of huge values finite.
-            for i in rows::chunk(c, n) {
-                let v = at(i);
-                finite &= v.is_finite();
-                sum += v / n as f64;
-                min = f64::min(min, v);
-                max = f64::max(max, v);
+            // The mean is a centre, not a result: a share of each value keeps the sum of huge ones finite.
+            let share = 1.0 / n as f64;
+            let (mut sums, mut mins, mut maxs) = ([0.0; LANES], [f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+            // Zero times a value is zero unless the value is not finite.
+            let mut nulls = [0.0; LANES];
+            let rows = rows::chunk(c, n);
+            for start in rows.clone().step_by(LANES) {
+                for k in 0..LANES.min(rows.end - start) {
+                    let v = at(start + k);
+                    nulls[k] += 0.0 * v;
+                    sums[k] += v * share;
+                    mins[k] = if v < mins[k] { v } else { mins[k] };
+                    maxs[k] = if v > maxs[k] { v } else { maxs[k] };
+                }
             }
+            let finite = nulls.iter().all(|x| *x == 0.0);
+            let sum = sums.iter().sum::<f64>();
+            let (min, max) = (
+                mins.iter().fold(f64::INFINITY, |a, b| a.min(*b)),
+                maxs.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b)),
+            );
             (sum, min, max, finite)
         });
         let mut r = Range { mean: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
@@ -89,6 +103,17 @@ pub struct Prepared<'a> {
 }
 
 impl Prepared<'_> {
+    /// Writes the values of some rows.
+    pub fn fill(&self, rows: std::ops::Range<usize>, out: &mut [f64]) {
+        match &self.source {
+            Source::Borrowed(Column::Constant) => out.fill((1.0 - self.shift) * self.factor),
+            Source::Borrowed(Column::Values(v)) => {
+                out.iter_mut().zip(&v[rows]).for_each(|(o, x)| *o = (x - self.shift) * self.factor);
+            }
+            Source::Owned(v) => out.copy_from_slice(&v[rows]),
+        }
+    }
+
     /// Value in row `i`.
     #[inline]
     pub fn at(&self, i: usize) -> f64 {

@@ -13,6 +13,7 @@ use crate::block::trailing::Trailing;
 use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::structure::Structure;
+use crate::sweep;
 use crate::theta::Blocks;
 
 /// The blocks of one chain factor.
@@ -34,6 +35,8 @@ pub struct Workspace {
     /// log|L|^2 after an update.
     pub log_det: f64,
     pub(crate) scratch: Vec<f64>,
+    /// Threads of the surrounding pool.
+    pub(crate) threads: usize,
 }
 
 impl Workspace {
@@ -61,6 +64,7 @@ impl Workspace {
             trailing: s.trailing(threads)?,
             border: vec![0.0; s.q * (a.p + 1)],
             log_det: 0.0,
+            threads,
             scratch: vec![0.0; 2 * widest * widest + widest * degree.max(a.p + 1)],
         })
     }
@@ -70,6 +74,10 @@ impl Workspace {
     /// # Errors
     /// [`Error::NotPositiveDefinite`] if a pivot is not positive.
     pub fn update(&mut self, s: &Structure, a: &Crossprod, t: &Blocks) -> Result<()> {
+        if sweep::applies(s) {
+            self.log_det = sweep::factor(self, s, a, t)?;
+            return Ok(());
+        }
         self.assemble(s, a, t);
         let m = a.p + 1;
         let mut log_det = 0.0;

@@ -9,8 +9,10 @@ use crate::optim::newton::Polished;
 use crate::options::{FitOptions, Watch};
 use crate::search::{Search, NOISE};
 
-/// Work (operations an evaluation) up to which every safeguard is affordable: two starts, central differences.
+/// Work (operations an evaluation) up to which every digit is affordable: a tight polish, central differences.
 const CHEAP: f64 = 2e6;
+/// The same up to which a second start is.
+const TINY: f64 = 1e5;
 /// A scaled score below this is a direction in which the criterion falls.
 const SCORE: f64 = -1e-6;
 
@@ -26,14 +28,15 @@ pub(crate) struct Minimum {
 /// [`Error::Unidentified`], [`Error::PerfectFit`] by the random part, [`Error::Interrupted`].
 pub(crate) fn minimise(model: &mut Model, options: &FitOptions, watch: &Watch) -> Result<Minimum> {
     identify::check_against_fixed(model)?;
-    let cheap = model.s.work(model.a.p) < CHEAP;
+    let work = model.s.work(model.a.p);
+    let cheap = work < CHEAP;
     let mut search = Search { model, options, watch, evaluations: 0, iterations: 0, cheap, budget_spent: false };
     let starts = search.starts()?;
     let mut best: Option<(Point, Ended)> = None;
     let mut tried = 0;
     for (k, theta) in starts.iter().enumerate() {
         let settled = best.as_ref().is_some_and(|(_, ended)| *ended == Ended::Small);
-        if k > 0 && settled && (!cheap || k >= options.starts) {
+        if k > 0 && settled && (work >= TINY || k >= options.starts) {
             break;
         }
         tried += 1;

@@ -13,6 +13,7 @@ use crate::factor::Workspace;
 use crate::inverse::Inverse;
 use crate::pls::Pls;
 use crate::structure::Structure;
+use crate::sweep;
 use crate::theta::Blocks;
 
 /// Gamma of every factor and its first, positive part.
@@ -37,6 +38,9 @@ pub struct Solved<'a> {
 impl Inverse {
     /// Gamma of every factor at a solved point.
     pub fn gamma(&mut self, s: &Structure, a: &Crossprod, w: &Workspace, t: &Blocks, at: &Solved<'_>) -> Gamma {
+        if sweep::applies(s) {
+            return sweep::gamma(self, s, a, t, at, w.threads);
+        }
         let spread = self.spread(s, a, w, t);
         let mut total = spread.clone();
         self.fixed_part(s, a, t, at, &mut total);
@@ -115,38 +119,58 @@ impl Inverse {
     }
 
     fn fixed_part(&mut self, s: &Structure, a: &Crossprod, t: &Blocks, at: &Solved<'_>, out: &mut Blocks) {
-        let Solved { pls, sigma2, reml } = *at;
+        let pls = at.pls;
         let (p, m) = (a.p, a.p + 1);
         // The last column of the solution becomes u, and that of the residual h = Z'Py.
         for row in self.solution.chunks_exact_mut(m) {
             row[p] -= row[..p].iter().zip(&pls.beta).map(|(x, b)| x * b).sum::<f64>();
         }
         multiply(s, a, t, &self.solution, &mut self.product, &mut self.residual, &pls.beta);
-        let mut left = vec![0.0; m];
-        let mut right = vec![0.0; m];
         for (factor, q, first, levels) in blocks_of(s) {
-            let gamma = &mut out[factor];
-            let mut h = vec![0.0; q * p];
-            let mut u = vec![0.0; q * p];
-            for j in 0..levels {
-                let row = (first + j * q) * m;
-                for r in 0..q {
-                    left.copy_from_slice(&self.residual[row + r * m..row + (r + 1) * m]);
-                    right.copy_from_slice(&self.solution[row + r * m..row + (r + 1) * m]);
-                    if reml {
-                        small::solve_lower(&pls.rx, p, &mut left[..p], 1);
-                        small::solve_lower(&pls.rx, p, &mut right[..p], 1);
-                        h[r * p..(r + 1) * p].copy_from_slice(&left[..p]);
-                        u[r * p..(r + 1) * p].copy_from_slice(&right[..p]);
-                    }
-                    for c in 0..q {
-                        gamma[r * q + c] -= left[p] * self.solution[row + c * m + p] / sigma2;
-                    }
-                }
-                if reml {
-                    small::mul_by_transposed(gamma, &h, &u, q, p, q, -1.0);
-                }
+            let rows = first * m..(first + levels * q) * m;
+            subtract_fixed(&mut out[factor], &self.residual[rows.clone()], &self.solution[rows], q, p, at);
+        }
+    }
+}
+
+/// Rows whitened at once.
+pub(crate) const BATCH: usize = 64;
+
+/// Replaces the first p elements h of every row (of p + 1) by R^-1 h, with C = R R': many rows at once.
+pub(crate) fn whiten(rx: &[f64], p: usize, rows: &mut [f64], work: &mut Vec<f64>) {
+    let (m, n) = (p + 1, rows.len() / (p + 1));
+    work.resize(p * n, 0.0);
+    for (k, row) in rows.chunks_exact(m).enumerate() {
+        (0..p).for_each(|c| work[c * n + k] = row[c]);
+    }
+    small::solve_lower(rx, p, work, n);
+    for (k, row) in rows.chunks_exact_mut(m).enumerate() {
+        (0..p).for_each(|c| row[c] = work[c * n + k]);
+    }
+}
+
+/// `gamma -= sum over levels of H_j C^-1 U_j' + h_j u_j' / sigma^2`; `r` holds [H, h] and `u` [U, u], rows of p + 1.
+pub(crate) fn subtract_fixed(gamma: &mut [f64], r: &[f64], u: &[f64], q: usize, p: usize, at: &Solved<'_>) {
+    let m = p + 1;
+    let size = (BATCH / q).max(1) * q * m;
+    let (mut left, mut right, mut work) = (Vec::with_capacity(size), Vec::with_capacity(size), Vec::new());
+    for (r, u) in r.chunks(size).zip(u.chunks(size)) {
+        left.clear();
+        left.extend_from_slice(r);
+        right.clear();
+        right.extend_from_slice(u);
+        if at.reml {
+            whiten(&at.pls.rx, p, &mut left, &mut work);
+            whiten(&at.pls.rx, p, &mut right, &mut work);
+        }
+        for row in left.chunks_exact_mut(m) {
+            if !at.reml {
+                row[..p].fill(0.0);
             }
+            row[p] /= at.sigma2;
+        }
+        for (left, right) in left.chunks_exact(q * m).zip(right.chunks_exact(q * m)) {
+            small::mul_by_transposed(gamma, left, right, q, m, q, -1.0);
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::factor::Workspace;
 use crate::structure::Structure;
+use crate::sweep;
 
 /// Entries of M^-1 on the pattern, and the solutions U = M^-1 Lambda'Z'W[X, y].
 pub struct Inverse {
@@ -42,6 +43,10 @@ impl Inverse {
 
     /// Fills the selected inverse and the solutions from a factored workspace.
     pub fn update(&mut self, s: &Structure, a: &Crossprod, w: &mut Workspace) -> Result<()> {
+        if sweep::applies(s) {
+            sweep::invert(self, s, a, w);
+            return Ok(());
+        }
         let m = a.p + 1;
         self.solution.copy_from_slice(&w.border);
         w.backward(s, a, &mut self.solution, m)?;

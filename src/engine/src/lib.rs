@@ -53,6 +53,7 @@ mod series;
 mod shape;
 mod start;
 mod structure;
+mod sweep;
 mod theta;
 mod tie;
 mod together;

@@ -11,11 +11,14 @@ use crate::options::{Criterion, FitOptions};
 use crate::pls::{self, Pls};
 use crate::second::{self, Here, Way};
 use crate::structure::Structure;
+use crate::sweep;
 use crate::theta::{self, Blocks, Layout};
 use crate::workers::Workers;
 
 /// Order of the trailing matrix from which threads pay.
 const THREADED_ORDER: usize = 256;
+/// Columns of Z from which they pay for one grouping factor.
+const THREADED_ROWS: usize = 40_000;
 
 /// Cross-products with the workspace to evaluate the criterion and its gradient.
 pub struct Model {
@@ -55,7 +58,8 @@ impl Model {
     /// [`Error::TooLarge`] with the predicted memory, before it is allocated.
     pub fn new(a: Crossprod, options: &FitOptions) -> Result<Model> {
         let s = Structure::new(&a, options.memory)?;
-        let workers = Workers::new(if s.trailing_order() >= THREADED_ORDER { options.threads } else { 1 })?;
+        let large = s.trailing_order() >= THREADED_ORDER || (sweep::applies(&s) && s.q >= THREADED_ROWS);
+        let workers = Workers::new(if large { options.threads } else { 1 })?;
         let w = Workspace::new(&s, &a, workers.count())?;
         let (inverse, layout) = (Inverse::new(&s, &a), Layout::new(&a));
         let held = vec![false; layout.terms.len()];

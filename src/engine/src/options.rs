@@ -22,7 +22,7 @@ pub struct FitOptions {
     pub max_evaluations: usize,
     /// A fit is certified when the criterion could fall by less than this (deviance units); default 1e-8.
     pub tolerance: f64,
-    /// Starting points that a cheap model tries; default 2. An expensive one tries the second where the first fails.
+    /// Starting points that a small model tries; default 2. Any other tries the second where the first fails.
     pub starts: usize,
     /// Threads; default 1.
     pub threads: usize,

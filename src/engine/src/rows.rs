@@ -68,13 +68,14 @@ impl<'a> Weight<'a> {
     }
 }
 
-/// Weighted Gram matrix (m x m by rows, both triangles) of the rows that `fill` writes.
+/// Weighted Gram matrix (m x m by rows, both triangles) of the columns that `fill` writes for a range of rows, one after
+/// the other.
 pub fn gram(
     n: usize,
     workers: &Workers,
     m: usize,
     weight: &Weight<'_>,
-    fill: impl Fn(usize, &mut [f64]) + Sync,
+    fill: impl Fn(std::ops::Range<usize>, &mut [f64]) + Sync,
 ) -> Vec<f64> {
     let parts = workers.map(chunks(n), |c| {
         let mut g = vec![0.0; m * m];
@@ -82,14 +83,14 @@ pub fn gram(
         let range = chunk(c, n);
         for start in range.clone().step_by(PACK) {
             let stop = (start + PACK).min(range.end);
-            for (i, row) in (start..stop).zip(buffer.chunks_exact_mut(m)) {
-                fill(i, row);
-                if !weight.is_unit() {
-                    let s = weight.at(i).sqrt();
-                    row.iter_mut().for_each(|x| *x *= s);
+            let packed = &mut buffer[..(stop - start) * m];
+            fill(start..stop, packed);
+            if !weight.is_unit() {
+                for column in packed.chunks_exact_mut(stop - start) {
+                    column.iter_mut().zip(start..stop).for_each(|(x, i)| *x *= weight.at(i).sqrt());
                 }
             }
-            add_gram(&mut g, &buffer, stop - start, m);
+            add_gram(&mut g, packed, stop - start, m);
         }
         g
     });
@@ -102,20 +103,30 @@ pub fn gram(
     g
 }
 
-/// Adds the Gram matrix of `rows` packed rows; element (i, j), i >= j, is at j * m + i.
+/// Adds the Gram matrix of packed columns of `rows` rows; element (i, j), i >= j, is at j * m + i.
 fn add_gram(g: &mut [f64], packed: &[f64], rows: usize, m: usize) {
     if m >= 8 {
-        dense::add_gram(g, packed, rows, m, 1.0, Par::Seq);
+        dense::add_gram_of_columns(g, packed, rows, m, 1.0, Par::Seq);
         return;
     }
-    for row in packed[..rows * m].chunks_exact(m) {
-        for j in 0..m {
-            let f = row[j];
-            for i in j..m {
-                g[j * m + i] += f * row[i];
-            }
+    for (j, a) in packed.chunks_exact(rows).enumerate() {
+        for (i, b) in packed.chunks_exact(rows).enumerate().skip(j) {
+            g[j * m + i] += dot(a, b);
         }
     }
+}
+
+/// Inner product in eight partial sums.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let (x, y) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f64 = x.remainder().iter().zip(y.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in x.zip(y) {
+        for k in 0..8 {
+            sums[k] += x[k] * y[k];
+        }
+    }
+    sums.iter().sum::<f64>() + rest
 }
 
 /// Sum of equally long vectors, in pairs.

@@ -167,7 +167,9 @@ impl Structure {
 
     fn choose_storage(&mut self, order: usize, p: usize, limit: f64) -> Result<()> {
         let links: f64 = self.chain.iter().map(|l| (l.levels * l.q * l.q + l.values.len()) as f64).sum();
-        let base = 8.0 * (2.0 * links + 4.0 * (self.q * (p + 1)) as f64);
+        let thetas: usize =
+            self.chain.iter().map(|l| l.q).chain(self.trail.iter().map(|t| t.q)).map(|q| q * (q + 1) / 2).sum();
+        let base = 8.0 * (4.0 * links + (self.q * (4 * (p + 1) + 3 * thetas)) as f64);
         let refuse = |bytes: f64| if bytes > limit { Err(Error::TooLarge { bytes, limit }) } else { Ok(()) };
         let full = 0.5 * (order as f64) * (order as f64 + 1.0);
         let pattern = if order > SMALL { self.pattern(order, DENSE_SHARE * full) } else { None };

@@ -204,3 +204,52 @@ fn threads_do_not_change_a_bit() {
     assert_eq!(one.theta, two.theta);
     assert_eq!(one.beta, two.beta);
 }
+
+#[test]
+fn threads_do_not_change_a_bit_of_one_factor() {
+    // Enough levels for threads, and a number of them that the pieces of work do not divide.
+    let (n, mut s) = (120_000, Stream(8));
+    let g = s.codes(n, 41_003);
+    let x: Vec<f64> = (0..n).map(|_| s.normal()).collect();
+    let y: Vec<f64> = (0..n).map(|i| x[i] + 0.1 * f64::from(g[i] % 17) + s.normal()).collect();
+    let rows = Rows {
+        y,
+        x: vec![vec![], x.clone()],
+        codes: vec![g],
+        levels: vec![41_003],
+        terms: vec![(0, vec![vec![], x])],
+        weights: None,
+    };
+    let with =
+        |threads| fit(&rows.design(), &FitOptions { threads, ..Default::default() }, &Watch::default()).unwrap().0;
+    let (one, two) = (with(1), with(2));
+    assert!(certified(&one));
+    assert_eq!(one.criterion.to_bits(), two.criterion.to_bits());
+    assert_eq!(one.theta, two.theta);
+    assert_eq!(one.hessian, two.hessian);
+}
+
+#[test]
+fn the_hessian_is_the_derivative_of_the_gradient() {
+    // Central differences: h^2 truncation against cancellation leaves about 1e-6 of the largest element.
+    for (name, rows) in designs() {
+        let (f, mut model) = fit(&rows.design(), &FitOptions::default(), &Watch::default()).unwrap();
+        if f.convergence.status != Status::Converged {
+            continue;
+        }
+        let m = f.theta.len();
+        let largest = (0..m).map(|i| f.hessian[i * m + i].abs()).fold(0.0, f64::max);
+        let (mut up, mut down) = (vec![0.0; m], vec![0.0; m]);
+        for j in 0..m {
+            let step = 1e-4 * (0.1 + f.theta[j].abs());
+            let moved = |by: f64| (0..m).map(|i| f.theta[i] + if i == j { by } else { 0.0 }).collect::<Vec<f64>>();
+            model.gradient(&moved(step), Criterion::Reml, &mut up).unwrap();
+            model.gradient(&moved(-step), Criterion::Reml, &mut down).unwrap();
+            for i in 0..m {
+                let difference = (up[i] - down[i]) / (2.0 * step);
+                let found = f.hessian[i * m + j];
+                assert!((difference - found).abs() < 1e-5 * largest, "{name}: {difference} {found}");
+            }
+        }
+    }
+}

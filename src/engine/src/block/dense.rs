@@ -164,7 +164,16 @@ pub fn add_transposed_product(
 
 /// `g += b' b` on the lower triangle: `b` is rows x m by rows, `g` m x m column-major.
 pub fn add_gram(g: &mut [f64], b: &[f64], rows: usize, m: usize, sign: f64, par: Par) {
-    let b = MatRef::from_row_major_slice(&b[..rows * m], rows, m);
+    add_gram_of(g, MatRef::from_row_major_slice(&b[..rows * m], rows, m), sign, par);
+}
+
+/// The same for `b` by columns.
+pub fn add_gram_of_columns(g: &mut [f64], b: &[f64], rows: usize, m: usize, sign: f64, par: Par) {
+    add_gram_of(g, MatRef::from_column_major_slice(&b[..rows * m], rows, m), sign, par);
+}
+
+fn add_gram_of(g: &mut [f64], b: MatRef<'_, f64>, sign: f64, par: Par) {
+    let m = b.ncols();
     let mut g = MatMut::from_column_major_slice_mut(g, m, m);
     triangular::matmul(
         g.rb_mut(),

@@ -100,6 +100,13 @@ impl Strips<'_> {
             return self.panels(n, w, panel, |rows, panel, _| dense::add_gram(s, panel, rows, n, -1.0, par));
         }
         let column = |(c, column): (usize, &mut [f64])| {
+            if self.q == 1 {
+                for (values, cols, at) in self.entries(c, w) {
+                    let f = values[at];
+                    cols[at..].iter().zip(&values[at..]).for_each(|(&i, x)| column[i as usize] -= f * x);
+                }
+                return;
+            }
             for (values, cols, at) in self.entries(c, w) {
                 let width = cols.len();
                 for row in values.chunks_exact(width) {
@@ -141,6 +148,10 @@ impl Strips<'_> {
             for c in columns.clone() {
                 let column = &z[c * n..(c + 1) * n];
                 for ((values, cols, _), sums) in self.entries(c, w).zip(&mut sums) {
+                    if q == 1 {
+                        sums[0] = gathered(values, cols, column);
+                        continue;
+                    }
                     for (sum, row) in sums.iter_mut().zip(values.chunks_exact(cols.len())) {
                         *sum = gathered(row, cols, column);
                     }
@@ -206,8 +217,9 @@ impl Strips<'_> {
 #[inline]
 fn gathered(row: &[f64], cols: &[u32], column: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
-    let (quads, last) = (row.chunks_exact(4), row.chunks_exact(4).remainder());
-    for (x, c) in quads.zip(cols.chunks_exact(4)) {
+    let (quads, fours) = (row.chunks_exact(4), cols.chunks_exact(4));
+    let last = quads.remainder();
+    for (x, c) in quads.zip(fours) {
         for k in 0..4 {
             sums[k] += x[k] * column[c[k] as usize];
         }

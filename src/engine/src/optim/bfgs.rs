@@ -131,6 +131,10 @@ pub fn minimise(
                 taken = true;
                 break;
             }
+            // What a shorter step could still bring is below the rounding of the function.
+            if step * slope.abs() < noise {
+                break;
+            }
             // Cubic through both values and slopes, kept inside the middle of the interval.
             let (a, b) = (slope, after);
             let z = 3.0 * (here.f - f) / step + a + b;
@@ -179,7 +183,7 @@ fn invert_shifted(b: &[f64], h: &mut [f64], m: usize) -> bool {
         (0..m).for_each(|i| h[i * m + i] += shift * (b[i * m + i].abs() + 1e-3 * largest));
         let mut l = h.to_vec();
         // A pivot that is all rounding is no curvature.
-        let steady = small::cholesky(&mut l, m) && (0..m).all(|i| l[i * m + i].powi(2) > 1e-9 * h[i * m + i].abs());
+        let steady = small::cholesky(&mut l, m) && (0..m).all(|i| l[i * m + i].powi(2) > 1e-8 * h[i * m + i].abs());
         if steady {
             h.fill(0.0);
             (0..m).for_each(|i| h[i * m + i] = 1.0);

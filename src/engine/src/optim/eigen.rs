@@ -18,14 +18,19 @@ pub fn symmetric(a: &[f64], n: usize) -> Result<(Vec<f64>, Vec<Vec<f64>>)> {
         return Err(Error::Internal("eigenvalues of a matrix that is not finite".into()));
     }
     for _ in 0..SWEEPS {
-        let off: f64 = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| m[i * n + j].powi(2)).sum();
-        if off <= 1e-34 * size {
-            break;
-        }
+        let mut turned = false;
         for p in 0..n {
             for q in p + 1..n {
-                rotate(&mut m, &mut v, n, p, q);
+                let x = m[p * n + q];
+                // Nothing in either eigenvalue depends on an element this small.
+                if x * x > 1e-36 * (m[p * n + p] * m[q * n + q]).abs() && x * x > 1e-60 * size {
+                    rotate(&mut m, &mut v, n, p, q);
+                    turned = true;
+                }
             }
+        }
+        if !turned {
+            break;
         }
     }
     let mut order: Vec<usize> = (0..n).collect();
@@ -38,26 +43,23 @@ pub fn symmetric(a: &[f64], n: usize) -> Result<(Vec<f64>, Vec<Vec<f64>>)> {
 /// Makes element (p, q) zero; the rows of `v` turn along.
 fn rotate(m: &mut [f64], v: &mut [f64], n: usize, p: usize, q: usize) {
     let x = m[p * n + q];
-    if x == 0.0 {
-        return;
-    }
-    let half = 0.5 * (m[q * n + q] - m[p * n + p]) / x;
+    let (dp, dq) = (m[p * n + p], m[q * n + q]);
+    let half = 0.5 * (dq - dp) / x;
     let t = half.signum() / (half.abs() + half.hypot(1.0));
     let c = 1.0 / t.hypot(1.0);
     let s = t * c;
-    for k in 0..n {
-        let (a, b) = (m[k * n + p], m[k * n + q]);
-        m[k * n + p] = c * a - s * b;
-        m[k * n + q] = s * a + c * b;
+    for rows in [&mut *m, v] {
+        let (head, tail) = rows.split_at_mut(q * n);
+        for (a, b) in head[p * n..(p + 1) * n].iter_mut().zip(&mut tail[..n]) {
+            (*a, *b) = (c * *a - s * *b, s * *a + c * *b);
+        }
     }
     for k in 0..n {
-        let (a, b) = (m[p * n + k], m[q * n + k]);
-        m[p * n + k] = c * a - s * b;
-        m[q * n + k] = s * a + c * b;
-        let (a, b) = (v[p * n + k], v[q * n + k]);
-        v[p * n + k] = c * a - s * b;
-        v[q * n + k] = s * a + c * b;
+        m[k * n + p] = m[p * n + k];
+        m[k * n + q] = m[q * n + k];
     }
+    (m[p * n + p], m[q * n + q]) = (dp - t * x, dq + t * x);
+    (m[p * n + q], m[q * n + p]) = (0.0, 0.0);
 }
 
 #[cfg(test)]

@@ -15,15 +15,9 @@ pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, v: &[f64], threads: usize) 
     let (n, p, m, k) = (s.q, a.p, a.p + 1, layout.len());
     let blocks: Vec<_> = blocks_of(s).collect();
     let mut cov = dense_cross(s, a);
-    let mut b = vec![0.0; n * n];
-    for &(f, q, first, levels) in &blocks {
-        for j in 0..levels {
-            let rows = (first + j * q) * n..(first + (j + 1) * q) * n;
-            small::mul_transposed(&mut b[rows.clone()], &t[f], &cov[rows], q, q, n, 1.0);
-        }
-    }
+    let mut b = turned(&cov, &blocks, t, n);
     let mut factor = dense::Dense::new(n, threads);
-    factor.values = times_lambda(&b, &blocks, t, n);
+    factor.values = turned(&transposed(&b, n), &blocks, t, n);
     (0..n).for_each(|i| factor.values[i * n + i] += 1.0);
     factor.factor()?;
     factor.forward(&mut b, n);
@@ -48,21 +42,12 @@ pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, v: &[f64], threads: usize) 
         dense::add_product(&mut linear, &h, v, (p, n, k), 1.0, par);
         dense::add_transposed_product(&mut quadratic, &linear, &linear, (p, k, k), -1.0, par);
     }
-    let kt = times_lambda(&cov, &blocks, t, n);
-    let mut tkt = vec![0.0; n * n];
+    let tk = turned(&cov, &blocks, t, n);
+    let kt = transposed(&tk, n);
+    let tkt = turned(&kt, &blocks, t, n);
     let mut score: Blocks = a.factors.iter().map(|f| vec![0.0; f.q * f.q]).collect();
     for &(f, q, first, levels) in &blocks {
-        for j in 0..levels {
-            let here = first + j * q;
-            small::mul_transposed(
-                &mut tkt[here * n..(here + q) * n],
-                &t[f],
-                &kt[here * n..(here + q) * n],
-                q,
-                q,
-                n,
-                1.0,
-            );
+        for here in (first..first + levels * q).step_by(q) {
             for r in 0..q {
                 let from = (here + r) * n + here;
                 score[f][r * q..(r + 1) * q].iter_mut().zip(&cov[from..from + q]).for_each(|(s, x)| *s += x);
@@ -72,20 +57,35 @@ pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, v: &[f64], threads: usize) 
     let mut pairs = Vec::new();
     for (i, f) in blocks.iter().enumerate() {
         for g in &blocks[i..] {
-            pairs.push(sum_pairs((&cov, &kt, &tkt), *f, *g, n));
+            pairs.push(sum_pairs([&cov, &tkt, &tk, &kt], *f, *g, n));
         }
     }
     let widths = a.factors.iter().map(|f| f.q).collect();
-    Ok(Parts { pairs, quadratic, score, fixed: Vec::new(), widths })
+    Ok(Parts { pairs, quadratic, score, form: vec![0.0; k], fixed: Vec::new(), widths })
 }
 
-/// `x Lambda` (n x n by rows).
-fn times_lambda(x: &[f64], blocks: &[(usize, usize, usize, usize)], t: &Blocks, n: usize) -> Vec<f64> {
+/// Lambda' x (n x n by rows).
+fn turned(x: &[f64], blocks: &[(usize, usize, usize, usize)], t: &Blocks, n: usize) -> Vec<f64> {
     let mut out = vec![0.0; n * n];
-    for (o, x) in out.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
-        for &(f, q, first, levels) in blocks {
-            for here in (first..first + levels * q).step_by(q) {
-                small::mul(&mut o[here..here + q], &x[here..here + q], &t[f], 1, q, q, 1.0);
+    for &(f, q, first, levels) in blocks {
+        for here in (first..first + levels * q).step_by(q) {
+            let rows = here * n..(here + q) * n;
+            small::mul_transposed(&mut out[rows.clone()], &t[f], &x[rows], q, q, n, 1.0);
+        }
+    }
+    out
+}
+
+/// x' (n x n), by tiles.
+fn transposed(x: &[f64], n: usize) -> Vec<f64> {
+    const TILE: usize = 32;
+    let mut out = vec![0.0; n * n];
+    for ib in (0..n).step_by(TILE) {
+        for jb in (0..n).step_by(TILE) {
+            for i in ib..(ib + TILE).min(n) {
+                for j in jb..(jb + TILE).min(n) {
+                    out[i * n + j] = x[j * n + i];
+                }
             }
         }
     }
@@ -100,9 +100,9 @@ fn mirror(x: &mut [f64], n: usize) {
     }
 }
 
-/// Sums over all pairs of a level of f and a level of g; `k`, `kt`, `tkt` are K, KT and T'KT (T'K is KT turned over).
+/// Sums over all pairs of a level of f and a level of g, from K, T'KT, T'K and KT.
 fn sum_pairs(
-    (k, kt, tkt): (&[f64], &[f64], &[f64]),
+    matrices: [&[f64]; 4],
     (f, qf, first, levels): (usize, usize, usize, usize),
     (g, qg, first_g, levels_g): (usize, usize, usize, usize),
     n: usize,
@@ -116,10 +116,9 @@ fn sum_pairs(
             let (row, col, at) = (first + i * qf, first_g + j * qg, filled * size);
             for r in 0..qf {
                 let (from, to) = ((row + r) * n + col, at + r * qg);
-                panels[0][to..to + qg].copy_from_slice(&k[from..from + qg]);
-                panels[1][to..to + qg].copy_from_slice(&tkt[from..from + qg]);
-                panels[3][to..to + qg].copy_from_slice(&kt[from..from + qg]);
-                (0..qg).for_each(|s| panels[2][to + s] = kt[(col + s) * n + row + r]);
+                for (panel, x) in panels.iter_mut().zip(matrices) {
+                    panel[to..to + qg].copy_from_slice(&x[from..from + qg]);
+                }
             }
             filled += 1;
             if filled == PANEL || (i + 1 == levels && j + 1 == levels_g) {

@@ -1,10 +1,10 @@
 //! Exact second derivatives of the criterion in theta, where K = Z'PZ fits: level by level for one grouping factor,
 //! as one dense matrix for small crossed or nested models.
 //!
-//! d = log|V| + [REML] log|X'V^-1X| + nu log y'Py has second derivatives -tr(PV_aPV_b) + 2 y'PV_aPV_bPy / sigma^2 minus
-//! (y'PV_aPy)(y'PV_bPy) / (nu sigma^4) in G, with V_a = Z E_a Z' and E_a = e_r t_c' + t_c e_r' for the element (r, c) of
-//! T; the curvature of T -> G adds 2 tr(D dT dT') with the score D. Between two levels with block K_ij,
-//! tr(E_a K_ij E_b K_ji) = 2 (T'K)_cs (KT)_rd + 2 K_rs (T'KT)_cd for b = (s, d).
+//! In G the second derivatives are 2 y'PV_aPV_bPy / sigma^2 - (y'PV_aPy)(y'PV_bPy) / (nu sigma^4) - tr(PV_aPV_b), with
+//! V_a = Z E_a Z' and E_a = e_r t_c' + t_c e_r' for the element (r, c) of T; the curvature of T -> G adds 2 tr(D dT dT')
+//! with the score D. Between two levels with block K_ij, and for b = (s, d), the trace of E_a K_ij E_b K_ji is
+//! 2 (T'K)_cs (KT)_rd + 2 K_rs (T'KT)_cd.
 
 mod dense;
 mod levels;
@@ -43,7 +43,7 @@ pub(crate) fn way(s: &Structure, layout: &Layout, work: f64, p: usize) -> Way {
     // Dense arithmetic runs about eight times as fast as that on small blocks.
     let widest = s.chain.iter().map(|l| l.q).chain(s.trail.iter().map(|t| t.q)).max().unwrap_or(1) as f64;
     let cost = 0.3 * n * n * n + 0.5 * n * n * widest * widest;
-    if n <= 64.0 || (n <= 2500.0 && cost < (k + 3.0) * work) {
+    if n <= 64.0 || (n <= 1500.0 && cost < (k + 3.0) * work) {
         Way::Dense
     } else {
         Way::No
@@ -73,24 +73,17 @@ pub(crate) struct Here<'a> {
 pub(crate) fn hessian(here: Here<'_>, at: &Solved<'_>, way: Way, workers: &Workers) -> Result<Vec<f64>> {
     let Here { s, a, inverse, layout, t, .. } = here;
     let k = layout.len();
-    let v = directions(s, a, inverse, layout, t);
-    let mut parts = match way {
-        Way::Levels => levels::parts(here, at, &v, workers)?,
-        _ => workers.run(|| dense::parts(here, at, &v, workers.count()))?,
-    };
-    let m = a.p + 1;
-    let nu = at.pls.pwrss / at.sigma2;
-    let mut form = vec![0.0; k];
-    for (r, x) in inverse.residual.chunks_exact(m).zip(v.chunks_exact(k)) {
-        form.iter_mut().zip(x).for_each(|(f, y)| *f += r[a.p] * y);
-    }
-    for (factor, q, first, levels) in blocks_of(s) {
-        let d = &mut parts.score[factor];
-        for j in 0..levels {
-            let h: Vec<f64> = (0..q).map(|i| inverse.residual[(first + j * q + i) * m + a.p]).collect();
-            small::mul(d, &h, &h, q, 1, q, -1.0 / at.sigma2);
+    let parts = match way {
+        Way::Levels => levels::parts(here, at, workers)?,
+        _ => {
+            let v = directions(s, a, inverse, layout, t);
+            let mut parts = workers.run(|| dense::parts(here, at, &v, workers.count()))?;
+            parts.add_residuals(here, at, &v);
+            parts
         }
-    }
+    };
+    let nu = at.pls.pwrss / at.sigma2;
+    let form = &parts.form;
     let mut out = vec![0.0; k * k];
     for i in 0..k {
         for j in 0..=i {
@@ -114,8 +107,27 @@ struct Parts {
     pairs: Vec<Pairs>,
     quadratic: Vec<f64>,
     score: Blocks,
+    form: Vec<f64>,
     fixed: Vec<f64>,
     widths: Vec<usize>,
+}
+
+impl Parts {
+    /// Adds v'h to the forms and takes hh' / sigma^2 off the scores.
+    fn add_residuals(&mut self, here: Here<'_>, at: &Solved<'_>, v: &[f64]) {
+        let Here { s, a, inverse, layout, .. } = here;
+        let (m, k) = (a.p + 1, layout.len());
+        for (r, x) in inverse.residual.chunks_exact(m).zip(v.chunks_exact(k)) {
+            self.form.iter_mut().zip(x).for_each(|(f, y)| *f += r[a.p] * y);
+        }
+        for (factor, q, first, levels) in blocks_of(s) {
+            let d = &mut self.score[factor];
+            for j in 0..levels {
+                let h: Vec<f64> = (0..q).map(|i| inverse.residual[(first + j * q + i) * m + a.p]).collect();
+                small::mul(d, &h, &h, q, 1, q, -1.0 / at.sigma2);
+            }
+        }
+    }
 }
 
 /// tr(PV_iPV_j).
