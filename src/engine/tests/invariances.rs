@@ -253,3 +253,15 @@ fn the_hessian_is_the_derivative_of_the_gradient() {
         }
     }
 }
+
+#[test]
+fn a_model_without_fixed_effects_fits_in_every_structure() {
+    for (name, mut rows) in designs() {
+        rows.x.clear();
+        let mean = rows.y.iter().sum::<f64>() / rows.y.len() as f64;
+        rows.y.iter_mut().for_each(|y| *y -= mean);
+        let f = run(&rows);
+        assert!(certified(&f), "{name}: {:?}", f.convergence);
+        assert!((f.criterion - rows.criterion(&f.theta, Criterion::Reml)).abs() < 1e-9, "{name}");
+    }
+}

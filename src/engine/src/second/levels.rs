@@ -128,7 +128,7 @@ fn sum<const Q: usize>(here: Here<'_>, at: &Solved<'_>, levels: std::ops::Range<
         small::mul_transposed(&mut out.form, &last, &own, 1, q, k, 1.0);
         small::mul(&mut out.score, &last, &last, q, 1, q, -1.0 / at.sigma2);
         small::mul(&mut out.linear, &h, &own, p, q, k, 1.0);
-        if at.reml {
+        if at.reml && p > 0 {
             for r in 0..q {
                 let row = &white[(place * q + r) * m..];
                 (0..p).for_each(|c| h[c * q + r] = row[c]);
