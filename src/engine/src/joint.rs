@@ -8,7 +8,7 @@ use crate::block::small;
 use crate::crossprod::Crossprod;
 use crate::design::Design;
 use crate::error::{Error, Result};
-use crate::gradient::Solved;
+use crate::gradient::{Gamma, Solved};
 use crate::model::Model;
 use crate::options::{Criterion, FitOptions};
 use crate::residual::Residual;
@@ -38,9 +38,8 @@ pub struct Parameters {
     pub phi: Vec<f64>,
 }
 
-/// Criterion and gradient.
+/// Gradient of the criterion.
 pub(crate) struct Slope {
-    pub f: f64,
     pub theta: Vec<f64>,
     pub psi: Vec<f64>,
     pub phi: Vec<f64>,
@@ -114,10 +113,17 @@ impl<'d> Joint<'d> {
     }
 
     /// Criterion and gradient.
-    pub(crate) fn evaluate(&mut self, at: &Parameters, kind: Criterion) -> Result<Slope> {
+    pub(crate) fn evaluate(&mut self, at: &Parameters, kind: Criterion) -> Result<(f64, Slope)> {
         self.set(&at.phi);
         let t = self.blocks(at).ok_or(Error::NotPositiveDefinite)?;
         let (value, gamma) = self.model.value_and_gamma(&t, kind)?;
+        let sigma2 = value.pls.pwrss / self.model.nu(kind);
+        let solved = Solved { pls: &value.pls, sigma2, reml: kind == Criterion::Reml };
+        Ok((value.f, self.slope(at, &t, &gamma, &solved)?))
+    }
+
+    /// The gradient at the point that was solved last.
+    pub(crate) fn slope(&mut self, at: &Parameters, t: &Blocks, gamma: &Gamma, solved: &Solved<'_>) -> Result<Slope> {
         let layout = &self.model.layout;
         let mut of_theta = vec![0.0; layout.len()];
         layout.pick(&gamma.total, &mut of_theta);
@@ -132,15 +138,13 @@ impl<'d> Joint<'d> {
             small::mul_transposed(&mut of_l, &map, &block, q, q, q, 2.0 * c.weight_mean.sqrt());
             of_psi.extend(slopes.iter().map(|s| s.iter().zip(&of_l).map(|(a, b)| a * b).sum::<f64>()));
         }
-        let sigma2 = value.pls.pwrss / self.model.nu(kind);
-        let solved = Solved { pls: &value.pls, sigma2, reml: kind == Criterion::Reml };
         let mut of_phi = Vec::with_capacity(at.phi.len());
         for i in 0..at.phi.len() {
             let log_det = self.rows.derivative(&at.phi, i, &mut self.change);
             let Model { s, w, inverse, .. } = &self.model;
-            of_phi.push(log_det + inverse.trace(s, &self.change, w, &t, &solved));
+            of_phi.push(log_det + inverse.trace(s, &self.change, w, t, solved));
         }
-        Ok(Slope { f: value.f, theta: of_theta, psi: of_psi, phi: of_phi })
+        Ok(Slope { theta: of_theta, psi: of_psi, phi: of_phi })
     }
 
     /// Criterion and its gradient in (psi, phi); theta in the user's basis.
@@ -149,8 +153,8 @@ impl<'d> Joint<'d> {
     /// As [`Model::criterion`].
     pub fn criterion(&mut self, theta: &[f64], psi: &[f64], phi: &[f64], kind: Criterion) -> Result<(f64, Vec<f64>)> {
         let at = Parameters { theta: self.working(theta)?, psi: psi.to_vec(), phi: phi.to_vec() };
-        let slope = self.evaluate(&at, kind)?;
-        Ok((slope.f, [slope.psi, slope.phi].concat()))
+        let (f, slope) = self.evaluate(&at, kind)?;
+        Ok((f, [slope.psi, slope.phi].concat()))
     }
 
     /// psi of the terms with a pattern from theta in the user's basis.

@@ -75,10 +75,10 @@ impl Objective for All<'_, '_> {
             return Ok(None);
         }
         match self.joint.evaluate(&self.at, self.kind) {
-            Ok(slope) => {
+            Ok((f, slope)) => {
                 let all = self.free.iter().map(|&i| slope.theta[i]).chain(slope.psi).chain(slope.phi);
                 g.iter_mut().zip(all).for_each(|(g, v)| *g = v);
-                Ok((slope.f.is_finite() && g.iter().all(|x| x.is_finite())).then_some(slope.f))
+                Ok((f.is_finite() && g.iter().all(|x| x.is_finite())).then_some(f))
             }
             Err(Error::NotPositiveDefinite) => Ok(None),
             Err(e) => Err(e),

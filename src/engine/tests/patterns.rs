@@ -141,3 +141,31 @@ fn profiles_of_two_columns_are_those_of_the_unstructured_term() {
         }
     }
 }
+
+#[test]
+fn degrees_of_freedom_of_two_columns_are_those_of_the_unstructured_term() {
+    // The same model in two parametrisations; 1e-4: second derivatives by differences.
+    let mut rows = designs().remove(1).1;
+    let mut s = Stream(6);
+    let b: Vec<(f64, f64)> = (0..11).map(|_| (3.0 * s.normal(), 1.5 * s.normal())).collect();
+    for i in 0..rows.y.len() {
+        let (a, c) = b[rows.codes[0][i] as usize - 1];
+        rows.y[i] += a + c * (rows.x[1][i] - 3.0);
+    }
+    let options = FitOptions::default();
+    let (f, mut plain) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+    let exact = plain.fixed_inference(&f.theta, Criterion::Reml, 1e9).unwrap();
+    let design = with(&rows, Pattern::CompoundSymmetric, false);
+    let mut joint = Joint::new(&design, &options).unwrap();
+    let g = joint.fit(&options, None, &Watch::default()).unwrap().0;
+    let other = joint.fixed_inference(&g.theta, &[], Criterion::Reml).unwrap();
+    let df = |pieces: &ferrite_engine::FixedInference, k: usize| {
+        let m = pieces.satterthwaite.jacobian.len();
+        let slope: Vec<f64> = pieces.satterthwaite.jacobian.iter().map(|j| j[k * 3]).collect();
+        let v: f64 = (0..m * m).map(|x| slope[x / m] * pieces.satterthwaite.covariance[x] * slope[x % m]).sum();
+        2.0 * pieces.phi[k * 3].powi(2) / v
+    };
+    for k in 0..2 {
+        assert!((df(&exact, k) / df(&other, k) - 1.0).abs() < 1e-4, "{} {}", df(&exact, k), df(&other, k));
+    }
+}

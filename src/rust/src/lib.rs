@@ -60,8 +60,19 @@ fn fixed_inference(design: Robj, options: Robj) -> Robj {
     guard(|| {
         let blocks = Blocks::read(&design)?;
         let at = At::read(&options)?;
-        let (mut model, options) = (at.model(&blocks.design()?)?, &at.options);
-        let theta = at.theta()?;
+        let (options, theta) = (&at.options, at.theta()?);
+        let design = blocks.design()?;
+        if !design.is_plain() {
+            let mut joint = ferrite_engine::Joint::new(&design, options)?;
+            let mut pieces = joint.fixed_inference(theta, at.phi()?, options.criterion)?;
+            // Kenward-Roger takes the residuals as known; it has no form for a pattern.
+            if design.terms.iter().all(|t| t.structured.is_none()) {
+                let known = joint.into_model(at.phi()?).fixed_inference(theta, options.criterion, options.memory);
+                pieces.kenward_roger = known.ok().and_then(|k| k.kenward_roger);
+            }
+            return Ok(output::fixed(&pieces, 0.0));
+        }
+        let mut model = at.model(&design)?;
         match model.fixed_inference(theta, options.criterion, options.memory) {
             Err(ferrite_engine::Error::TooLarge { bytes, .. }) => {
                 let pieces = model.fixed_inference_by_differences(theta, options.criterion)?;

@@ -12,6 +12,7 @@ mod differences;
 pub mod directions;
 pub mod fixed;
 pub mod information;
+mod jointly;
 pub mod prediction;
 pub mod profile;
 pub mod refit;
