@@ -53,6 +53,7 @@ fixed_residual <- function(fit, design) {
 
 # Minus twice the (restricted) log-likelihood of the fixed part of a fit without any random term.
 null_criterion <- function(fit, REML = fit$REML, design = design_of(fit)) { # nolint: object_name_linter.
+  if (!is.null(fit$residual)) return(gls_criterion(fit, REML, design))
   fixed <- fixed_residual(fit, design)
   nu <- if (REML) fixed$df else fit$nobs
   nu * (1 + log(2 * pi * fixed$rss / nu)) - fixed$log_w + if (REML) fixed$log_x else 0

@@ -2,7 +2,8 @@
 #
 # Reads   an object of class lmm_bootstrap.
 # Writes  a matrix of class lmm_confint.
-# Davison and Hinkley (1997), chapter 5; Efron (1987). The acceleration is in acceleration.R.
+# Davison and Hinkley (1997), chapter 5; Efron (1987). The acceleration is in acceleration.R; of resampled cases in
+# resample-cases.R.
 
 boot_types <- c("percentile", "basic", "bca")
 
@@ -41,7 +42,8 @@ boot_intervals <- function(boot, names, level, type, call) {
   }
   criterion <- rep(if (boot$fit$REML) "REML" else "ML", length(names))
   note <- paste0(switch(type, bca = "BCa", type), " intervals, ", counted(nrow(boot$replicates), "replicate"))
-  new_confint(limits, names, level, "boot", criterion, note)
+  if (boot$type != "parametric") note <- paste(note, "of the", boot$type, "bootstrap")
+  new_confint(limits, names, level, if (boot$type == "parametric") "boot" else boot$type, criterion, note)
 }
 
 boot_quantile <- function(values, shares) stats::quantile(values, shares, names = FALSE, type = 6L)
@@ -72,8 +74,8 @@ boot_edges <- function(boot) {
 
 # Acceleration of each statistic: zero, with a message, where it is not to be had.
 boot_acceleration <- function(boot, call) {
-  statistic <- or_else(boot$statistic, default_statistic)
-  found <- accelerations(boot$fit, statistic, length(boot$estimate))
+  found <- if (boot$type == "cases") case_accelerations(boot)
+  else accelerations(boot$fit, or_else(boot$statistic, default_statistic), length(boot$estimate))
   if (anyNA(found)) {
     inform_ferrite("interval", "A BCa interval must have an acceleration.",
       paste0("It could not be computed for ", quoted_list(names(boot$estimate)[is.na(found)]), "."),

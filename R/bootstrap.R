@@ -1,20 +1,40 @@
-#' Parametric bootstrap
+#' Bootstrap
 #'
-#' Draws responses from the fitted model, refits it to each, and collects statistics of the refits. Responses are drawn
-#' and refitted in the engine from cross-products, in threads: a thousand refits of an ordinary model take milliseconds.
+#' Makes new data from a fit, refits the model to each, and collects statistics of the refits: data drawn from the
+#' fitted model, made of resampled random effects and residuals, or of resampled groups of rows.
 #'
 #' @param fit An object of class `lmm`.
 #' @param statistic `NULL` (default): all parameters, that is standard deviations and correlations of the random
 #'   effects, `sigma` and the coefficients, named as in [confint.lmm()]. Or a function of a fit that gives a numeric
 #'   vector, always of the same length. See *Statistics*.
 #' @param nsim Number of replicates, a positive whole number. Default 1000.
-#' @param type `"parametric"`, the only kind there is: new random effects and new residuals, both normal, in each.
+#' @param type `"parametric"` (default), `"residual"` or `"cases"`: see *Which bootstrap*.
 #' @param seed `NULL` (default): the state of R's generator decides, so that [set.seed()] makes results reproducible. A
 #'   whole number: as after `set.seed(seed)`, and R's generator is left as it was. The number of threads does not change
 #'   results.
 #' @param threads Number of threads. Default: those of the fit.
 #' @param progress `TRUE` to show a progress bar in long work. Default: in interactive sessions only.
+#' @param resample For cases: what is drawn with replacement, `TRUE` or `FALSE` for each level from the outermost factor
+#'   to the rows, by position or by name, such as `c(school = TRUE, rows = TRUE)`. Default: the outermost groups alone,
+#'   each with all its rows.
+#' @param cluster For cases: the groups, as in [robust()]. Default: the levels of the outermost grouping factor.
 #' @param ... Must be empty.
+#' @section Which bootstrap:
+#'   * `"parametric"`: new random effects and new residuals, all normal with the estimated variances. Best if the model
+#'     is right. Drawn and refitted in the engine from cross-products: a thousand refits of an ordinary model take
+#'     milliseconds.
+#'   * `"residual"`: the conditional modes of the random effects and the residuals of the fit are drawn with
+#'     replacement, levels and rows independently, so that they need not be normal. Since both vary less than what they
+#'     predict, they are centred first and multiplied so that their covariance matrices are exactly the estimated ones
+#'     (Carpenter, Goldstein and Rasbash 2003). Residuals are taken relative to their standard
+#'     deviations (weights, `dispersion`) and free of the fitted correlation; both are put back. Works for nested and
+#'     crossed factors. The variances must be right, the distributions need not be.
+#'   * `"cases"`: whole groups are drawn with replacement; a group that is drawn twice is two groups. Nothing of the
+#'     model is taken for true but that groups are independent: neither the distributions, nor equal variances, nor the
+#'     random part. Needs many groups (say 20), and groups that are as good as a random sample; a resample may lack
+#'     groups of a condition altogether, then it is left out, with a warning. Drawing rows within groups as well
+#'     (`resample`) adds their variance a second time and is for groups of many rows (van der Leeden, Meijer and Busing
+#'     2008). The refits are made one after the other.
 #' @section Statistics:
 #'   The function is called with a light copy of the fit for each replicate, on which [fixef()], [sigma()], [VarCorr()],
 #'   `component(fit, "theta")` and all else that depends on the parameters alone give the values of that replicate.
@@ -24,12 +44,17 @@
 #'   Ctrl-C ends the work. What is done by then is returned, with a warning of class `ferrite_warning_interrupted`.
 #' @returns An object of class `lmm_bootstrap`: a list with `estimate` (the statistic of the fit itself), `replicates`
 #'   (a matrix with a row for each replicate), `index` (their numbers), `nsim` (asked for), `certified` (whether the
-#'   refit is a certified optimum) and `fit`. For it there are `print()`, [summary()], [as.data.frame()] and
+#'   refit is a certified optimum), `type`, `drawn` (for cases: `resample`, `codes` of the outermost groups that were
+#'   drawn, `n` of each level) and `fit`. For it there are `print()`, [summary()], [as.data.frame()] and
 #'   [confint()][confint.lmm_bootstrap].
 #' @section Conditions:
 #'   `ferrite_error_argument`; `ferrite_error_statistic` when the statistic fails or changes its length;
-#'   `ferrite_warning_interrupted`.
-#' @seealso [confint.lmm_bootstrap()] for intervals.
+#'   `ferrite_error_bootstrap` when there is no replicate, or fewer levels than effects to draw;
+#'   `ferrite_error_cluster` for cases where crossed factors leave no groups; `ferrite_warning_bootstrap` for replicates
+#'   without a fit; `ferrite_warning_interrupted`.
+#' @references Carpenter, Goldstein and Rasbash (2003) \doi{10.1111/1467-9876.00415}; van der Leeden, Meijer and Busing
+#'   (2008) \doi{10.1007/978-0-387-73186-5_11}; Davison and Hinkley (1997) \doi{10.1017/CBO9780511802843}.
+#' @seealso [confint.lmm_bootstrap()] for intervals; [robust()] for standard errors of coefficients by a formula.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' boot <- bootstrap(fit, nsim = 200, seed = 1)
@@ -39,6 +64,8 @@
 #'   c(icc = variance / (variance + sigma(fit)^2))
 #' }
 #' confint(bootstrap(fit, icc, nsim = 200, seed = 1), type = "bca") # estimate 0.6857
+#' # slopes differ among children: the standard error of age is 0.0713 by robust(fit)
+#' bootstrap(fit, nsim = 200, type = "cases", seed = 1)
 #' @export
 bootstrap <- function(fit, ...) {
   UseMethod("bootstrap")
@@ -54,16 +81,19 @@ bootstrap.default <- function(fit, ...) {
 
 #' @rdname bootstrap
 #' @export
-bootstrap.lmm <- function(fit, statistic = NULL, nsim = 1000, type = "parametric", seed = NULL,
-                          threads = fit$control$threads, progress = interactive(), ...) {
+bootstrap.lmm <- function(fit, statistic = NULL, nsim = 1000, type = c("parametric", "residual", "cases"), seed = NULL,
+                          threads = fit$control$threads, progress = interactive(), resample = NULL, cluster = NULL,
+                          ...) {
   call <- method_call()
   refuse_arguments("bootstrap", ..., call = call)
-  if (!identical(type, "parametric")) {
-    abort_ferrite("argument", "`type` must be \"parametric\".",
-      if (is.character(type) && length(type) == 1L) sprintf("It is \"%s\".", type)
-      else paste0("It is ", a_kind(type), "."),
-      hint = "Leave `type` out.", call = call, data = list(argument = "type")
-    )
+  type <- choose_one(type, c("parametric", "residual", "cases"), "type", call)
+  for (name in c("resample", "cluster")) {
+    if (type != "cases" && !is.null(get(name))) {
+      abort_ferrite("argument", sprintf("`%s` must come with `type = \"cases\"`.", name),
+        sprintf("`type` is \"%s\".", type), hint = sprintf("Leave `%s` out, or draw cases.", name), call = call,
+        data = list(argument = name)
+      )
+    }
   }
   if (!is.null(statistic) && !is.function(statistic)) {
     abort_ferrite("argument", "`statistic` must be a function of a fit.", paste0("It is ", a_kind(statistic), "."),
@@ -71,18 +101,26 @@ bootstrap.lmm <- function(fit, statistic = NULL, nsim = 1000, type = "parametric
       call = call, data = list(argument = "statistic")
     )
   }
-  run_bootstrap(fit, statistic, nsim, seed, threads, progress, call)
+  scheme <- if (type == "cases") case_scheme(fit, resample, cluster, call)
+  run_bootstrap(fit, statistic, nsim, seed, threads, progress, call, type, scheme)
 }
 
 # All arguments but `statistic` and the fit still to be checked: confint(method = "boot") comes here as well.
-run_bootstrap <- function(fit, statistic, nsim, seed, threads, progress, call) {
+run_bootstrap <- function(fit, statistic, nsim, seed, threads, progress, call, type = "parametric", scheme = NULL) {
   nsim <- check_count(nsim, "nsim", call)
   threads <- at_most_cores(check_count(threads, "threads", call))
   check_flag(progress, "progress", call, "argument")
   estimate <- if (is.null(statistic)) default_statistic(fit) else first_statistic(fit, statistic, call)
-  seed <- seed_pair(seed, call)
-  drawn <- bootstrap_engine(fit, nsim, seed, threads, progress, call)
+  pair <- if (type == "parametric") seed_pair(seed, call)
+  drawn <- if (type == "parametric") bootstrap_engine(fit, nsim, pair, threads, progress, call)
+  else with_seed(seed, call, switch(type,
+    residual = residual_bootstrap(fit, nsim, threads, progress, call),
+    cases = case_bootstrap(fit, scheme, nsim, threads, progress, call)
+  ))
   done <- length(drawn$index)
+  interrupted <- or_else(drawn$stopped, ends_early(drawn$index, nsim))
+  failures <- or_else(drawn$failures, rep("failed", max(drawn$index, 0L) - done))
+  warn_failures(failures, nsim, type, call)
   if (!done) {
     abort_ferrite("bootstrap", "At least one replicate must be finished.", "None is.",
       hint = "Let it run longer, or see whether the fit is sound with `convergence(fit)`.", call = call
@@ -91,7 +129,7 @@ run_bootstrap <- function(fit, statistic, nsim, seed, threads, progress, call) {
   replicates <- if (is.null(statistic)) default_replicates(fit, drawn)
   else statistic_replicates(fit, drawn, statistic, estimate, progress, call)
   kept <- seq_len(nrow(replicates))
-  stopped <- nrow(replicates) < done || !nsim %in% drawn$index
+  stopped <- nrow(replicates) < done || interrupted
   if (stopped) {
     warn_ferrite("interrupted", "All replicates should be finished.",
       sprintf("The work was interrupted after %s of %s.", format(nrow(replicates), big.mark = ","),
@@ -101,8 +139,51 @@ run_bootstrap <- function(fit, statistic, nsim, seed, threads, progress, call) {
   }
   structure(class = "lmm_bootstrap", list(
     estimate = estimate, replicates = replicates, index = drawn$index[kept], nsim = nsim, interrupted = stopped,
-    certified = as.logical(drawn$certified)[kept], statistic = statistic, type = "parametric", fit = fit, call = call
+    certified = as.logical(drawn$certified)[kept], statistic = statistic, type = type,
+    drawn = if (type == "cases") cases_drawn(scheme), fit = fit, call = call
   ))
+}
+
+# Are the missing replicates at the end more than chance would have, given how many failed before?
+ends_early <- function(index, nsim) {
+  last <- max(index, 0L)
+  failed <- last - length(index)
+  last < nsim && ((failed + 1) / (last + 2))^(nsim - last) < 0.01
+}
+
+warn_failures <- function(failures, nsim, type, call) {
+  if (!length(failures)) return(invisible())
+  reasons <- c(
+    rank = "a coefficient could not be estimated", unidentified = "a variance could not be estimated",
+    residual_scale = "a parameter of the residuals could not be estimated"
+  )
+  text <- reasons[failures]
+  text[is.na(text)] <- "the fit failed"
+  counts <- table(text)
+  warn_ferrite("bootstrap", "Every replicate should allow a fit of the model.",
+    sprintf("%s of %s did not: %s.", format(length(failures), big.mark = ","), format(nsim, big.mark = ","),
+      paste0(names(counts), " (", counts, ")", collapse = "; ")),
+    hint = if (type == "cases") {
+      "They are left out. With few groups per condition use `type = \"residual\"` or `\"parametric\"`."
+    } else {
+      "They are left out: the others are a selection. A simpler model may be estimable from such data."
+    }, call = call, data = list(failures = failures)
+  )
+}
+
+# What a result keeps of a scheme: `codes` of the outermost units that are drawn.
+cases_drawn <- function(scheme) {
+  outermost <- scheme$units[[which(scheme$resample)[1L]]]
+  list(resample = scheme$resample, codes = outermost$codes, n = vapply(scheme$units, `[[`, 0L, "n_levels"))
+}
+
+# The value of an expression that draws from R's generator.
+with_seed <- function(seed, call, expr) {
+  state <- generator_state(seed, call)
+  if (is.null(seed)) return(expr)
+  on.exit(restore_generator(state$old))
+  set.seed(seed)
+  expr
 }
 
 # Two integers for the engine, from R's generator or from a seed of its own.
@@ -143,7 +224,8 @@ seed_pair <- function(seed, call) {
 #' derivatives; nothing is left out in turn, so that crossed factors make no difficulty. For a coefficient it is zero;
 #' for a variance estimated with \eqn{\nu} degrees of freedom it is \eqn{\sqrt{8/\nu}/6}. On the edge of the
 #' parameter space it is taken a little inside. Where it cannot be had (the grouping factors are crossed and too large
-#' for memory; a random term has its constant column behind others) it is taken as zero, with a message.
+#' for memory; a random term has its constant column behind others) it is taken as zero, with a message. For resampled
+#' cases the acceleration is that of the jackknife: each group is left out in turn, exactly.
 #' @returns `confint()`: a matrix as from [confint.lmm()]. `summary()`: a data frame with a row for each statistic and
 #'   the columns `estimate`, `mean`, `bias` (mean minus estimate), `se` (standard deviation of the replicates) and `n`
 #'   (replicates that are not NA). `as.data.frame()`: a row for each replicate, a column for each statistic.
@@ -188,8 +270,7 @@ summary.lmm_bootstrap <- function(object, ...) {
 #' @export
 print.lmm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
   done <- nrow(x$replicates)
-  cat("Parametric bootstrap of a linear mixed model fit by", if (x$fit$REML) "REML\n" else "maximum likelihood\n")
-  cat("Formula: ", deparse_one(x$fit$formula), "\n", sep = "")
+  cat(bootstrap_title(x), "\nFormula: ", deparse_one(x$fit$formula), "\n", sep = "")
   share <- if (done < x$nsim) paste(" of", format(x$nsim, big.mark = ","))
   cat(counted(done, "replicate"), share, if (x$interrupted) " (interrupted)", "\n", sep = "")
   table <- summary.lmm_bootstrap(x)
@@ -198,6 +279,17 @@ print.lmm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), .
   doubtful <- sum(!x$certified)
   if (doubtful) cat(counted(doubtful, "refit"), "not certified as an optimum\n")
   invisible(x)
+}
+
+# "Cases bootstrap (drawn: 27 of Subject) of a linear mixed model fit by REML"
+bootstrap_title <- function(x) {
+  chosen <- x$drawn$resample
+  what <- if (x$type == "cases") {
+    sprintf(" (drawn: %s)", plain_list(sprintf("%s %s", format(x$drawn$n[chosen], big.mark = ",", trim = TRUE),
+      ifelse(names(chosen)[chosen] == "rows", "rows", paste("of", names(chosen)[chosen])))))
+  }
+  kind <- switch(x$type, parametric = "Parametric", residual = "Residual", cases = "Cases")
+  paste0(kind, " bootstrap", what, " of a linear mixed model fit by ", if (x$fit$REML) "REML" else "maximum likelihood")
 }
 
 #' @rdname confint.lmm_bootstrap

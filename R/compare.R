@@ -86,7 +86,10 @@ parameter_count <- function(model) {
   if (inherits(model, "lmm")) as.integer(model$npar) else as.integer(attr(stats::logLik(model), "df"))
 }
 
-model_text <- function(model) deparse_one(stats::formula(model))
+model_text <- function(model) {
+  text <- deparse_one(stats::formula(model))
+  if (is.list(model$residual)) paste0(text, ", ", errors_text(model)) else text
+}
 
 # Same data -------------------------------------------------------------------------------------------------------
 
@@ -226,18 +229,42 @@ comparison_step <- function(small, large, statistic, boundary) {
   )
 }
 
-# How many variances the larger random part adds; NA when it does not contain the smaller one.
+# How many variances the larger random part adds; NA when it does not contain the smaller one. The correlation of car1()
+# counts as one: it is not below zero.
 added_variances <- function(small, large) {
+  if (!residual_within(small, large)) return(NA_integer_)
   parts <- function(model) if (inherits(model, "lmm")) model$random else list()
   from <- parts(small)
   to <- parts(large)
   key <- function(model, term) paste(sort(model$factors[[term$factor]]$variables), collapse = "\r")
   inside <- vapply(from, function(a) {
-    any(vapply(to, function(b) identical(key(small, a), key(large, b)) && spans(large, b, small, a), NA))
+    any(vapply(to, function(b) {
+      identical(key(small, a), key(large, b)) && pattern_within(a, b) && spans(large, b, small, a)
+    }, NA))
   }, NA)
   if (!all(inside)) return(NA_integer_)
-  width <- function(terms) sum(lengths(lapply(terms, `[[`, "effects")))
-  width(to) - width(from)
+  width <- function(terms) sum(vapply(terms, variance_count, 1L))
+  bounded <- function(model) inherits(model, "lmm") && identical(model$residual$correlation$form, "car1")
+  width(to) - width(from) + bounded(large) - bounded(small)
+}
+
+# Is a pattern of covariances a case of another, for the same columns?
+pattern_within <- function(a, b) {
+  if (is.null(b$structure)) return(TRUE)
+  identical(a$effects, b$effects) && !is.null(a$structure) &&
+    (a$structure$kind == b$structure$kind || a$structure$kind == "diag") && (a$structure$hom || !b$structure$hom)
+}
+
+# Are the residuals of the smaller model a case of those of the larger one?
+residual_within <- function(small, large) {
+  part <- function(model) if (inherits(model, "lmm")) model$residual
+  from <- part(small)
+  to <- part(large)
+  if (is.null(from)) return(TRUE)
+  key <- function(correlation) c(correlation$form, correlation$time, correlation$series$name)
+  alike <- is.null(from$correlation) || identical(key(from$correlation), key(to$correlation))
+  strata <- function(scale) if (is.null(scale$strata)) scale$names else scale$strata$variables
+  alike && (is.null(from$scale) || all(strata(from$scale) %in% strata(to$scale)))
 }
 
 # Do the columns of term `b` of one model span those of term `a` of another? By name, else by their values.

@@ -20,10 +20,10 @@
 #' | `theta`, `lower` | covariance parameters, their lower bounds | number of parameters |
 #' | `T` | list of the template matrices of Lambda, one per term | |
 #' | `Lambda`, `Lambdat` | relative covariance factor, its transpose | q x q |
-#' | `L` | lower Cholesky factor of Lambda'Z'WZ Lambda + I | q x q |
+#' | `L` | lower Cholesky factor of Lambda'Z'WZ Lambda + I; W is sigma^2 R^-1 in any model | q x q |
 #' | `RX` | upper Cholesky factor of X'V^-1 X sigma^2 | p x p |
 #' | `G` | covariance matrix of b: sigma^2 Lambda Lambda' | q x q |
-#' | `R` | covariance matrix of e: sigma^2 W^-1 | n x n |
+#' | `R` | covariance matrix of e: sigma^2 W^-1; with `dispersion` and `correlation` theirs | n x n |
 #' | `V` | covariance matrix of y: Z G Z' + R | n x n |
 #' | `sigma`, `pwrss` | residual standard deviation, penalised residual sum of squares | 1 |
 #' | `n`, `p`, `q` | numbers of observations, estimated fixed effects, random effects | 1 |
@@ -108,6 +108,18 @@ refuse_large <- function(fit, name, limit, call) {
   }
 }
 
+# The n x n covariance matrix of the errors.
+residual_covariance <- function(fit) {
+  deviation <- fit$sigma * residual_sd(fit)
+  covariance <- diag(deviation^2, fit$nobs)
+  blocks <- residual_blocks(fit)
+  for (k in seq_along(blocks$rows)) {
+    rows <- blocks$rows[[k]]
+    covariance[rows, rows] <- blocks$correlation(blocks$times[[k]]) * tcrossprod(deviation[rows])
+  }
+  covariance
+}
+
 bytes_text <- function(bytes) {
   units <- c("bytes", "kB", "MB", "GB", "TB", "PB")
   step <- if (bytes < 1) 0 else min(floor(log10(bytes) / 3), length(units) - 1)
@@ -146,7 +158,7 @@ component_makers <- list(
   L = function(fit) {
     design <- design_of(fit)
     z <- random_matrix(fit, design) %*% relative_factor(fit)
-    if (!is.null(design$weights)) z <- z * sqrt(design$weights)
+    z <- if (is.null(fit$residual)) z * sqrt(or_else(design$weights, 1)) else whiten_rows(fit, z / residual_sd(fit))
     inner <- crossprod(z)
     diag(inner) <- diag(inner) + 1
     t(chol(inner))
@@ -164,11 +176,9 @@ component_makers <- list(
     dimnames(g) <- list(random_labels(fit), random_labels(fit))
     g
   },
-  R = function(fit) diag(fit$sigma^2 / or_else(design_of(fit)$weights, rep(1, fit$nobs)), fit$nobs),
+  R = function(fit) residual_covariance(fit),
   V = function(fit) {
-    design <- design_of(fit)
-    v <- fit$sigma^2 * tcrossprod(random_matrix(fit, design) %*% relative_factor(fit))
-    diag(v) <- diag(v) + fit$sigma^2 / or_else(design$weights, 1)
+    v <- fit$sigma^2 * tcrossprod(random_matrix(fit, design_of(fit)) %*% relative_factor(fit)) + residual_covariance(fit)
     dimnames(v) <- list(rownames(fit$frame), rownames(fit$frame))
     v
   },

@@ -51,7 +51,8 @@ code_text <- function(expr, max = 80L) {
 # The whole expression on one line, spelled as model.frame() spells the names of its columns.
 deparse_one <- function(expr) {
   if (is.symbol(expr)) return(as.character(expr))
-  paste(deparse(expr, width.cutoff = 500L), collapse = " ")
+  text <- deparse(expr, width.cutoff = 500L, backtick = TRUE)
+  if (length(text) == 1L) text else paste(text, collapse = " ")
 }
 
 # "`a`, `b` and 3 more"

@@ -25,6 +25,13 @@
 #' has not risen enough, that edge is the limit. Where an effect has variance zero its correlations are undefined:
 #' their limits are NA, with a message. A coefficient that was dropped has NA limits.
 #'
+#' Residuals that are not alike have parameters beside `sigma`, the standard deviation in the first stratum or where all
+#' covariates of `dispersion` are zero: `ratio_...`, the standard deviation of another stratum over `sigma` (1 lies
+#' outside its interval when they differ); `dispersion_...`, a coefficient of the log of the standard deviation, or the
+#' exponent of `power(x)`; `rho_...|series`, the correlation (for `car1()` at a distance of 1 in time, not below zero).
+#' A structured random term, such as `cs(x | g)`, has each common standard deviation or correlation once, as `sd_cs|g`
+#' and `cor_cs|g`. All of them are re-optimised in every profile.
+#'
 #' There is no Wald interval for a standard deviation or a correlation. Their likelihood is skewed, so that a symmetric
 #' interval can reach below zero and covers less than it says.
 #' @returns A matrix of class `lmm_confint` with a row for each parameter, named `sd_(Intercept)|Subject`,

@@ -37,7 +37,7 @@ lmm_control <- function(threads = 2L, tolerance = 1e-10, max_evaluations = 1000L
       threads = at_most_cores(check_whole(threads, "threads", call)),
       tolerance = check_positive(tolerance, "tolerance", call),
       max_evaluations = check_whole(max_evaluations, "max_evaluations", call),
-      memory = if (is.null(memory)) default_memory() else check_positive(memory, "memory", call),
+      memory = if (is.null(memory)) free_memory() else check_positive(memory, "memory", call),
       progress = check_flag(progress, "progress", call)
     )
   )
@@ -101,6 +101,18 @@ at_most_cores <- function(threads) {
   cores <- parallel::detectCores()
   if (is.na(cores)) threads else min(threads, cores)
 }
+
+# default_memory(), looked up at most once a second: reading it takes longer than a small fit's formula.
+free_memory <- function() {
+  now <- proc.time()[["elapsed"]]
+  if (is.null(last_memory$at) || now - last_memory$at > 1) {
+    last_memory$bytes <- default_memory()
+    last_memory$at <- now
+  }
+  last_memory$bytes
+}
+
+last_memory <- new.env(parent = emptyenv())
 
 # Three quarters of the free memory, in bytes. Linux tells; elsewhere a fixed figure.
 default_memory <- function(meminfo = "/proc/meminfo", cgroup = "/sys/fs/cgroup/memory.max") {

@@ -14,10 +14,14 @@
 #'   * `hessian`: second derivatives of the criterion in theta; `NaN` on the boundary, where not all of them exist;
 #'   * `eigenvalues`: curvatures of the criterion in the free directions, descending, in the optimiser's coordinates
 #'     (covariates standardised). All positive: a minimum. On the boundary there are fewer than elements of theta;
+#'   * `parameters`: number of parameters searched, theta (of terms with a structure, their standard deviations and
+#'     correlation) and those of `dispersion` and `correlation`;
 #'   * `terms`: data frame of the random terms with the number of effects and the rank of the covariance matrix;
 #'   * `structure`: one text about blocks, order, fill and memory;
-#'   * `timing`: seconds by step: `crossprod` (sums of squares and products, from the rows of the data), `optimise` (the
-#'     search), `estimates`;
+#'   * `timing`: seconds by step: `frame` (formula and model frame), `design` (columns and grouping factors),
+#'     `crossprod` (sums of squares and products, from the rows of the data), `optimise` (the search), `estimates`,
+#'     `object` (the rest: what the engine found, as an R object), `total`. A refit by [update()] has those of the
+#'     engine alone;
 #'   * `criterion`, `REML`.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
@@ -48,7 +52,7 @@ convergence.lmm <- function(fit, ...) {
   )
   own <- fit$convergence
   own$hessian <- hessian
-  own <- c(own, list(terms = terms, criterion = fit$criterion, REML = fit$REML))
+  own <- c(own, list(terms = terms, parameters = fit$npar - fit$rank - 1L, criterion = fit$criterion, REML = fit$REML))
   structure(own, class = "lmm_convergence")
 }
 
@@ -80,20 +84,23 @@ decrement_text <- function(decrement, digits) {
 
 eigenvalue_text <- function(x, digits) {
   values <- vapply(x$eigenvalues, function(value) format(value, digits = digits), "")
-  fixed <- nrow(x$hessian) - length(values)
+  fixed <- x$parameters - length(values)
   if (!length(values)) {
     return("none, no direction is free")
   }
   paste0(paste(values, collapse = ", "), if (fixed > 0L) sprintf(" (of %s)", counted(length(values), "free direction")))
 }
 
-# Such as "0.0012 sums, 0.034 search, < 0.0001 estimates".
+# Such as "0.036 in all: < 0.0001 frame, < 0.0001 design, 0.0012 sums, 0.034 search, < 0.0001 estimates".
 timing_text <- function(timing) {
-  words <- c(crossprod = "sums", optimise = "search", estimates = "estimates")
+  words <- c(frame = "frame", design = "design", crossprod = "sums", optimise = "search", estimates = "estimates",
+             object = "object", total = "in all:")
   seconds <- vapply(timing, function(value) {
     if (value < 1e-4) "< 0.0001" else format(signif(value, if (value < 1) 2L else 3L), scientific = FALSE)
   }, "")
-  paste(seconds, words[names(timing)], collapse = ", ")
+  text <- paste(seconds, words[names(timing)])
+  total <- names(timing) == "total"
+  paste(c(text[total], paste(text[!total], collapse = ", ")), collapse = " ")
 }
 
 # The one line of print, summary and reports.

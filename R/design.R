@@ -1,7 +1,7 @@
 # Frame -> design: y, offset, weights, columns of X, grouping factors, random terms. The only caller of model.matrix().
 #
 # Reads   what build_frame() returns, or (design_of) a finished fit.
-# Writes  the design list of the seam: y, offset, weights, x, x_names, factors, terms.
+# Writes  the design list of the seam: y, offset, weights, x, x_names, factors, terms, residual.
 # Used by engine.R, object.R, and every method that needs X or Z again.
 # A block of columns is a double vector, a double matrix, or the number 1 (a constant column): an intercept or a numeric
 # variable is passed on as it is, so that a large fit needs no model matrix.
@@ -19,21 +19,23 @@ build_design <- function(built, random, contrasts, memory, call) {
   y <- response_of(frame, call)
   x <- checked_columns(built$terms, frame, contrasts, memory, "the fixed part", call)
   groups <- lapply(random, `[[`, "variables")
-  keys <- vapply(groups, function(v) paste(sort(v), collapse = "\r"), "")
+  keys <- vapply(groups, function(v) if (length(v) == 1L) v else paste(sort(v), collapse = "\r"), "")
   first <- which(!duplicated(keys))
   factors <- grouping_factors(random[first], frame, call)
-  terms <- Map(
-    function(term, lhs, factor) random_columns(term, lhs, factor, factors, frame, contrasts, memory, call),
-    random, built$lhs, match(keys, keys[first])
-  )
-  terms <- unlist(unname(terms), recursive = FALSE)
+  own <- match(keys, keys[first])
+  terms <- lapply(seq_along(random), function(k) {
+    random_columns(random[[k]], built$lhs[[k]], own[k], factors, frame, contrasts, memory, call)
+  })
+  terms <- unlist(terms, recursive = FALSE)
   ordered <- order_terms(terms, factors)
-  design <- list(
+  design <- c(list(
     y = y, offset = offset_of(frame), weights = weights_of(frame),
     x = x$blocks, x_names = x$names, factors = ordered$factors, terms = ordered$terms,
     contrasts = x$contrasts, xlevels = x$xlevels
-  )
+  ), build_residual(built$residual, ordered$factors, frame, memory, call))
   check_random(design, call)
+  check_shared(design, call)
+  check_cells(design, call)
   design
 }
 
@@ -41,7 +43,8 @@ build_design <- function(built, random, contrasts, memory, call) {
 #'
 #' Rebuilds from `fit$frame` what the fit was computed from: nothing of it is stored twice.
 #'
-#' @returns list(y, offset, weights, x, x_names, factors, terms); each factor has its `codes`, each term its `basis`.
+#' @returns list(y, offset, weights, x, x_names, factors, terms, residual); each factor has its `codes`, each term its
+#'   `basis`.
 #' @noRd
 design_of <- function(fit) {
   frame <- fit$frame
@@ -51,15 +54,19 @@ design_of <- function(fit) {
     x = x$blocks, x_names = x$names,
     factors = lapply(fit$factors, function(factor) c(factor, list(codes = codes_in(factor, frame)))),
     terms = lapply(fit$random, function(term) {
-      list(group = term$group, factor = term$factor, effects = term$effects, basis = basis_in(term, frame))
-    })
+      list(
+        group = term$group, factor = term$factor, effects = term$effects, structure = term$structure,
+        basis = basis_in(term, frame)
+      )
+    }),
+    residual = residual_design(fit)
   )
 }
 
 # Response, offset, weights ---------------------------------------------------------------------------------------
 
 response_of <- function(frame, call) {
-  y <- frame[[1L]]
+  y <- .subset2(frame, 1L)
   name <- names(frame)[1L]
   if (is.logical(y) && is.null(dim(y))) {
     inform_ferrite(
@@ -90,7 +97,7 @@ offset_of <- function(frame) {
 }
 
 weights_of <- function(frame) {
-  weights <- frame[["(weights)"]]
+  weights <- .subset2(frame, "(weights)")
   if (!is.null(weights)) as_double(weights)
 }
 
@@ -99,11 +106,7 @@ weights_of <- function(frame) {
 # The columns of a terms object over a frame: list(blocks, names, contrasts).
 columns_of <- function(terms, frame, contrasts = NULL) {
   simple <- simple_variables(terms, frame)
-  intercept <- attr(terms, "intercept") == 1L
-  if (!is.null(simple)) {
-    blocks <- c(if (intercept) list(1), unname(lapply(simple, function(name) as_double(frame[[name]]))))
-    return(list(blocks = blocks, names = c(if (intercept) "(Intercept)", attr(terms, "term.labels"))))
-  }
+  if (!is.null(simple)) return(simple_columns(terms, simple, frame))
   x <- stats::model.matrix(stats::delete.response(terms), frame, own_contrasts(contrasts, terms))
   contrasts <- attr(x, "contrasts")
   names <- colnames(x)
@@ -112,19 +115,38 @@ columns_of <- function(terms, frame, contrasts = NULL) {
   list(blocks = list(x), names = names, contrasts = contrasts)
 }
 
+# Without a model matrix: the variables as they are.
+simple_columns <- function(terms, variables, frame) {
+  intercept <- attr(terms, "intercept") == 1L
+  blocks <- lapply(variables, function(name) as_double(.subset2(frame, name)))
+  list(
+    blocks = c(if (intercept) list(1), blocks),
+    names = c(if (intercept) "(Intercept)", attr(terms, "term.labels"))
+  )
+}
+
 # The variables of the terms when every term is the main effect of a numeric vector; NULL when model.matrix() is needed.
 simple_variables <- function(terms, frame) {
   if (any(attr(terms, "order") != 1L)) return(NULL)
   factors <- attr(terms, "factors")
   if (!length(factors)) return(character())
-  names <- rownames(factors)[apply(factors > 0L, 2L, which)]
-  at <- variable_names(terms)[match(names, rownames(factors))]
-  plain <- vapply(at, function(name) is.numeric(frame[[name]]) && is.null(dim(frame[[name]])), NA)
-  if (all(plain)) at
+  names <- dimnames(factors)
+  at <- variable_names(terms)[match(names[[2L]], names[[1L]])]
+  if (anyNA(at)) return(NULL)
+  for (name in at) {
+    x <- .subset2(frame, name)
+    if (!is.numeric(x) || !is.null(dim(x))) return(NULL)
+  }
+  at
 }
 
 # Names that the variables of a terms object have in a model frame.
-variable_names <- function(terms) vapply(as.list(attr(terms, "variables"))[-1L], deparse_one, "")
+variable_names <- function(terms) {
+  variables <- attr(terms, "variables")
+  # Symbols alone: as many names as elements.
+  symbols <- length(all.names(variables)) == length(variables)
+  vapply(as.list(variables)[-1L], if (symbols) as.character else deparse_one, "")
+}
 
 # The same without response and offsets.
 predictor_names <- function(terms) {
@@ -140,6 +162,13 @@ own_contrasts <- function(contrasts, terms) {
 
 # columns_of() for a fit: with the checks that model.matrix() lacks.
 checked_columns <- function(terms, frame, contrasts, memory, where, call) {
+  simple <- simple_variables(terms, frame)
+  if (!is.null(simple) && length(simple) == length(predictor_names(terms))) {
+    if (8 * (length(simple) + 1) * length(.subset2(frame, 1L)) > memory) {
+      check_size(terms, frame, list(), memory, where, call)
+    }
+    return(c(simple_columns(terms, simple, frame), list(xlevels = list())))
+  }
   categories <- category_levels(terms, frame)
   for (name in names(categories)) if (length(categories[[name]]) < 2L) one_level(name, categories[[name]], call)
   check_size(terms, frame, categories, memory, where, call)
@@ -159,8 +188,9 @@ checked_columns <- function(terms, frame, contrasts, memory, where, call) {
 # Levels of the factors, texts and logicals among the predictors.
 category_levels <- function(terms, frame) {
   names <- predictor_names(terms)
-  names <- names[vapply(frame[names], function(v) is.factor(v) || is.character(v) || is.logical(v), NA)]
-  lapply(frame[names], function(v) if (is.factor(v)) levels(v) else as.character(sort(unique(as.vector(v)))))
+  columns <- .subset(frame, names)
+  columns <- columns[vapply(columns, function(v) is.factor(v) || is.character(v) || is.logical(v), NA)]
+  lapply(columns, function(v) if (is.factor(v)) levels(v) else as.character(sort(unique(as.vector(v)))))
 }
 
 one_level <- function(name, levels, call) {
@@ -218,6 +248,7 @@ random_columns <- function(term, lhs, factor, factors, frame, contrasts, memory,
     group = factors[[factor]]$name, factor = factor, lhs = lhs, text = term$text,
     contrasts = columns$contrasts, xlevels = columns$xlevels
   )
+  if (!is.null(term$structure)) common$structure <- check_structure(term, lhs, columns, call)
   if (!term$uncorrelated) return(list(c(common, list(effects = columns$names, basis = columns$blocks))))
   lapply(seq_along(columns$names), function(j) {
     c(common, list(effects = columns$names[j], basis = list(block_column(columns$blocks, j))))
@@ -245,6 +276,7 @@ basis_in <- function(term, frame) {
 order_terms <- function(terms, factors) {
   sizes <- vapply(factors, `[[`, 1L, "n_levels")
   of <- vapply(terms, `[[`, 1L, "factor")
+  if (length(terms) == 1L && length(factors) == 1L) return(list(factors = factors, terms = terms))
   if (is.unsorted(-sizes[of])) terms <- terms[rev(order(sizes[of]))]
   of <- vapply(terms, `[[`, 1L, "factor")
   kept <- unique(of)
@@ -261,8 +293,11 @@ order_terms <- function(terms, factors) {
 theta_names <- function(terms) {
   unlist(lapply(terms, function(term) {
     e <- term$effects
-    pairs <- which(lower.tri(diag(length(e)), diag = TRUE), arr.ind = TRUE)
-    off <- pairs[, 1L] != pairs[, 2L]
-    paste0(term$group, ".", e[pairs[, 1L]], ifelse(off, paste0(".", e[pairs[, 2L]]), ""))
+    q <- length(e)
+    row <- sequence(q:1, seq_len(q))
+    column <- rep.int(seq_len(q), q:1)
+    second <- paste0(".", e[column])
+    second[row == column] <- ""
+    paste0(term$group, ".", e[row], second)
   }))
 }

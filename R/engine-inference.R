@@ -36,6 +36,9 @@ infer_fixed <- function(fit, kr = TRUE, call = sys.call(-1)) {
     out$kr <- list(P = array(raw$kr$p, c(r, r, m)), W = matrix(raw$kr$w, m, m), phi_adjusted = square(raw$kr$adjusted))
   }
   if (raw$bytes > 0) out[c("kr_bytes", "kr_reason")] <- list(raw$bytes, "memory")
+  if (any(lengths(lapply(fit$random, `[[`, "structure")))) {
+    out$kr_reason <- "it has no form for random terms with a pattern"
+  }
   out
 }
 

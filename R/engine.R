@@ -27,6 +27,11 @@ fit_design <- function(design, REML, start, control, frame, call) { # nolint: ob
   on.exit(meter$close())
   raw <- call_engine(.Call(wrap__fit_lmm, engine_design(design), options, meter$report))
   if (!is.null(raw$failure)) raise_failure(raw$failure, design, frame, call)
+  if (!is.null(design$scale)) {
+    check_centre(raw$residual$phi, design, call)
+    vanished <- vanished_scale(raw, design)
+    if (!is.null(vanished)) raise_failure(list(class = "residual_scale", data = vanished), design, frame, call)
+  }
   raw
 }
 
@@ -35,7 +40,9 @@ engine_design <- function(design) {
   list(
     y = design$y, x = design$x, offset = design$offset, weights = design$weights,
     factors = lapply(design$factors, function(factor) list(codes = factor$codes, n_levels = factor$n_levels)),
-    terms = lapply(design$terms, function(term) list(factor = term$factor, basis = term$basis, structure = term$structure)),
+    terms = lapply(design$terms, function(term) {
+      list(factor = term$factor, basis = term$basis, structure = term$structure)
+    }),
     residual = design$residual
   )
 }
@@ -113,6 +120,9 @@ raise_failure <- function(failure, design, frame, call) {
       hint = "Remove terms from the fixed part, or check that no identifier is a fixed factor."
     ),
     unidentified = fail_unidentified(data, design, fail),
+    tied_times = fail_tied(data, design, frame, fail),
+    residual_scale = if (data$column == 0) fail_correlation(data, design, fail)
+    else fail_dispersion(data, design, frame, fail),
     rank_random = fail(
       "The columns of a random term must be linearly independent.", rank_text(data, design),
       hint = "Remove that column from the random term."

@@ -3,14 +3,19 @@
 #' @param object An object of class `lmm`.
 #' @param complete `TRUE` (default): columns of the model matrix that were dropped because they depend on others are
 #'   kept as `NA`, as [lm()] does. `FALSE`: only the estimated coefficients.
+#' @param type `"model"` (default), or a cluster-robust estimate, `"CR0"`, `"CR1"` or `"CR2"`: see [robust()], which
+#'   has their degrees of freedom.
+#' @param cluster The clusters of a robust estimate, see [robust()]. Default: the outermost grouping factor.
 #' @param ... `fixef()` takes no other argument and says so; not used by `vcov()`.
 #' @returns `fixef()`: a named vector. `vcov()`: the covariance matrix of the estimates, named alike. For a REML fit and
-#'   for an ML fit it is \eqn{\hat\sigma^2 (X' V^{-1} X)^{-1}} with the estimate of \eqn{\sigma^2} of that fit.
+#'   for an ML fit that of the model is \eqn{\hat\sigma^2 (X' V^{-1} X)^{-1}} with the estimate of \eqn{\sigma^2} of
+#'   that fit.
 #' @seealso [coef.lmm()] for coefficients by group, [summary.lmm()] for the table with standard errors.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' fixef(fit) # slope 0.660185
-#' sqrt(diag(vcov(fit)))
+#' sqrt(diag(vcov(fit))) # age 0.0616
+#' sqrt(diag(vcov(fit, type = "CR2"))) # age 0.0713
 #' @name fixef.lmm
 NULL
 
@@ -24,13 +29,15 @@ fixef.lmm <- function(object, complete = TRUE, ...) {
 #' @rdname fixef.lmm
 #' @importFrom stats vcov
 #' @export
-vcov.lmm <- function(object, complete = TRUE, ...) {
+vcov.lmm <- function(object, complete = TRUE, type = c("model", "CR0", "CR1", "CR2"), cluster = NULL, ...) {
+  variance <- object$vcov
+  if (!missing(type) || !missing(cluster)) variance <- chosen_variance(object, type, cluster, method_call())
   if (!complete || length(object$kept) == length(object$x_names)) {
-    return(object$vcov)
+    return(variance)
   }
   p <- length(object$x_names)
   full <- matrix(NA_real_, p, p, dimnames = list(object$x_names, object$x_names))
-  full[object$kept, object$kept] <- object$vcov
+  full[object$kept, object$kept] <- variance
   full
 }
 

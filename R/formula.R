@@ -1,7 +1,8 @@
 # Language -> parsed formula: the fixed part and the random terms. Touches no data.
 #
 # Reads   a formula (or its text).
-# Writes  list(formula, env, response, fixed, random); a random term is list(lhs, group, variables, uncorrelated, text).
+# Writes  list(formula, env, response, fixed, random); a random term is list(lhs, group, variables, uncorrelated,
+#         structure, text).
 # Used by frame.R, which evaluates what is named here.
 # Not here: the split of `(x || g)` into columns, which needs the data (design.R).
 
@@ -21,10 +22,11 @@ parse_formula <- function(formula, columns = NULL, env = parent.frame(), call = 
   parts <- split_terms(formula[[3L]], formula, call)
   if (!length(parts$bars)) no_random_term(formula, parts$fixed, call)
   bars <- lapply(parts$bars, read_bar, call = call)
-  groups <- unlist(lapply(bars, function(bar) lapply(bar$groups, `[[`, "variables")), recursive = FALSE)
-  dots <- dot_names(columns, response, groups)
+  dots <- NULL
   if (has_dot(formula[[3L]])) {
     if (is.null(columns)) dot_without_data(formula, call)
+    groups <- unlist(lapply(bars, function(bar) lapply(bar$groups, `[[`, "variables")), recursive = FALSE)
+    dots <- dot_names(columns, response, groups)
     formula[[3L]] <- put_dots(formula[[3L]], dots)
   }
   list(
@@ -53,8 +55,8 @@ as_two_sided <- function(formula, env, call) {
   )
 }
 
-# Sum of terms -> list(fixed = expression, bars = list of `|` and `||` calls). Walks the chain of + and - in a loop,
-# because a formula may have thousands of terms.
+# Sum of terms -> list(fixed = expression, bars = list of `|` and `||` calls, or of calls such as `cs(x | g)`). Walks
+# the chain of + and - in a loop, because a formula may have thousands of terms.
 split_terms <- function(expr, formula, call) {
   pieces <- sum_pieces(expr)
   fixed <- NULL
@@ -64,8 +66,10 @@ split_terms <- function(expr, formula, call) {
     wrapped <- !identical(inner, piece$expr)
     if (!has_bar(inner)) {
       fixed <- add_piece(fixed, piece)
-    } else if (piece$op != "+" || !(wrapped || is_bar(inner))) {
+    } else if (piece$op != "+" || !(wrapped || is_bar(inner) || is_structured(inner))) {
       misplaced_term(piece, call)
+    } else if (is_structured(inner)) {
+      bars <- c(bars, list(inner))
     } else if (is_bar(inner)) {
       if (!wrapped) missing_parentheses(formula, inner, call)
       bars <- c(bars, list(inner))
@@ -99,7 +103,7 @@ add_piece <- function(sum, piece) {
 }
 
 is_operator <- function(expr, operators) {
-  is.call(expr) && is.symbol(expr[[1L]]) && as.character(expr[[1L]]) %in% operators
+  is.call(expr) && is.symbol(name <- expr[[1L]]) && match(as.character(name), operators, 0L) > 0L
 }
 
 is_bar <- function(expr) is_operator(expr, c("|", "||")) && length(expr) == 3L
@@ -110,7 +114,7 @@ has_bar <- function(expr) {
     for (i in seq_along(expr)[-(1:2)]) if (has_bar(expr[[i]])) return(TRUE)
     expr <- expr[[2L]]
   }
-  is_bar(expr)
+  is_bar(expr) || is_structured(expr)
 }
 
 strip_parens <- function(expr) {
@@ -118,16 +122,20 @@ strip_parens <- function(expr) {
   expr
 }
 
-# One bar as a list: lhs, groups, uncorrelated, text.
+# One bar as a list: lhs, groups, uncorrelated, structure, text, and what stands around the bar (`open`, `close`).
 read_bar <- function(bar, call) {
-  text <- paste0("(", deparse_one(bar), ")")
+  structured <- is_structured(bar)
+  word <- if (structured) read_structure(bar, call) else list(open = "(", close = ")", uncorrelated = bar[[1L]] == "||")
+  text <- if (structured) deparse_one(bar) else paste0("(", deparse_one(bar), ")")
+  if (structured) bar <- bar[[2L]]
   if (has_bar(bar[[2L]]) || has_bar(bar[[3L]])) {
     abort_ferrite(
       "formula", "A random term must have one bar: `(columns | factor)`.",
       paste0("`", text, "` has several."), hint = "Write one term for each grouping factor, joined by `+`.", call = call
     )
   }
-  list(lhs = bar[[2L]], groups = read_group(bar[[3L]], text, call), uncorrelated = bar[[1L]] == "||", text = text)
+  groups <- read_group(bar[[3L]], text, call)
+  c(list(lhs = bar[[2L]], groups = groups, sign = as.character(bar[[1L]]), text = text), word)
 }
 
 # Grouping expression -> list of groups, the innermost first; a group is list(expr, variables).
@@ -169,13 +177,14 @@ terms_of_bar <- function(bar, dots, call) {
       variables = vapply(group$variables, deparse_one, ""),
       expressions = group$variables,
       uncorrelated = bar$uncorrelated,
+      structure = bar$structure,
       text = if (several) bar_text(bar, group) else bar$text
     )
   })
 }
 
 bar_text <- function(bar, group) {
-  paste0("(", deparse_one(bar$lhs), if (bar$uncorrelated) " || " else " | ", deparse_one(group$expr), ")")
+  paste0(bar$open, deparse_one(bar$lhs), " ", bar$sign, " ", deparse_one(group$expr), bar$close)
 }
 
 # `.` ---------------------------------------------------------------------------------------------------------------
@@ -187,7 +196,9 @@ dot_names <- function(columns, response, groups) {
 }
 
 has_dot <- function(expr) {
+  if (!match(".", all.names(expr), 0L)) return(FALSE)
   if (identical(expr, quote(.))) return(TRUE)
+  if (is_structured(expr)) return(has_dot(expr[[2L]]))
   while (is_operator(expr, c(formula_operators, "|", "||"))) {
     for (i in seq_along(expr)[-(1:2)]) if (has_dot(expr[[i]])) return(TRUE)
     expr <- expr[[2L]]

@@ -1,8 +1,9 @@
 # Formula + data -> the one model frame: every variable of the model, after subset, missing-value rule and zero weights.
 #
 # Reads   a parsed formula (formula.R) and the user's data, weights, offset, subset, na.action.
-# Writes  list(frame, terms, lhs, na.action): `frame` has the response, all variables of fixed and random part, the
-#         grouping variables, "(weights)", "(offset)"; `terms` and each `lhs` carry the predvars for new data.
+# Writes  list(frame, terms, lhs, na.action, residual): `frame` has the response, all variables of fixed and random
+#         part, the grouping variables, those of dispersion and correlation, "(weights)", "(offset)"; all terms objects
+#         carry the predvars for new data.
 # Used by design.R.
 # Not here: model matrices, codes.
 
@@ -20,6 +21,8 @@ build_frame <- function(parsed, data, extras, na_action, call) {
   variables <- c(list(fixed), lhs)
   variables <- unlist(lapply(variables, function(t) as.list(attr(t, "variables"))[-1L]), recursive = FALSE)
   variables <- c(variables, unlist(lapply(parsed$random, `[[`, "expressions"), recursive = FALSE))
+  residual <- residual_terms(parsed, call)
+  variables <- c(variables, residual$variables)
   variables <- variables[!duplicated(vapply(variables, deparse_one, ""))]
   check_variables(variables, data, parsed$env, call)
 
@@ -33,11 +36,13 @@ build_frame <- function(parsed, data, extras, na_action, call) {
   frame <- drop_levels(complete$frame)
   attr(frame, "terms") <- full
   if (nrow(frame) < 2L) too_few_rows(frame, call)
+  if (!is.null(residual$terms)) residual$terms <- with_predvars(residual$terms, full)
   list(
     frame = frame,
     terms = with_predvars(fixed, full),
     lhs = lapply(lhs, with_predvars, full = full),
-    na.action = complete$na.action
+    na.action = complete$na.action,
+    residual = residual
   )
 }
 
@@ -106,7 +111,7 @@ resolve_na_action <- function(na_action, call) {
 # A terms object of `response ~ expr` (or `~ expr`) in the formula's environment.
 terms_of <- function(expr, parsed, call, response = NULL) {
   formula <- if (is.null(response)) call("~", expr) else call("~", response, expr)
-  formula <- structure(formula, class = "formula", .Environment = parsed$env)
+  attributes(formula) <- list(class = "formula", .Environment = parsed$env)
   tryCatch(
     stats::terms.formula(formula, keep.order = FALSE),
     error = function(e) {
@@ -152,9 +157,8 @@ check_predictors <- function(fixed, lhs, response, call) {
 
 # Keeps what poly(), ns() and scale() learnt from the data, and the kinds of the variables.
 with_predvars <- function(terms, full) {
-  names_of <- function(t) vapply(as.list(attr(t, "variables"))[-1L], deparse_one, "")
-  own <- names_of(terms)
-  at <- match(own, names_of(full))
+  own <- variable_names(terms)
+  at <- match(own, variable_names(full))
   attr(terms, "predvars") <- as.call(c(quote(list), as.list(attr(full, "predvars"))[-1L][at]))
   classes <- attr(full, "dataClasses")
   attr(terms, "dataClasses") <- classes[names(classes) %in% c(own, "(weights)")]
@@ -164,12 +168,32 @@ with_predvars <- function(terms, full) {
 # Evaluation ------------------------------------------------------------------------------------------------------
 
 evaluate_frame <- function(full, data, extras, variables, call) {
+  given <- extras[!vapply(extras, is.null, NA)]
+  if (!length(given) && is.data.frame(data)) {
+    frame <- plain_frame(full, data)
+    if (!is.null(frame)) return(frame)
+  }
   arguments <- list(formula = full, data = if (is.null(data)) environment(full) else data, na.action = NULL)
-  arguments <- c(arguments, extras[!vapply(extras, is.null, NA)])
   tryCatch(
-    do.call(stats::model.frame.default, arguments, quote = TRUE),
+    do.call(stats::model.frame.default, c(arguments, given), quote = TRUE),
     error = function(e) diagnose_frame(e, variables, extras, data, environment(full), call)
   )
+}
+
+# What model.frame() returns when every variable is a plain column of the data; else NULL.
+plain_frame <- function(full, data) {
+  variables <- as.list(attr(full, "variables"))[-1L]
+  if (!all(vapply(variables, is.symbol, NA))) return(NULL)
+  names <- vapply(variables, as.character, "")
+  at <- match(names, names(data))
+  if (anyNA(at)) return(NULL)
+  frame <- .subset(data, at)
+  plain <- vapply(frame, function(x) is.atomic(x) && is.null(dim(x)) && (!is.object(x) || is.factor(x)), NA)
+  if (!all(plain)) return(NULL)
+  attr(full, "predvars") <- attr(full, "variables")
+  attr(full, "dataClasses") <- vapply(frame, stats::.MFclass, "")
+  attributes(frame) <- list(names = names, terms = full, row.names = .row_names_info(data, 0L), class = "data.frame")
+  frame
 }
 
 # model.frame() failed: find the variable that is to blame.
@@ -224,9 +248,9 @@ input_trouble <- function(expressions, data, env) {
 check_variables <- function(variables, data, env, call) {
   columns <- columns_in(data)
   names <- unique(unlist(lapply(variables, all.vars)))
-  for (name in setdiff(names, columns)) if (!exists(name, envir = env)) not_found(name, data, call)
+  for (name in names[!match(names, columns, 0L)]) if (!exists(name, envir = env)) not_found(name, data, call)
   for (variable in variables) {
-    if (!is.symbol(variable) || as.character(variable) %in% columns) next
+    if (!is.symbol(variable) || match(as.character(variable), columns, 0L)) next
     if (is.function(get(as.character(variable), envir = env))) not_found(as.character(variable), data, call)
   }
   if (is.environment(data) || !anyDuplicated(columns)) return(invisible())
@@ -250,7 +274,7 @@ not_found <- function(name, data, call) {
 # Columns that R would accept and a mixed model cannot: weights and offset of the wrong kind.
 check_columns <- function(frame, call) {
   check_weights(frame, call)
-  offsets <- c(names(frame)[attr(attr(frame, "terms"), "offset")], intersect("(offset)", names(frame)))
+  offsets <- names(frame)[c(attr(attr(frame, "terms"), "offset"), match("(offset)", names(frame), 0L))]
   for (name in offsets) {
     value <- frame[[name]]
     if (is.numeric(value) && NCOL(value) == 1L) next
@@ -263,7 +287,7 @@ check_columns <- function(frame, call) {
 }
 
 check_weights <- function(frame, call) {
-  weights <- frame[["(weights)"]]
+  weights <- .subset2(frame, "(weights)")
   if (is.null(weights)) return(invisible())
   fail <- function(found, hint) {
     abort_ferrite("weights", "`weights` must be positive numbers, one for each row.", found, hint = hint, call = call)

@@ -7,7 +7,12 @@
 # The distinct grouping factors of the random terms; each variable is coded once.
 grouping_factors <- function(terms, frame, call) {
   variables <- unique(unlist(lapply(terms, `[[`, "variables")))
-  coded <- lapply(stats::setNames(variables, variables), function(name) code_variable(frame[[name]], name, call))
+  coded <- lapply(variables, function(name) {
+    x <- .subset2(frame, name)
+    # The frame of a fit has no unused levels.
+    if (is.factor(x)) list(codes = as.integer(x), levels = factor_labels(x)) else code_variable(x, name, call)
+  })
+  names(coded) <- variables
   lapply(terms, function(term) {
     factor <- if (length(term$variables) == 1L) single_factor(term, coded) else crossed_factor(term, coded)
     check_levels(factor, call)
@@ -19,7 +24,7 @@ single_factor <- function(term, coded) {
   one <- coded[[term$variables]]
   list(
     name = term$group, levels = one$levels, n_levels = length(one$levels), variables = term$variables,
-    parents = NULL, parent_levels = stats::setNames(list(one$levels), term$variables), codes = one$codes
+    parents = NULL, parent_levels = `names<-`(list(one$levels), term$variables), codes = one$codes
   )
 }
 
@@ -46,8 +51,26 @@ code_variable <- function(x, name, call) {
     )
   }
   if (!is.null(dim(x))) x <- as.vector(x)
+  whole <- if (!is.object(x)) code_whole(x)
+  if (!is.null(whole)) return(whole)
   values <- sort(unique(x))
   list(codes = match(unclass(x), unclass(values)), levels = value_labels(values))
+}
+
+# Whole numbers that are close together are counted, which is quicker than hashing; NULL where that does not apply.
+code_whole <- function(x) {
+  if (!is.numeric(x) || !length(x)) return(NULL)
+  ends <- range(x)
+  span <- ends[2L] - as.double(ends[1L]) + 1
+  if (is.na(span) || span > 2 * length(x) + 100 || max(abs(ends)) > 1e9) return(NULL)
+  place <- as.integer(x) - as.integer(ends[1L]) + 1L
+  if (is.double(x) && any(place + (ends[1L] - 1) != x)) return(NULL)
+  used <- tabulate(place, span) > 0L
+  values <- which(used) + (as.integer(ends[1L]) - 1L)
+  list(
+    codes = if (all(used)) place else cumsum(used)[place],
+    levels = value_labels(if (is.double(x)) as.double(values) else values)
+  )
 }
 
 groupable <- function(x) {
@@ -56,10 +79,16 @@ groupable <- function(x) {
 
 code_factor <- function(x) {
   codes <- as.integer(x)
-  labels <- unique_labels(ifelse(is.na(levels(x)), "<NA>", levels(x)))
+  labels <- factor_labels(x)
   used <- tabulate(codes, length(labels)) > 0L
   if (all(used)) return(list(codes = codes, levels = labels))
   list(codes = cumsum(used)[codes], levels = labels[used])
+}
+
+factor_labels <- function(x) {
+  labels <- levels(x)
+  labels[is.na(labels)] <- "<NA>"
+  unique_labels(labels)
 }
 
 # Different values never share a label.
@@ -112,7 +141,7 @@ codes_in <- function(factor, frame) {
 }
 
 match_levels <- function(x, levels) {
-  if (is.factor(x)) return(match(unique_labels(ifelse(is.na(levels(x)), "<NA>", levels(x))), levels)[as.integer(x)])
+  if (is.factor(x)) return(match(factor_labels(x), levels)[as.integer(x)])
   if (!is.null(dim(x))) x <- as.vector(x)
   if (is.character(x) || is.logical(x)) return(match(as.character(x), levels))
   values <- unique(x)

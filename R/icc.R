@@ -35,13 +35,16 @@
 #'   * `"logit"`: normal on the scale of the logit, with a standard error by the delta method from the Hessian of the
 #'     criterion. Approximate: needs many groups.
 #'   * `"boot"`: percentiles of the parametric bootstrap; reproducible by [set.seed()].
+#'   With `correlation` in the model the ICC is of observations of one level that are too far apart in time for their
+#'   residuals to be correlated, and only the bootstrap gives an interval. With `dispersion` there is no single residual
+#'   variance, hence no ICC; see *Conditions*.
 #' @returns An object of class `icc_lmm`: a list of `table` (data frame with the columns `group`, `type`, `icc`,
 #'   `lower`, `upper`, `ratio`, `variance`, `covariance`, `correlation`; the row of all factors together has `group`
 #'   `"all"`), `sigma2`, `fixed` (variance of the fixed part), `level`, `method` (the one used), `notes`.
 #'   `as.data.frame()` gives the table.
 #' @section Conditions:
 #'   `ferrite_error_argument` for wrong arguments, `ferrite_error_icc` when `"exact"` is asked for and does not apply or
-#'   `"logit"` at a variance of zero.
+#'   `"logit"` at a variance of zero, or when the model has a `dispersion`.
 #' @references Searle (1971) *Linear Models*, 9.9; Wald (1940) \doi{10.1214/aoms/1177731882}; Harville and Fenech (1985)
 #'   \doi{10.2307/2530650}; Nakagawa, Johnson and Schielzeth (2017) \doi{10.1098/rsif.2017.0213}; Johnson (2014)
 #'   \doi{10.1111/2041-210X.12225}.
@@ -69,6 +72,7 @@ icc.lmm <- function(fit, level = 0.95, method = c("auto", "exact", "logit", "boo
   method <- choose_one(method, c("auto", "exact", "logit", "boot"), "method", call)
   nsim <- check_count(nsim, "nsim", call)
   threads <- if (is.null(threads)) fit$control$threads else check_count(threads, "threads", call)
+  check_one_residual(fit, call)
   parts <- variance_parts(fit)
   method <- decide_icc_method(method, fit, parts, call)
   table <- icc_table(parts)
@@ -137,7 +141,26 @@ fixed_varies <- function(parts) parts$fixed > 1e-12 * (sum(parts$variance) + par
 
 # Method --------------------------------------------------------------------------------------------------------------
 
+# Residuals of one variance?
+check_one_residual <- function(fit, call) {
+  if (is.null(fit$residual$scale)) return(invisible())
+  abort_ferrite("icc", "An intraclass correlation must have one residual variance in its denominator.",
+    paste0("With `dispersion = ", fit$residual$scale$text, "` it differs between rows."),
+    hint = "Choose the variance that you mean: `bootstrap(fit, statistic)` with a ratio of variances of `VarCorr()`.",
+    call = call
+  )
+}
+
 decide_icc_method <- function(method, fit, parts, call) {
+  plain <- is.null(fit$residual) && all(vapply(fit$random, function(term) is.null(term$structure), NA))
+  if (!plain) {
+    if (method %in% c("auto", "boot")) return("boot")
+    abort_ferrite("icc", paste0("For the ", method, " interval residuals must be independent and random terms unstructured."),
+      paste0("The model has ", if (is.null(fit$residual)) "a structured random term." else
+        paste0("`correlation = ", fit$residual$correlation$text, "`.")),
+      hint = "Use `method = \"boot\"`.", call = call
+    )
+  }
   one_way <- length(fit$random) == 1L && identical(fit$random[[1L]]$effects, "(Intercept)")
   inside <- all(vapply(fit$random, function(term) term$rank == length(term$effects), NA))
   if (method == "auto") return(if (one_way) "exact" else if (inside) "logit" else "boot")
@@ -169,6 +192,7 @@ icc_notes <- function(fit, parts, method, draws) {
             "Schielzeth 2017).")
     },
     if (method == "exact" && fixed_varies(parts)) "The conditional form has no exact interval; it is given without.",
+    if (!is.null(fit$residual)) "Correlated residuals: of observations far apart in time.",
     if (slopes) "Random slopes: variances are means over the rows of the data (Johnson 2014).",
     if (several) "covariance: of two observations of the same level of that factor and of the factors it lies within.",
     if (fit$weights_used) "Prior weights: the residual variance is that of an observation of weight one."

@@ -7,7 +7,9 @@
 check_random <- function(design, call) {
   check_repeated(design, call)
   check_same_partition(design, call)
-  for (k in seq_along(design$factors)) check_saturated(k, design, call)
+  # one random effect for each row can be told from a residual that is correlated or scaled by a covariate
+  strata <- is.null(design$residual) || (is.null(design$correlation) && !is.null(design$scale$strata))
+  for (k in seq_along(design$factors)) if (strata) check_saturated(k, design, call)
 }
 
 # A column must enter a grouping factor once.

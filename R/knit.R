@@ -1,21 +1,31 @@
 # How fits and their tables appear in a report: knit_print() methods, registered when knitr is loaded (register.R).
 #
-# A report is a list of pieces, each a line of text or a table of text cells; it is written once and rendered as
-# Markdown, HTML or LaTeX, whatever the document is.
+# A report is a list of pieces, each lines of text or a table of text cells (knit-render.R); it is written once and
+# rendered as Markdown, HTML or LaTeX, whatever the document is. Tables of inference: knit-inference.R.
 
 #' Fits in reports
 #'
 #' In an R Markdown, Quarto or Sweave document a fit that is printed by its name becomes formatted tables instead of
-#' text output: HTML in an HTML source, LaTeX in a LaTeX source, Markdown in all others, which pandoc turns into every
-#' output format. The same holds for `summary(fit)`, `VarCorr(fit)`, `ranef(fit)`, `coef(fit)`
-#' and `contest(fit, L)`. Nothing has to be loaded besides knitr; `print(fit)` still gives the text output.
+#' text output, and so do `summary(fit)`, `VarCorr(fit)`, `ranef(fit)`, `coef(fit)`, `confint(fit)`, `anova(fit)`,
+#' `drop1(fit)`, `anova(m0, m1)`, `ranova(fit)`, `contest(fit, L)`, `icc(fit)`, `varcomp_anova(fit)`, `profile(fit)`,
+#' `bootstrap(fit)`, `convergence(fit)` and the other tables of this package. Nothing has to be loaded besides knitr;
+#' `print(fit)` still gives the text output.
 #'
+#' @details
+#' The markup is that of the document: HTML where pandoc writes HTML, LaTeX for PDF (no LaTeX package is needed; a wide
+#' table gets smaller letters, and is set in parts if that is not enough), pipe tables for GitHub, Word and all else.
+#' Names of variables and levels may have any characters. Where PDF is made by pdfLaTeX, Greek letters and some signs
+#' are set as mathematics, and other characters outside of the Latin alphabets are shown by their numbers,
+#' `<U+4E2D>`; choose `latex_engine: xelatex` with a font that has them.
+#'
+#' Every table is also a data frame, by `as.data.frame()`, for those who want to format it themselves.
 #' @section Options:
-#'   The number of significant digits follows `options("digits")`, as in `print()`. Long tables of random effects show
-#'   the first 20 levels.
+#'   The number of significant digits follows `options("digits")`, as in `print()`. Long tables, such as random effects,
+#'   show the first 20 rows; `knitr::knit_print(ranef(fit), n = 50)` shows 50.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
-#' if (requireNamespace("knitr", quietly = TRUE)) cat(knitr::knit_print(fit))
+#' # a pipe table for Markdown; the residual standard deviation is 1.432
+#' if (requireNamespace("knitr", quietly = TRUE)) cat(knitr::knit_print(VarCorr(fit)))
 #' @name reports
 NULL
 
@@ -27,25 +37,33 @@ knit_print_lmm <- function(x, ...) {
 knit_print_summary <- function(x, ...) {
   digits <- report_digits()
   quantiles <- stats::quantile(x$residuals, na.rm = TRUE, names = FALSE)
-  spread <- matrix(format(zapsmall(quantiles, digits), digits = digits), 1L,
+  spread <- matrix(format(zapsmall(quantiles, digits), digits = digits - 1L), 1L,
     dimnames = list(NULL, c("Min", "1Q", "Median", "3Q", "Max"))
   )
   as_output(c(
     report_head(x),
-    list(captioned(text_table(t(x$AICtab), digits + 2L), "Information criteria")),
-    list(captioned(spread, "Scaled residuals")), report_random(x$varcor), list(size_text(x)),
+    list(captioned(information_text(x$AICtab), "Information criteria"), captioned(spread, "Scaled residuals")),
+    report_random(x$varcor), list(size_text(x)),
     report_fixed(x, x$coefficients, paste0("Fixed effects (", summary_ddf_text(x), ")")), list(x$convergence_line)
   ))
 }
 
+# Two decimals, as differences of one are what matters; the degrees of freedom are whole.
+information_text <- function(table) {
+  text <- formatC(table, digits = 2L, format = "f")
+  text["df.resid"] <- formatC(table[["df.resid"]], format = "d")
+  matrix(text, 1L, dimnames = list(NULL, names(table)))
+}
+
 knit_print_contest <- function(x, ...) {
-  text <- text_table(x, report_digits())
-  if (!"F value" %in% names(x)) {
-    text <- cbind(rownames(x), text)
-    colnames(text)[1L] <- "Contrast"
-  }
-  caption <- paste0("Contrasts of fixed effects (", attr(x, "heading"), ")")
-  as_output(list(captioned(text, caption, left = if ("Contrast" %in% colnames(text)) 1L else integer())))
+  joint <- "F value" %in% names(x)
+  text <- if (joint) f_text(x) else labelled(test_text(x), rownames(x), "Contrast")
+  rhs <- attr(x, "rhs")
+  as_output(list(
+    captioned(text, paste0("Contrasts of fixed effects (", attr(x, "heading"), ")"), left = if (joint) 0L else 1L),
+    if (any(rhs != 0)) paste("Right-hand side:", paste(format(rhs, digits = report_digits()), collapse = ", ")),
+    if (!joint) paste("Intervals:", format(100 * attr(x, "level")), "%")
+  ))
 }
 
 knit_print_varcorr <- function(x, ...) {
@@ -55,16 +73,13 @@ knit_print_varcorr <- function(x, ...) {
 knit_print_ranef <- function(x, n = 20L, ...) {
   what <- if (inherits(x, "coef.lmm")) "Coefficients by" else "Random effects of"
   pieces <- lapply(names(x), function(group) {
-    table <- as.matrix(utils::head(as.data.frame(x[[group]]), n))
-    table <- cbind(rownames(table), text_table(table, report_digits()))
-    colnames(table)[1L] <- group
-    rest <- NROW(x[[group]]) - nrow(table)
-    list(
-      captioned(table, paste(what, group), left = 1L),
-      if (rest > 0L) paste("... and", counted(rest, "more level"))
-    )
+    table <- x[[group]]
+    if (!is.data.frame(table)) {
+      table <- data.frame("(Intercept)" = as.vector(table), row.names = names(table), check.names = FALSE)
+    }
+    long_table(table, paste(what, group), group, n)
   })
-  as_output(Filter(length, unlist(pieces, recursive = FALSE)))
+  as_output(unlist(pieces, recursive = FALSE))
 }
 
 # Pieces of a report --------------------------------------------------------------------------------------------------
@@ -85,101 +100,82 @@ report_random <- function(varcor) {
 
 report_fixed <- function(x, table, caption = "Fixed effects") {
   dropped <- dropped_text(x)
-  text <- cbind(rownames(table), text_table(table, report_digits()))
-  colnames(text)[1L] <- "Term"
-  c(
-    list(if (nrow(table)) captioned(text, caption, left = 1L) else "No fixed effects"),
-    if (length(dropped)) list(trimws(dropped))
+  list(
+    if (nrow(table)) captioned(labelled(test_text(table), rownames(table), "Term"), caption, left = 1L)
+    else "No fixed effects",
+    if (length(dropped)) trimws(dropped)
   )
 }
 
-captioned <- function(table, caption, left = integer()) {
-  rownames(table) <- NULL
-  structure(table, caption = caption, left = left)
+# The first `n` rows of a data frame of figures, with the names of the rows in front, and how many more there are.
+long_table <- function(table, caption, label, n = 20L, more = "more level") {
+  shown <- utils::head(as.data.frame(table), n)
+  rest <- nrow(table) - nrow(shown)
+  list(
+    captioned(labelled(text_table(shown, report_digits()), rownames(shown), label), caption, left = 1L),
+    if (rest > 0L) paste("... and", counted(rest, more))
+  )
 }
 
-# Figures as text, one format per column; p-values as print() shows them.
+# A table of text cells with a first column of names.
+labelled <- function(text, names, label) {
+  text <- cbind(names, text)
+  colnames(text)[1L] <- label
+  text
+}
+
+# Figures as text ------------------------------------------------------------------------------------------------------
+
+# One format per column; p-values as print() shows them; what is missing is an empty cell.
 text_table <- function(table, digits) {
-  text <- matrix("", nrow(table), ncol(table), dimnames = list(NULL, colnames(table)))
-  for (column in seq_len(ncol(table))) {
-    p_value <- startsWith(colnames(table)[column], "Pr(")
-    text[, column] <- if (isTRUE(p_value)) format.pval(table[, column], digits = max(1L, digits - 3L))
-    else format_column(table[, column], digits)
+  table <- as.data.frame(table, optional = TRUE)
+  text <- vapply(names(table), function(name) column_text(table[[name]], name, digits), character(nrow(table)))
+  matrix(text, nrow(table), dimnames = list(NULL, names(table)))
+}
+
+column_text <- function(values, name, digits) {
+  text <- rep("", length(values))
+  known <- !is.na(values)
+  values <- values[known]
+  text[known] <- if (!is.numeric(values)) as.character(values)
+  else if (startsWith(name, "Pr(")) format.pval(values, digits = max(3L, digits - 1L))
+  else if (is.integer(values) || all(values == round(values) & abs(values) < 1e6)) format(values, scientific = FALSE)
+  else if (name %in% c("df", "NumDF", "DenDF")) format(round(values, 2L), nsmall = 2L)
+  else if (name %in% c("t value", "z value", "F value")) formatC(values, digits = digits - 1L, format = "f")
+  else format_column(values, digits)
+  text
+}
+
+# Tests of estimates: these, their standard errors and limits have common decimals.
+test_text <- function(table) {
+  digits <- report_digits()
+  table <- as.data.frame(unclass(table), row.names = rownames(table), optional = TRUE)
+  text <- text_table(table, digits)
+  scale <- intersect(c("Estimate", "Std. Error", "lower", "upper"), names(table))
+  if (all(c("Estimate", "Std. Error") %in% scale)) {
+    places <- common_places(table[["Std. Error"]], max(3L, digits - 1L))
+    for (name in scale) {
+      known <- !is.na(table[[name]])
+      text[known, name] <- fixed_point(table[[name]], places)[known]
+    }
   }
   text
 }
 
-# Rendering -----------------------------------------------------------------------------------------------------------
-
-as_output <- function(pieces, format = report_format()) {
-  text <- vapply(pieces, render_piece, "", format = format)
-  knitr::asis_output(paste0("\n\n", paste(text, collapse = "\n\n"), "\n\n"))
+# Decimals that show the smallest of some positive figures; one number for each if they are of too different size.
+common_places <- function(values, digits) {
+  size <- floor(log10(ifelse(is.na(values) | values <= 0, NA, values)))
+  places <- digits - 1L - size
+  if (all(is.na(size))) return(rep(digits, length(values)))
+  places[is.na(places)] <- max(places, na.rm = TRUE)
+  if (diff(range(size, na.rm = TRUE)) <= 2) places[] <- max(places)
+  pmax(places, 0)
 }
 
-# The markup of the source document: "latex" and "html" when knitr writes them itself, Markdown otherwise.
-report_format <- function() {
-  format <- knitr::opts_knit$get("out.format")
-  if (is.null(format)) return("markdown")
-  if (format %in% c("latex", "sweave", "listings")) "latex" else if (format == "html") "html" else "markdown"
-}
-
-render_piece <- function(piece, format) {
-  if (is.matrix(piece)) {
-    return(render_table(piece, format))
-  }
-  lines <- escape(unlist(strsplit(piece, "\n", fixed = TRUE)), format)
-  role <- attr(piece, "role")
-  if (is.null(role)) return(render_lines(lines, format))
-  switch(role,
-    title = sprintf(
-      switch(format, latex = "\\textbf{%s}\n", html = "<p><strong>%s</strong></p>", "**%s**"), lines
-    ),
-    code = render_code(piece, format)
-  )
-}
-
-render_lines <- function(lines, format) {
-  switch(format,
-    latex = paste0(paste(lines, collapse = "\\\\\n"), "\n"),
-    html = sprintf("<p>%s</p>", paste(lines, collapse = "<br>\n")),
-    paste(lines, collapse = "  \n")
-  )
-}
-
-render_code <- function(lines, format) {
-  switch(format,
-    latex = paste0("\\begin{verbatim}\n", paste(lines, collapse = "\n"), "\n\\end{verbatim}"),
-    html = sprintf("<pre><code>%s</code></pre>", paste(escape(lines, "html"), collapse = "\n")),
-    paste0("```\n", paste(lines, collapse = "\n"), "\n```")
-  )
-}
-
-render_table <- function(table, format) {
-  left <- attr(table, "left")
-  caption <- attr(table, "caption")
-  align <- rep("r", ncol(table))
-  align[left] <- "l"
-  # A bar inside a pipe table must be an entity; kable() would write it behind the backslash of escape().
-  safe <- function(x) {
-    x <- escape(x, format)
-    if (format == "markdown") gsub("\\|", "&#124;", x, fixed = TRUE) else x
-  }
-  cells <- matrix(safe(trimws(table)), nrow(table), dimnames = list(NULL, safe(colnames(table))))
-  style <- c(latex = "latex", html = "html", markdown = "pipe")[[format]]
-  text <- knitr::kable(cells, format = style, align = align, row.names = FALSE, escape = FALSE)
-  heading <- render_piece(structure(caption, role = "title"), format)
-  paste0(heading, "\n\n", paste(trimws(text, "left", "\n"), collapse = "\n"))
-}
-
-escape <- function(text, format) {
-  if (format == "html") {
-    text <- gsub(">", "&gt;", gsub("<", "&lt;", gsub("&", "&amp;", text, fixed = TRUE), fixed = TRUE), fixed = TRUE)
-  } else if (format == "latex") {
-    text <- gsub("([#$%&_{}])", "\\\\\\1", gsub("\\", "\\textbackslash ", text, fixed = TRUE))
-    text <- gsub("^", "\\textasciicircum{}", gsub("~", "\\textasciitilde{}", text, fixed = TRUE), fixed = TRUE)
-    text <- gsub(">", "\\textgreater{}", gsub("<", "\\textless{}", text, fixed = TRUE), fixed = TRUE)
-  } else {
-    text <- gsub("([\\\\`*_<>|$~^#])", "\\\\\\1", text)
-  }
+# With so many decimals each; exponents where that would be long.
+fixed_point <- function(values, places) {
+  long <- places > 8 | abs(values) >= 1e8
+  text <- mapply(function(value, k) formatC(value, digits = k, format = "f"), values, pmin(places, 8))
+  text[which(long)] <- formatC(values[which(long)], digits = report_digits() - 1L, format = "e")
   text
 }

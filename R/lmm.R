@@ -20,9 +20,10 @@
 #'   [na.fail()] is an error. Default: the option `na.action` of the session, usually `na.omit`.
 #' @param contrasts Named list of contrasts of factors, as in [lm()]. They hold in the fixed and in the random part.
 #'   Default: those of the factors themselves, else `options("contrasts")`.
-#' @param dispersion One-sided formula for strata of the residual variance. Only `~ 1` (default), one variance, is
-#'   supported.
-#' @param correlation Serial correlation of the residuals. Only `NULL` (default), none, is supported.
+#' @param dispersion One-sided formula of what the residual standard deviation depends on, such as `~ g` (one for each
+#'   level of the factor `g`) or `~ power(x)`. Default `~ 1`: one for all rows. See *Residuals*.
+#' @param correlation Correlation of the residuals in series: `ar1(~ time | series)`, `car1(~ time | series)` or
+#'   `cs(~ 1 | series)`. Default `NULL`: none. See *Residuals*.
 #' @param start Starting values of \eqn{\theta}, in the order of the names of `component(fit, "theta")`. Default
 #'   `NULL`: found from the data. A good start saves evaluations and does not change the result.
 #' @param control Settings made by [lmm_control()].
@@ -44,45 +45,114 @@
 #'   * `(1 | a/b)`, the same as `(1 | b:a) + (1 | a)`: `b` within `a`;
 #'   * `(1 | a:b)`: an intercept for each combination that occurs.
 #'
+#'   * `us(x | g)`, the same as `(x | g)`; `diag(x | g)`, the same as `(x || g)`; `diag(f | g, hom = TRUE)`: one
+#'     variance for all columns;
+#'   * `cs(f | g)`: compound symmetry, a variance for each column and one correlation; `cs(f | g, hom = TRUE)`: one
+#'     variance and one correlation (2 parameters);
+#'   * `ar1(0 + f | g)`: autoregression over the levels of the factor `f`, in their order, each one step from the next:
+#'     one variance and one correlation; `hom = FALSE`: a variance for each level. These words and their defaults are
+#'     those of lme4 2.0.
+#'
 #'   `g` may be a factor, character, logical, numeric or date variable, or a call such as `factor(g)`; unused
 #'   levels are dropped. Terms are ordered by decreasing number of levels of their factor, ties as in the formula.
+#' @section Residuals:
+#'
+#'   By default residuals are independent with the variance \eqn{\sigma^2 / w_i}. With `dispersion` and `correlation`
+#'   they have the variance \eqn{\sigma^2 \exp(2 s_i'd) / w_i} and a correlation within series; \eqn{d} and the
+#'   correlation are estimated together with all else, by REML or ML. `anova(m0, m1)` tests whether they are needed.
+#'
+#'   `dispersion` is a formula for the log of the standard deviation. Its intercept is \eqn{\sigma}, factors have
+#'   treatment contrasts.
+#'   * `~ g`: a standard deviation for each level of a factor (character, logical); \eqn{\sigma} is that of the first;
+#'   * `~ g:h`, `~ g * h`: one for each combination that occurs; `~ g + h`: levels of `h` have the same ratios in all
+#'     levels of `g`;
+#'   * `~ x` with a numeric `x`: proportional to \eqn{\exp(d x)}; \eqn{\sigma} is that at `x = 0`, so measure `x` from a
+#'     point among its values. For strata numbered 1, 2, 3 write `~ factor(x)`;
+#'   * `~ power(x)`: proportional to \eqn{|x|^d}; no `x` may be zero. Also `~ g + power(x)`, `~ g:power(x)` and so on.
+#'
+#'   `correlation` is written as it stands here and not evaluated. `series` is a variable, or several joined by `:`; it
+#'   need not be one of the grouping factors. Without `| series` all rows are one series. Rows may be in any order.
+#'   * `ar1(~ time | series)`: correlation \eqn{\rho^{|t - s|}} for whole numbers as times, gaps allowed. `~ 1` takes
+#'     the order of the rows that are used as times 1, 2, 3. A date counts in days, a factor as the numbers that its
+#'     levels are, or else by their order;
+#'   * `car1(~ time | series)`: the same for times at any distance, \eqn{\rho \ge 0}: the correlation at distance one;
+#'   * `cs(~ 1 | series)`: one correlation for all pairs of a series; as a random intercept, but it may be negative.
+#'
+#'   The functions `corAR1()`, `corCAR1()` and `corCompSymm()` of nlme are understood as well.
 #' @section Conditions:
 #'   All have the class `ferrite_error` (`ferrite_warning`, `ferrite_message`) as well. Errors before the fit:
 #'   `ferrite_error_formula`, `_variable` (not found, or of the wrong kind or length), `_data`, `_weights`,
 #'   `_offset`, `_subset`, `_missing`, `_rows` (none left), `_response`, `_levels` (a fixed factor of one level),
-#'   `_groups` (a grouping factor of one level), `_contrasts`, `_start`, `_control`, `_unsupported`. In the fit:
-#'   `_nonfinite`, `_constant_response`, `_perfect_fit`, `_no_residual_df`, `_unidentified`, `_rank_random`,
-#'   `_too_large`, `_internal`. Warning: `ferrite_warning_not_converged`. Messages: `ferrite_message_singular`,
-#'   `_rank`, `_levels` (a grouping factor of 2), `_logical_response`, `_zero_weights`.
+#'   `_groups` (a grouping factor of one level), `_contrasts`, `_start`, `_control`, `_dispersion`, `_correlation`,
+#'   `_structure` (a random term such as `cs()`). In the fit: `_nonfinite`, `_constant_response`, `_perfect_fit`,
+#'   `_no_residual_df`, `_unidentified`, `_rank_random`, `_too_large`, `_tied_times` (in a series), `_residual_scale` (a
+#'   residual standard deviation that tends to zero, a correlation that tends to one), `_internal`. Warnings:
+#'   `ferrite_warning_not_converged`, `_levels` (of the factor in `ar1()`, out of order). Messages:
+#'   `ferrite_message_singular`, `_rank`, `_levels` (a grouping factor of 2), `_logical_response`, `_zero_weights`.
 #' @references Bates, Maechler, Bolker and Walker (2015) \doi{10.18637/jss.v067.i01}.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' fixef(fit)                # 16.7611 and 0.6602
 #' lmm(distance ~ age * Sex + (age | Subject), nlme::Orthodont, REML = FALSE)
+#' # residual standard deviations 1.6296 (Male) and 0.6663 (Female)
+#' lmm(distance ~ age * Sex + (age | Subject), nlme::Orthodont, dispersion = ~ Sex)
+#' # correlation of successive residuals 0.6074
+#' lmm(follicles ~ sin(2 * pi * Time) + (1 | Mare), nlme::Ovary, correlation = ar1(~ 1 | Mare))
 #' @export
 lmm <- function(formula, data, REML = TRUE, weights, offset, subset, na.action, # nolint: object_name_linter.
                 contrasts = NULL, dispersion = ~ 1, correlation = NULL, start = NULL, control = lmm_control()) {
+  begin <- clock()
   call <- user_call(match.call())
-  check_supported(dispersion, correlation, call)
+  residual <- if (!missing(dispersion) || !missing(correlation)) {
+    read_residual(function() dispersion, substitute(correlation), function() correlation, call)
+  }
   check_flag(REML, "REML", call, "argument")
   control <- check_control(control, call)
-  formula <- as_two_sided(if (!missing(formula)) given(formula, "formula", call), parent.frame(), call)
-  data <- check_data(if (!missing(data)) given(data, "data", call), call)
-  parsed <- parse_formula(formula, if (is.list(data)) names(data), parent.frame(), call)
-  extra <- function(expr, force, name) evaluate_extra(expr, force, name, data, parsed$env, call)
-  extras <- list(
-    weights = extra(if (!missing(weights)) substitute(weights), function() weights, "weights"),
-    offset = extra(if (!missing(offset)) substitute(offset), function() offset, "offset"),
-    subset = check_subset(extra(if (!missing(subset)) substitute(subset), function() subset, "subset"), data, call)
-  )
-  na_action <- resolve_na_action(if (missing(na.action)) getOption("na.action", "na.omit") else na.action, call)
-
-  built <- build_frame(parsed, data, extras, na_action, call)
-  design <- build_design(built, parsed$random, contrasts, control$memory, call)
+  input <- read_input(environment(), parent.frame(), call)
+  input$parsed$residual <- residual
+  built <- build_frame(input$parsed, input$data, input$extras, input$na_action, call)
+  framed <- clock()
+  design <- build_design(built, input$parsed$random, contrasts, control$memory, call)
+  designed <- clock()
   raw <- fit_design(design, REML, start, control, built$frame, call)
-  fit <- new_lmm(raw, design, built, parsed$formula, REML, control, call)
+  fit <- new_lmm(raw, design, built, input$parsed$formula, REML, control, call)
+  fit$convergence$timing <- stage_times(fit$convergence$timing, c(begin, framed, designed, clock()))
   report_outcome(fit, call)
   fit
+}
+
+# The arguments formula, data, weights, offset, subset and na.action in the frame of lmm() or lmm_plan(), checked;
+# `env` is where it was called.
+read_input <- function(frame, env, call) {
+  absent <- function(name) eval(as.call(list(quote(missing), as.name(name))), frame)
+  value <- function(name) get(name, frame)
+  formula <- as_two_sided(if (!absent("formula")) given(value("formula"), "formula", call), env, call)
+  data <- check_data(if (!absent("data")) given(value("data"), "data", call), call)
+  parsed <- parse_formula(formula, if (is.list(data)) names(data), env, call)
+  extra <- function(name) {
+    if (absent(name)) return(NULL)
+    expr <- eval(as.call(list(quote(substitute), as.name(name))), frame)
+    evaluate_extra(expr, function() value(name), name, data, parsed$env, call)
+  }
+  list(
+    data = data, parsed = parsed,
+    extras = list(weights = extra("weights"), offset = extra("offset"),
+                  subset = check_subset(extra("subset"), data, call)),
+    na_action = resolve_na_action(
+      if (absent("na.action")) getOption("na.action", "na.omit") else value("na.action"), call
+    )
+  )
+}
+
+# Seconds, to a millionth.
+clock <- function() as.double(Sys.time())
+
+# The engine's seconds with R's own around them: `object` is what is left of the total.
+stage_times <- function(engine, marks) {
+  own <- pmax(diff(marks), 0)
+  stages <- c(frame = own[1L], design = own[2L], engine)
+  total <- max(sum(own), sum(stages))
+  c(stages, object = total - sum(stages), total = total)
 }
 
 # The value of an argument, or a classed error when it cannot be had.
@@ -104,25 +174,10 @@ user_call <- function(call) {
   call
 }
 
-check_supported <- function(dispersion, correlation, call) {
-  fail <- function(rule, found, hint) abort_ferrite("unsupported", rule, found, hint = hint, call = call)
-  one <- inherits(dispersion, "formula") && length(dispersion) == 2L && identical(dispersion[[2L]], 1)
-  if (!one) {
-    fail("`dispersion` must be `~ 1`: this version fits one residual variance.",
-         paste0("It is `", code_text(dispersion), "`."),
-         "For known ratios of residual variances use `weights`; for strata use `nlme::lme(weights = varIdent())`.")
-  }
-  if (!is.null(correlation)) {
-    fail("`correlation` must be `NULL`: this version fits independent residuals.",
-         paste0("It is ", a_kind(correlation), "."),
-         "For serial correlation use `nlme::lme(correlation = )`.")
-  }
-}
-
 # What the user should know about the way the fit ended.
 report_outcome <- function(fit, call) {
-  dropped <- fit$x_names[setdiff(seq_along(fit$x_names), fit$kept)]
-  if (length(dropped)) {
+  if (length(fit$kept) < length(fit$x_names)) {
+    dropped <- fit$x_names[!seq_along(fit$x_names) %in% fit$kept]
     inform_ferrite(
       "rank", "The columns of the fixed part should be linearly independent.",
       paste0(quoted_list(dropped), if (length(dropped) == 1L) " depends" else " depend",
@@ -131,6 +186,7 @@ report_outcome <- function(fit, call) {
       call = call, data = list(columns = dropped)
     )
   }
+  if (!is.null(fit$residual)) report_steps(fit, call)
   switch(
     fit$convergence$status,
     on_boundary = inform_ferrite(

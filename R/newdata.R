@@ -13,13 +13,19 @@ check_newdata <- function(newdata, call) {
   )
 }
 
-# Are all variables that a prediction needs there, row by row? Columns that are not there at all are an error.
-complete_rows <- function(fit, chosen, newdata, call) {
-  used <- which(vapply(chosen, any, NA))
+#' Columns that are needed
+#'
+#' Columns that are not there at all are an error.
+#'
+#' @param based,grouped Numbers of the random terms whose columns, and whose grouping factors, are needed.
+#' @param anew Whether random effects will be drawn for new levels.
+#' @returns Names of the columns of `newdata` that must not be missing in a row.
+#' @noRd
+needed_columns <- function(fit, newdata, based, grouped, anew, call) {
   needed <- predictor_expressions(fit$terms)
   fixed <- unlist(lapply(needed, all.vars))
-  for (k in used) needed <- c(needed, predictor_expressions(fit$random[[k]]$lhs))
-  for (k in unique(vapply(fit$random[used], function(term) as.integer(term$factor), 0L))) {
+  for (k in based) needed <- c(needed, predictor_expressions(fit$random[[k]]$lhs))
+  for (k in unique(vapply(fit$random[grouped], function(term) as.integer(term$factor), 0L))) {
     needed <- c(needed, lapply(fit$factors[[k]]$variables, str2lang))
   }
   names <- unique(unlist(lapply(needed, all.vars)))
@@ -36,12 +42,14 @@ complete_rows <- function(fit, chosen, newdata, call) {
       sprintf("It has no column %s.", paste0("`", missing, "`", collapse = ", ")),
       hint = c(
         name_hint(missing[1L], names(newdata), "Columns of `newdata`"),
-        if (length(used) && !any(missing %in% fixed)) "For the population mean, without random effects: `re.form = NA`."
+        if (length(grouped) && !any(missing %in% fixed)) {
+          if (anew) "Rows of one level share the random effects that are drawn for it."
+          else "For the population mean, without random effects: `re.form = NA`."
+        }
       ), call = call, data = list(missing = missing)
     )
   }
-  there <- intersect(names, names(newdata))
-  if (length(there)) stats::complete.cases(newdata[there]) else rep(TRUE, nrow(newdata))
+  intersect(names, names(newdata))
 }
 
 # The variables of a terms object without its response; with its offsets.
@@ -63,6 +71,12 @@ new_frame <- function(terms, levels, newdata, call) {
   for (name in intersect(numeric, names(frame))) {
     if (!is.numeric(frame[[name]]) && !is.logical(frame[[name]])) {
       unusable(sprintf("`%s` is %s; in the fit it was numeric", name, a_kind(frame[[name]])), call)
+    }
+  }
+  logical <- names(Filter(function(class) class == "logical", attr(terms, "dataClasses")))
+  for (name in intersect(logical, names(frame))) {
+    if (!is.logical(frame[[name]])) {
+      unusable(sprintf("`%s` is %s; in the fit it was logical", name, a_kind(frame[[name]])), call)
     }
   }
   if (!nrow(frame)) frame <- frame[rep(NA_integer_, nrow(newdata)), , drop = FALSE]
@@ -123,23 +137,43 @@ new_offset <- function(fit, frame, newdata, call) {
 # Codes of new rows in grouping factor k; NA is a new level, allowed or refused.
 new_codes <- function(fit, k, newdata, allow_new, call) {
   factor <- fit$factors[[k]]
-  env <- environment(fit$terms)
-  values <- lapply(factor$variables, function(text) {
-    value <- tryCatch(eval(str2lang(text), newdata, env), error = function(e) unusable(conditionMessage(e), call))
-    rep_len(value, nrow(newdata))
-  })
-  codes <- codes_in(factor, stats::setNames(values, factor$variables))
+  values <- group_values(factor, fit, newdata, call)
+  codes <- codes_in(factor, values)
   new <- is.na(codes)
   if (any(new) && !allow_new) {
     labels <- unique(do.call(paste, c(lapply(values, function(value) as.character(value[new])), sep = ":")))
     abort_ferrite("new_levels",
       sprintf("Every level of the grouping factor `%s` in `newdata` must be one of the fit.", factor$name),
       sprintf("%s %s new.", quoted_list(labels), if (length(labels) == 1L) "is" else "are"),
-      hint = "Use `allow.new.levels = TRUE` for random effects of zero there, or `re.form = NA` for population means.",
+      hint = "Use `allow.new.levels = TRUE` for effects with mean zero there, or `re.form = NA` for none of the fit.",
       call = call, data = list(variable = factor$name, levels = labels)
     )
   }
   codes
+}
+
+# The variables of a grouping factor in new rows, as a named list.
+group_values <- function(factor, fit, newdata, call) {
+  values <- lapply(factor$variables, function(text) {
+    value <- tryCatch(
+      eval(str2lang(text), newdata, environment(fit$terms)), error = function(e) unusable(conditionMessage(e), call)
+    )
+    rep_len(value, nrow(newdata))
+  })
+  stats::setNames(values, factor$variables)
+}
+
+# Numbers that tell the levels of grouping factor k in new rows apart, whatever the levels of the fit; in the order of
+# the levels.
+new_groups <- function(fit, k, newdata, call) {
+  factor <- fit$factors[[k]]
+  values <- group_values(factor, fit, newdata, call)
+  keys <- numeric(nrow(newdata))
+  for (name in names(values)) {
+    coded <- code_variable(values[[name]], name, call)
+    keys <- match(keys, sort(unique(keys))) * (length(coded$levels) + 1) + coded$codes
+  }
+  match(keys, sort(unique(keys)))
 }
 
 # Rows of new columns for which the prediction depends on which of the dependent columns was dropped.

@@ -1,53 +1,10 @@
-# One panel of a plot each: points, lines, and titles that fit.
+# What all panels share: colours, points, titles that fit, legends, margins for names.
 
-# Okabe and Ito's palette: distinguishable with every kind of colour vision.
+# Okabe and Ito's palette: distinguishable with every kind of colour vision. Shapes and line types say the same as
+# colours do, for prints in grey.
 plot_colours <- c(point = "#0072B2", line = "#D55E00", guide = "#767676")
 
-draw_residuals <- function(table, ...) {
-  labels <- list(xlab = "Fitted value", ylab = "Scaled residual", main = "Residuals against fitted values")
-  draw_frame(table$fitted, table$residual, c(labels, point_style(nrow(table))), ...)
-  graphics::abline(h = 0, col = plot_colours[["guide"]], lty = 2L)
-  order <- order(table$fitted)
-  graphics::lines(table$fitted[order], table$trend[order], col = plot_colours[["line"]], lwd = 2)
-}
-
-draw_qq <- function(table, ...) {
-  labels <- list(xlab = "Standard normal quantile", ylab = "Scaled residual", main = "Normal quantile plot")
-  draw_frame(table$theoretical, table$residual, c(labels, point_style(nrow(table))), ...)
-  graphics::lines(table$theoretical, table$line, col = plot_colours[["guide"]], lty = 2L)
-}
-
-draw_caterpillar <- function(table, level, ...) {
-  n <- nrow(table)
-  given <- list(...)
-  many <- n > 200L
-  # the figure is begun here, so that the labels can be measured before the margin is set
-  graphics::plot.new()
-  ranks <- pretty(c(1, n))
-  at <- if (many) ranks[ranks >= 1 & ranks <= n] else label_positions(n)
-  labels <- if (many) format(at, big.mark = ",", trim = TRUE) else as.character(table$grp)[match(at, table$position)]
-  labels <- cut_to_width(cut_text(labels, 20L), 0.35 * graphics::par("fin")[1L], cex = 0.7)
-  margin <- 3 + max(graphics::strwidth(labels, "inches", cex = 0.7)) / line_height()
-  old <- graphics::par(mar = replace(graphics::par("mar"), 2L, margin), new = TRUE)
-  on.exit(graphics::par(mar = old$mar))
-  style <- list(
-    xlab = sprintf("Random effect with %g %% interval", 100 * level), main = paste(table$grpvar[1L], table$term[1L]),
-    ylab = paste0(table$grpvar[1L], if (many) " (rank)"), yaxt = "n", las = 1L,
-    xlim = range(table$lower, table$upper, 0), ylim = c(0.5, n + 0.5)
-  )
-  draw_frame(table$condval, table$position, style, ..., type = "n", y_line = margin - 1.5)
-  graphics::abline(v = 0, col = plot_colours[["guide"]], lty = 2L)
-  graphics::segments(table$lower, table$position, table$upper, table$position,
-    col = or_else(given$col, grDevices::adjustcolor(plot_colours[["point"]], if (many) 0.35 else 1)),
-    lwd = or_else(given$lwd, if (many) 0.5 else 1.5), lty = or_else(given$lty, 1L)
-  )
-  graphics::points(table$condval, table$position, pch = or_else(given$pch, 16L),
-    cex = or_else(given$cex, if (many) 0.3 else 0.8),
-    col = or_else(given$col, plot_colours[[if (many) "line" else "point"]])
-  )
-  shown <- isTRUE(or_else(given$axes, TRUE)) && !identical(given$yaxt, "n")
-  if (shown) graphics::axis(2L, at = at, labels = labels, las = 1L, tick = many, cex.axis = 0.7)
-}
+series_colours <- c("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 # Points that stay readable when there are very many.
 point_style <- function(n) {
@@ -57,19 +14,35 @@ point_style <- function(n) {
 }
 
 # The points with axes and titles; arguments of the user win over ours, except the type of a panel that draws its own.
-draw_frame <- function(x, y, ours, ..., type = NULL, y_line = NA) {
+draw_frame <- function(x, y, ours, ..., type = NULL, y_line = NA, main_line = NA) {
   given <- list(...)
   style <- c(ours[setdiff(names(ours), names(given))], given)
   style$type <- or_else(type, given$type)
   titles <- intersect(c("main", "sub", "xlab", "ylab"), names(style))
+  if (is.null(given$las)) style$las <- fitting_las(or_else(style$ylim, y))
   plotted <- style[setdiff(names(style), c(titles, "ann"))]
   do.call(graphics::plot, c(list(x = x, y = y, ann = FALSE), plotted))
-  if (isFALSE(style$ann)) {
-    return(invisible())
-  }
+  if (!isFALSE(style$ann)) draw_titles(style, y_line, main_line)
+  invisible()
+}
+
+# Horizontal figures at the y-axis, unless they would reach into its title.
+fitting_las <- function(values) {
+  marks <- pretty(range(values, finite = TRUE))
+  # before the first plot nothing can be measured: points and signs are half as wide as digits
+  marks <- format(marks, trim = TRUE)
+  narrow <- nchar(gsub("[^-.]", "", marks))
+  size <- 0.65 * graphics::par("cin")[1L] * graphics::par("cex") * graphics::par("cex.axis")
+  width <- max(nchar(marks) - narrow / 2) * size
+  space <- (graphics::par("mgp")[1L] - graphics::par("mgp")[2L] - 0.2) * line_height()
+  if (width > space) 0L else 1L
+}
+
+draw_titles <- function(style, y_line = NA, main_line = NA, x_line = NA) {
+  titles <- intersect(c("main", "sub", "xlab", "ylab"), names(style))
   looks <- style[grep("^(col|font)[.](main|sub|lab)$|^(family|adj|mgp|xpd)$", names(style))]
   for (name in titles[lengths(style[titles]) > 0L]) {
-    line <- if (name == "ylab") y_line else NA
+    line <- switch(name, xlab = x_line, ylab = y_line, main = main_line, NA)
     do.call(graphics::title, c(fitting_title(style[[name]], name, style), looks, list(line = line)))
   }
 }
@@ -112,7 +85,91 @@ cut_text <- function(text, length) {
 line_height <- function() graphics::par("cin")[2L] * graphics::par("cex") * graphics::par("mex")
 
 # Every level when the lines fit, otherwise every k-th.
-label_positions <- function(n) {
-  lines <- max(5, floor(graphics::par("pin")[2L] / (0.75 * graphics::par("csi"))))
+label_positions <- function(n, cex = 0.7) {
+  lines <- max(5, floor(graphics::par("pin")[2L] / (cex * graphics::par("csi"))))
   seq.int(1L, n, by = max(1L, ceiling(n / lines)))
+}
+
+# A legend in one row between the panel and its title, smaller where the figure is narrow.
+legend_above <- function(legend, ...) {
+  width <- function(cex) {
+    box <- graphics::legend("bottom", legend = legend, horiz = TRUE, bty = "n", cex = cex, text.width = NA,
+      plot = FALSE, ...)$rect$w
+    box / diff(graphics::par("usr")[1:2]) * graphics::par("pin")[1L]
+  }
+  cex <- 0.8
+  # it is centred on the plot region
+  region <- graphics::par("plt")[1:2]
+  space <- 2 * min(mean(region), 1 - mean(region)) * graphics::par("fin")[1L]
+  legend[-length(legend)] <- paste0(legend[-length(legend)], " ")
+  while (cex > 0.4 && width(cex) > space) cex <- cex - 0.05
+  graphics::legend("bottom", legend = legend, horiz = TRUE, bty = "n", cex = cex, inset = c(0, 1), xpd = NA,
+    text.width = NA, ...
+  )
+}
+
+# Where the title of a panel with such a legend stands.
+title_line <- 1.9
+
+#' The axis of a panel whose rows are levels
+#'
+#' @param names Of the levels, in the order of their position.
+#' @param longest Number of characters from which on they are cut.
+#' @returns list(many: are there too many for names, at, labels, cex, margin: lines that the labels need, old: margins
+#'   before) after the figure has been begun and its left margin been set, so that draw_frame() draws into it.
+#' @noRd
+begin_levels <- function(names, longest = 20L) {
+  n <- length(names)
+  many <- n > 200L
+  # the figure is begun here, so that the labels can be measured before the margin is set
+  graphics::plot.new()
+  ranks <- pretty(c(1, n))
+  cex <- if (many) 0.7 else fitting_size(n)
+  at <- if (many) ranks[ranks >= 1 & ranks <= n] else label_positions(n, cex)
+  labels <- if (many) format(at, big.mark = ",", trim = TRUE) else as.character(names)[at]
+  labels <- cut_to_width(cut_text(labels, longest), 0.35 * graphics::par("fin")[1L], cex = cex)
+  margin <- 2.5 + max(graphics::strwidth(labels, "inches", cex = cex)) / line_height()
+  old <- graphics::par(mar = replace(graphics::par("mar"), 2L, margin), new = TRUE)
+  list(many = many, at = at, labels = labels, cex = cex, margin = margin, old = old$mar)
+}
+
+# The largest size of text in which n lines fit into the panel, or the smallest that can be read.
+fitting_size <- function(n) {
+  sizes <- c(0.8, 0.7, 0.6, 0.5)
+  fits <- n * sizes * graphics::par("csi") <= graphics::par("pin")[2L]
+  if (any(fits)) sizes[fits][1L] else 0.6
+}
+
+# The names of the levels, unless the user has switched the axis off.
+draw_levels <- function(axis, ...) {
+  given <- list(...)
+  shown <- isTRUE(or_else(given$axes, TRUE)) && !identical(given$yaxt, "n")
+  if (!shown) {
+    return(invisible())
+  }
+  graphics::axis(2L, at = axis$at, labels = axis$labels, las = 1L, tick = axis$many, cex.axis = axis$cex,
+    mgp = c(3, if (axis$many) 0.7 else 0.4, 0)
+  )
+}
+
+# What draw_frame() needs for such a panel.
+level_style <- function(axis, group, n) {
+  list(ylab = paste0(group, if (axis$many) " (rank)"), yaxt = "n", las = 1L, ylim = c(0.5, n + 0.5))
+}
+
+# Which of some texts to write at (x, y), in the order given, so that none covers an earlier one.
+clear_texts <- function(x, y, texts, cex, side) {
+  usr <- graphics::par("usr")
+  width <- graphics::strwidth(texts, cex = cex)
+  height <- rep_len(1.1 * graphics::strheight("M", cex = cex), length(texts))
+  gap <- graphics::strwidth("n", cex = cex)
+  x <- x + (side == 4L) * (width / 2 + gap) - (side == 2L) * (width / 2 + gap)
+  y <- y + (side == 3L) * 1.2 * height - (side == 1L) * 1.2 * height
+  clear <- rep(TRUE, length(texts))
+  for (i in seq_along(texts)[-1L]) {
+    before <- which(clear[seq_len(i - 1L)])
+    clear[i] <- !any(abs(x[before] - x[i]) < (width[before] + width[i]) / 2 & abs(y[before] - y[i]) < height[i])
+  }
+  inside <- x - width / 2 > usr[1L] & x + width / 2 < usr[2L]
+  clear & inside
 }

@@ -1,12 +1,29 @@
 #' Plots of a fit
 #'
-#' Base graphics, in colours that colour-blind readers can tell apart and that survive printing in grey.
+#' Base graphics, in colours that colour-blind readers can tell apart; shapes and line types say the same, for prints in
+#' grey. The same plots with ggplot2: [autoplot.lmm].
 #'
 #' @param x An object of class `lmm`.
-#' @param which One or more of `"residuals"` (scaled residuals against fitted values, with a running mean),
-#'   `"qq"` (normal quantile plot of the scaled residuals) and `"caterpillar"` (random effects with intervals, sorted;
-#'   one panel per effect). Default: the first two side by side.
-#' @param level Coverage of the intervals of the caterpillar plot.
+#' @param which One or more of
+#'   * `"residuals"`: scaled residuals against fitted values, with a running mean;
+#'   * `"scale"`: the square root of their size against fitted values;
+#'   * `"qq"`: normal quantile plot of the scaled residuals;
+#'   * `"by_group"`: residuals of each level, sorted by the median; a panel for each grouping factor;
+#'   * `"ranef_qq"`: normal quantile plot of the random effects with a pointwise band; a panel for each effect;
+#'   * `"caterpillar"`: random effects with intervals, sorted; a panel for each effect;
+#'   * `"shrinkage"`: from no pooling to partial pooling; one effect by level, or two effects in a plane;
+#'   * `"observed"`: observed and fitted values in a small panel for each level over the covariate, or all observed
+#'     against fitted values where there is no such covariate;
+#'   * `"varcomp"`: standard deviations and correlations with profile intervals;
+#'   * `"profile"`: profile zeta of all parameters, see [profile.lmm()];
+#'   * `"influence"`: Cook's distance of each row, or of each level of `group`;
+#'   * `"strata"`: residuals in each stratum of `dispersion` (without one: of each level of the first grouping factor),
+#'     with the spread that the model gives them;
+#'   * `"acf"`: autocorrelation of the normalized residuals within the series of `correlation` (without one: within the
+#'     levels of `group`, by default the first factor, in the order of the rows), with a band for no correlation.
+#'
+#'   Default: residuals and quantiles, side by side.
+#' @inheritParams plot_data
 #' @param ask `TRUE`: wait before a new page. Default: when the pages do not fit on the device and somebody is there.
 #' @param ... Graphical parameters such as `main`, `xlab`, `pch`, `cex`, passed to the plots. Any other argument is an
 #'   error.
@@ -15,25 +32,40 @@
 #' The line in the quantile plot goes through the quartiles. Its slope is usually below one: residuals are taken after
 #' the random effects have absorbed a part of the errors.
 #'
-#' With many groups the caterpillar plot leaves out the names of the levels that would overlap, and with more than about
-#' 200 the intervals become a band of thin lines over the rank of the level. Titles that are wider than their panel
-#' are made smaller.
+#' The shrinkage plot with more than two effects is of the first two; choose others with `effect`.
+#' @section Large data:
+#'   What is drawn follows the size of the data, always in the same way:
+#'   * More than 20,000 points of residuals become shaded cells of a grid of 100 by 60: the darker, the more points, on
+#'     a logarithmic scale. A cell with one point is shown, so outliers stay.
+#'   * Of more than 5000 quantiles the 500 at each end are drawn, and 1000 at equal steps between.
+#'   * Residuals by group are points where groups have fewer than 10 rows, boxes where they have more (whiskers to the
+#'     last value within 1.5 times the height of the box), and, for more than 40 levels, medians with quartiles.
+#'   * Names of levels that would overlap are left out. With more than 200 levels the axis shows ranks, and intervals
+#'     become a band of thin lines.
+#'   * Shrinkage of one effect with more than 60 levels is a plot of partially pooled against unpooled estimates.
+#'   * Observed and fitted: see `show`. A panel has at most 500 points, at equal steps of their order.
+#'   * Cook's distance of more than 2000 rows: the largest of each of 2000 neighbourhoods.
+#'
+#'   Titles that are wider than their panel are made smaller.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' plot(fit)
 #' plot(fit, which = "caterpillar")
+#' plot(fit, which = "observed", show = 6)
 #' @export
-plot.lmm <- function(x, which = c("residuals", "qq"), level = 0.95, ask = NULL, ...) {
+plot.lmm <- function(x, which = c("residuals", "qq"), level = 0.95, group = NULL, effect = NULL, show = NULL,
+                     ask = NULL, ...) {
   call <- method_call()
-  which <- choose_several(which, c("residuals", "qq", "caterpillar"), "which", call)
-  check_level(level, call)
+  which <- choose_several(which, plot_kinds, "which", call)
+  options <- check_plot_options(x, level, group, effect, show, call)
   if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   check_graphical(list(...), call)
-  tables <- lapply(stats::setNames(which, which), function(one) plot_data(x, one, level = level))
+  tables <- lapply(stats::setNames(which, which), function(one) plot_table(x, one, options))
   panels <- unlist(lapply(which, function(one) panels_of(tables[[one]], one)), recursive = FALSE)
   free <- prod(graphics::par("mfrow"))
   if (free == 1L && length(panels) > 1L) {
-    old <- graphics::par(mfrow = grid_size(min(length(panels), 6L)))
+    most <- panels_per_page(length(panels), if (identical(which, "profile")) 12L else 6L)
+    old <- graphics::par(mfrow = grid_size(most), mar = c(3.6, 4.1, 3.2, 0.8), mgp = c(2.3, 0.7, 0))
     on.exit(graphics::par(old), add = TRUE)
     free <- prod(graphics::par("mfrow"))
   }
@@ -61,27 +93,64 @@ check_graphical <- function(given, call) {
     return(invisible())
   }
   shown <- if (all(unknown == "")) "an argument without a name" else quoted_list(unknown[unknown != ""])
-  near <- similar_names(unknown[1L], c("which", "level", "ask", graphical_names))
+  near <- similar_names(unknown[1L], c("which", "level", "group", "effect", "show", "ask", graphical_names))
   abort_ferrite("argument", "Every argument of `plot()` must be one that it knows, or a graphical parameter.",
     sprintf("It does not know %s.", shown),
     hint = if (length(near)) sprintf("Did you mean `%s`?", near[1L]) else "See `?plot.lmm`.", call = call
   )
 }
 
-# Rows and columns for at most six panels; the longer side of the device gets more of them.
+# Rows and columns for at most twelve panels; the longer side of the device gets more of them.
 grid_size <- function(n, device = graphics::par("din")) {
-  rows <- if (n <= 2L) 1L else if (n <= 4L || device[1L] > device[2L]) 2L else 3L
+  wide <- device[1L] > device[2L]
+  rows <- if (n <= 2L) 1L else if (n <= 4L || (wide && n <= 6L)) 2L else if (wide || n <= 9L) 3L else 4L
   c(rows, ceiling(n / rows))
+}
+
+# As many panels as there are, or as fit on a page with their margins. A grid of 2 by 2 makes text smaller, a larger one
+# still more.
+panels_per_page <- function(n, most, device = graphics::par("din")) {
+  for (count in c(12L, 9L, 6L, 4L, 2L, 1L)) {
+    shown <- min(n, count)
+    grid <- grid_size(shown, device)
+    cex <- if (max(grid) > 2L) 0.66 else if (min(grid) == 2L) 0.83 else 1
+    if (count <= most && all(device / rev(grid) >= c(0.5, 0.4) + c(1, 1.4) * cex)) break
+  }
+  shown
 }
 
 # A table as a list of functions that draw one panel each.
 panels_of <- function(table, which) {
-  draw <- switch(which, residuals = draw_residuals, qq = draw_qq, caterpillar = draw_caterpillar)
-  if (which != "caterpillar") {
-    return(list(function(...) draw(table, ...)))
-  }
-  effect <- paste(table$grpvar, table$term, sep = "\r")
-  lapply(unname(split(table, factor(effect, levels = unique(effect)))), function(piece) {
-    function(...) draw(piece, attr(table, "level"), ...)
+  level <- attr(table, "level")
+  texts <- attr(table, "labels")
+  response <- attr(table, "response")
+  one <- function(draw) list(function(...) draw(table, ...))
+  each <- function(pieces, draw) lapply(unname(pieces), function(piece) function(...) draw(piece, ...))
+  switch(which,
+    residuals = one(draw_residuals),
+    scale = one(draw_scale),
+    qq = one(draw_qq),
+    by_group = each(with_texts(split_in_order(table, table$grpvar), texts), draw_by_group),
+    ranef_qq = each(with_texts(split_in_order(table, effect_panels(table)), texts), draw_ranef_qq),
+    caterpillar = each(split_in_order(table, effect_panels(table)), function(piece, ...) {
+      draw_caterpillar(piece, level, ...)
+    }),
+    shrinkage = each(shrinkage_pieces(table), function(piece, ...) draw_shrinkage(piece, response, ...)),
+    observed = one(draw_observed),
+    varcomp = one(draw_varcomp),
+    profile = each(split(table, table$par, drop = TRUE), function(piece, ...) draw_profile(piece, level, ...)),
+    influence = one(draw_influence),
+    strata = one(draw_strata),
+    acf = one(draw_acf)
+  )
+}
+
+# Pieces in the order in which they come.
+split_in_order <- function(table, by) split(table, factor(by, levels = unique(by)))
+
+with_texts <- function(pieces, texts) {
+  lapply(pieces, function(piece) {
+    attr(piece, "labels") <- texts
+    piece
   })
 }

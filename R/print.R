@@ -11,7 +11,7 @@ print.lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
   print_header(x)
   cat(criterion_text(x, digits + 3L), "\n", sep = "")
   cat("Random effects:\n")
-  print_table(varcorr_table(VarCorr(x), "Std.Dev.", digits))
+  print_components(VarCorr(x), "Std.Dev.", digits, 12L)
   cat(size_text(x), "\n", sep = "")
   estimates <- fixef(x)
   if (length(estimates)) {
@@ -43,7 +43,18 @@ header_lines <- function(x) {
   labels <- c(data = "Data", weights = "Weights", offset = "Offset", subset = "Subset")
   given <- intersect(names(labels), names(x$call))
   text <- vapply(as.list(x$call)[given], short_line, "")
-  c(paste("Formula:", deparse_one(x$formula)), sprintf("%7s: %s", labels[given], text))
+  c(
+    paste("Formula:", deparse_one(x$formula)), sprintf("%7s: %s", labels[given], text),
+    if (!is.null(x$residual)) paste(" Errors:", errors_text(x))
+  )
+}
+
+# "dispersion = ~g, correlation = ar1(~1 | s)": the residuals of a fit, as they were written.
+errors_text <- function(x) {
+  paste(c(
+    if (!is.null(x$residual$scale)) paste("dispersion =", x$residual$scale$text),
+    if (!is.null(x$residual$correlation)) paste("correlation =", x$residual$correlation$text)
+  ), collapse = ", ")
 }
 
 # A data argument can be a value and not a name (do.call): keep it short.

@@ -11,7 +11,8 @@ plot.profile.lmm <- function(x, level = 0.95, ...) {
     return(invisible(x))
   }
   if (prod(graphics::par("mfrow")) == 1L && length(pieces) > 1L) {
-    old <- graphics::par(mfrow = grid_size(length(pieces)), mar = c(4, 4.5, 1.5, 1))
+    shown <- panels_per_page(length(pieces), 12L)
+    old <- graphics::par(mfrow = grid_size(shown), mar = c(4, 4.5, 1.5, 1))
     on.exit(graphics::par(old))
   }
   for (piece in pieces) draw_profile(piece, level, ...)

@@ -27,6 +27,9 @@
 #'
 #' Where the parameter space ends first (a standard deviation of 0, a correlation of -1 or 1) the last point is that
 #' edge, with the \eqn{\zeta} that is reached there (to 0.001 of the step).
+#'
+#' Of residuals that are not alike (`dispersion`, `correlation`) the ratios of standard deviations, the coefficients and
+#' the correlation are profiled too, and are optimised again in all profiles; see [confint.lmm()] for their names.
 #' @returns A data frame of class `profile.lmm` with the columns `par`, `zeta` and `value`. `confint()` of it finds the
 #'   limits anew by root finding, so that they do not depend on the grid.
 #' @section Conditions:
@@ -83,18 +86,76 @@ profile_values <- function(fits, table, zetas, call) {
   out <- vector("list", nrow(table))
   fixed <- table$kind == "beta"
   if (any(!fixed)) out[!fixed] <- profile_engine(fits$variance, table$target[!fixed], zetas, call)
+  for (i in which(table$kind == "ratio")) {
+    out[[i]] <- ended_ratio(lapply(out[[i]], exp), table$target[[i]][2L], fits$variance, zetas, call)
+  }
+  serial <- table$kind == "rho"
+  out[serial] <- lapply(out[serial], ended_at_zero, fits$variance, zetas, call)
   if (any(fixed)) out[fixed] <- profile_engine(fits$fixed, table$target[fixed], zetas, call)
   out
 }
 
+# car1() ends at a correlation of zero: beyond the zeta that the model without a correlation has, the value is zero.
+ended_at_zero <- function(found, fit, zetas, call) {
+  lost <- is.nan(found$lower)
+  if (fit$residual$correlation$form != "car1" || !any(lost)) return(found)
+  design <- with_texts_of(fit, design_of(fit))
+  design$residual["correlation"] <- list(NULL)
+  if (is.null(design$residual$scale)) design["residual"] <- list(NULL)
+  criterion <- tryCatch(muffled(fit_design(design, fit$REML, NULL, quiet_control(fit), fit$frame, call))$criterion,
+    ferrite_error = function(e) Inf)
+  found$lower[lost & zetas^2 >= criterion - fit$criterion - 1e-7] <- 0
+  found
+}
+
+# A standard deviation of zero, or of another stratum, can leave a finite criterion where random effects take its place:
+# then the limit is 0 (or Inf). The criterion with the k-th coefficient held is that of a fit with weights in its place.
+ended_ratio <- function(found, k, fit, zetas, call) {
+  for (side in c("lower", "upper")) {
+    lost <- is.nan(found[[side]])
+    if (!any(lost)) next
+    edge <- if (side == "lower") 0 else Inf
+    held <- unname(fit$residual$phi[k]) + if (side == "lower") -10 else 10
+    rise <- criterion_held(fit, k, held, call) - fit$criterion
+    if (is.finite(rise)) found[[side]][lost & zetas^2 >= rise - 1e-7] <- edge
+  }
+  found
+}
+
+# The criterion of a fit with the k-th coefficient of its dispersion at a value; Inf when there is none.
+criterion_held <- function(fit, k, value, call) {
+  design <- with_texts_of(fit, design_of(fit))
+  columns <- dense_blocks(design$residual$scale, fit$nobs)
+  design$weights <- or_else(design$weights, 1) * exp(-2 * value * columns[, k])
+  design$residual["scale"] <- list(if (ncol(columns) > 1L) list(columns[, -k, drop = FALSE]))
+  if (all(vapply(design$residual, is.null, NA))) design["residual"] <- list(NULL)
+  design["scale"] <- list(NULL)
+  tryCatch(muffled(fit_design(design, fit$REML, NULL, quiet_control(fit), fit$frame, call))$criterion,
+    ferrite_error = function(e) Inf)
+}
+
+# The design with what the messages of a refit need.
+with_texts_of <- function(fit, design) {
+  design$scale <- fit$residual$scale
+  design$correlation <- fit$residual$correlation
+  design
+}
+
+quiet_control <- function(fit) {
+  control <- fit$control
+  control$progress <- FALSE
+  control
+}
+
 # The values where a parameter ends.
 parameter_edges <- function(kind) {
-  switch(kind, sd = c(0, Inf), sigma = c(0, Inf), cor = c(-1, 1), beta = c(-Inf, Inf))
+  switch(kind, sd = , sigma = , ratio = c(0, Inf), cor = , rho = c(-1, 1), dispersion = , beta = c(-Inf, Inf))
 }
 
 # One parameter as rows in the order of zeta. Points at the edge of the parameter space become one point.
 profile_rows <- function(fits, row, found, grid, call) {
   edges <- parameter_edges(row$kind)
+  if (row$kind == "rho" && fits$variance$residual$correlation$form == "car1") edges[1L] <- 0
   side <- function(values, edge, sign) {
     inside <- is.nan(values) | values != edge
     zetas <- grid[inside]

@@ -21,6 +21,9 @@
 #'   * `Pr(>RLRT)` (`Pr(>LRT)` by ML), wherever one variance is tested, is from the finite-sample null distribution,
 #'     simulated in its spectral form. `exact` when the term is the only one; `conditional` when there are others, which
 #'     the distribution then leaves out, as the package RLRsim does. Prefer it to the mixture with few groups.
+#'   * With `dispersion` or `correlation` the reduced models have them too, estimated again. There is then no exact null
+#'     distribution and no F test: both need residuals that are independent with variances known up to sigma. For a
+#'     structured random term, such as `cs(x | g)`, the mixture counts the parameters that go.
 #'   * With one random term of one column there is also Wald's F test, exact for any sizes of the groups and any fixed
 #'     part. In a balanced one-way layout it is the F test of the analysis of variance.
 #' @returns A data frame of class `ranova_lmm` with a row for the model and one for each reduction: `npar`, `logLik`,
@@ -70,7 +73,7 @@ ranova.lmm <- function(fit, nsim = 10000, reduce.terms = TRUE, threads = NULL, .
   rownames(table) <- make.unique(c("<none>", vapply(reductions, `[[`, "", "label")))
   names(table)[c(6L, 8L)] <- c("Pr(>Chisq)", if (fit$REML) "Pr(>RLRT)" else "Pr(>LRT)")
   if (all(is.na(table[[8L]]))) table <- table[1:7]
-  one <- length(fit$random) == 1L && length(fit$random[[1L]]$effects) == 1L
+  one <- length(fit$random) == 1L && length(fit$random[[1L]]$effects) == 1L && is.null(fit$residual)
   structure(
     table, class = c("ranova_lmm", "anova", "data.frame"), REML = fit$REML, formula = fit$formula, nsim = nsim,
     F = if (one) absorbed_f(absorb_term(fit, 1L, design))
@@ -98,7 +101,7 @@ random_reductions <- function(fit, design, reduce) {
     smaller <- if (reduce) reduced_terms(stored, fit)
     if (length(smaller)) {
       return(lapply(smaller, function(step) {
-        count <- parameter_change(length(stored$effects), length(step$term$effects))
+        count <- parameter_change(stored, step$term)
         c(list(label = paste(step$drop, "in", stored$text), terms = replace(all, k, list(step$term))), count)
       }))
     }
@@ -106,20 +109,25 @@ random_reductions <- function(fit, design, reduce) {
     label <- if (several) paste(stored$effects[1L], "in", stored$text) else stored$text
     one <- length(stored$effects) == 1L
     list(c(
-      list(label = label, terms = all[-k]), parameter_change(length(stored$effects), 0L), list(removed = if (one) k)
+      list(label = label, terms = all[-k]), parameter_change(stored, NULL), list(removed = if (one) k)
     ))
   })
   unlist(steps, recursive = FALSE)
 }
 
 parameter_change <- function(from, to) {
-  list(df = (from * (from + 1L) - to * (to + 1L)) %/% 2L, variances = from - to)
+  from <- c(covariance_count(list(from)), variance_count(from))
+  to <- if (is.null(to)) c(0L, 0L) else c(covariance_count(list(to)), variance_count(to))
+  list(df = from[1L] - to[1L], variances = from[2L] - to[2L])
 }
+
+# Variances of a random term that are parameters: one when they are equal.
+variance_count <- function(term) if (isTRUE(term$structure$hom)) 1L else length(term$effects)
 
 # A term without one of its variables, for each that may go by marginality; none when the term is one column, or when
 # nothing nested in it is left.
 reduced_terms <- function(stored, fit) {
-  if (length(stored$effects) < 2L) return(list())
+  if (length(stored$effects) < 2L || isTRUE(stored$structure$hom)) return(list())
   labels <- attr(stored$lhs, "term.labels")
   if (length(labels) == 1L && attr(stored$lhs, "intercept") == 0L && !holds_intercept(stored, fit)) return(list())
   lapply(stats::drop.scope(stats::formula(stored$lhs)), function(drop) {
@@ -128,7 +136,7 @@ reduced_terms <- function(stored, fit) {
     columns <- columns_of(lhs, fit$frame, own_contrasts(stored$contrasts, lhs))
     term <- list(
       group = stored$group, factor = stored$factor, effects = columns$names, basis = columns$blocks, lhs = lhs,
-      text = stored$text
+      text = stored$text, structure = if (length(columns$names) > 1L) stored$structure
     )
     list(drop = drop, term = term)
   })
@@ -148,9 +156,7 @@ criterion_without <- function(fit, design, terms, call) {
   ordered <- order_terms(terms, design$factors)
   design$factors <- ordered$factors
   design$terms <- ordered$terms
-  control <- fit$control
-  control$progress <- FALSE
-  raw <- fit_design(design, fit$REML, NULL, control, fit$frame, call)
+  raw <- fit_design(with_texts_of(fit, design), fit$REML, NULL, quiet_control(fit), fit$frame, call)
   if (raw$status %in% c("stalled", "max_evaluations")) {
     warn_ferrite("not_converged", "The optimiser should reach an optimum.",
       "It did not for the model without one of the random terms, so that its test may be wrong.",
@@ -166,7 +172,7 @@ reduction_row <- function(fit, design, reduction, nsim, threads, call) {
   statistic <- max(0, criterion - fit$criterion)
   npar <- fit$npar - reduction$df
   test <- list(p_value = NA_real_, method = NA_character_)
-  if (!is.null(reduction$removed)) {
+  if (!is.null(reduction$removed) && is.null(fit$residual)) {
     test <- rlrt_test(fit, reduction$removed, statistic, nsim, draw_seed(), threads,
       absorb_term(fit, reduction$removed, design))
   }

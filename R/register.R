@@ -22,14 +22,41 @@ foreign_methods <- function() {
     list("knitr", "knit_print", "ranef.lmm", knit_print_ranef),
     list("knitr", "knit_print", "coef.lmm", knit_print_ranef),
     list("knitr", "knit_print", "contest", knit_print_contest),
+    list("knitr", "knit_print", "anova", knit_print_anova),
+    list("knitr", "knit_print", "lmm_confint", knit_print_confint),
+    list("knitr", "knit_print", "profile.lmm", knit_print_profile),
+    list("knitr", "knit_print", "lmm_bootstrap", knit_print_bootstrap),
+    list("knitr", "knit_print", "lmm_convergence", knit_print_convergence),
+    list("knitr", "knit_print", "influence.lmm", knit_print_influence),
+    list("knitr", "knit_print", "lmm_refits", knit_print_refits),
+    list("knitr", "knit_print", "lmm_plan", knit_print_plan),
     list("knitr", "knit_print", "ranova_lmm", knit_print_ranova),
     list("knitr", "knit_print", "lmm_comparison", knit_print_comparison),
     list("knitr", "knit_print", "icc_lmm", knit_print_icc),
     list("knitr", "knit_print", "varcomp_anova", knit_print_moments),
+    list("knitr", "knit_print", "lmm_shrinkage", knit_print_shrinkage),
+    list("knitr", "knit_print", "lmm_robust", knit_print_robust),
+    list("generics", "tidy", "lmm_robust", tidy_robust),
+    list("ggplot2", "autoplot", "lmm", autoplot_lmm),
+    list("ggplot2", "autoplot", "profile.lmm", autoplot_profile),
+    list("emmeans", "recover_data", "lmm", recover_data_lmm),
+    list("emmeans", "emm_basis", "lmm", emm_basis_lmm),
+    list("multcomp", "modelparm", "lmm", modelparm_lmm),
+    list("car", "linearHypothesis", "lmm", linear_hypothesis_lmm),
+    list("car", "Anova", "lmm", car_anova_lmm),
+    list("car", "deltaMethod", "lmm", delta_method_lmm),
+    list("car", "vif", "lmm", vif_lmm),
+    list("effects", "effSources", "lmm", eff_sources_lmm),
+    list("ggeffects", "get_predictions", "lmm", get_predictions_lmm),
+    list("marginaleffects", "get_coef", "lmm", get_coef_lmm),
+    list("marginaleffects", "set_coef", "lmm", set_coef_lmm),
+    list("marginaleffects", "get_vcov", "lmm", get_vcov_lmm),
+    list("marginaleffects", "get_predict", "lmm", get_predict_lmm),
     list("lmerTest", "contest", "lmm", contest.lmm),
     list("lme4", "isREML", "lmm", isREML.lmm),
     list("lme4", "ngrps", "lmm", ngrps.lmm),
     list("lme4", "getME", "lmm", get_me_lmm),
+    list("lme4", "refit", "lmm", refit.lmm),
     list("lme4", "isLMM", "lmm", function(x, ...) TRUE),
     list("lme4", "isGLMM", "lmm", function(x, ...) FALSE),
     list("lme4", "isNLMM", "lmm", function(x, ...) FALSE)
@@ -38,5 +65,7 @@ foreign_methods <- function() {
 
 # Called once, by .onLoad().
 register_foreign_methods <- function() {
-  for (entry in foreign_methods()) do.call(register_s3, entry)
+  reports <- c(tidy_methods(), insight_methods(), performance_methods(), parameters_methods())
+  for (entry in c(foreign_methods(), reports)) do.call(register_s3, entry)
+  offer_to_marginaleffects()
 }

@@ -7,6 +7,9 @@
 # The fit without all that belongs to its own response.
 light_fit <- function(fit) {
   fit$vcov[] <- NA_real_
+  if (!is.null(fit$residual$correlation)) {
+    fit$residual$longest <- max(tabulate(serial_columns(fit$residual$correlation, fit$frame)$codes))
+  }
   fit[c("criterion", "ld_l", "ld_rx", "pwrss")] <- NA_real_
   fit$random <- lapply(fit$random, function(term) {
     for (name in c("b", "u", "condvar")) term[[name]][] <- NA_real_
@@ -15,8 +18,9 @@ light_fit <- function(fit) {
   fit
 }
 
-# A light fit at given parameters; `beta` are the kept coefficients.
-at_parameters <- function(light, theta, beta, sigma, criterion = NA_real_) {
+# A light fit at given parameters; `beta` are the kept coefficients, `phi` those of residuals that are not alike.
+at_parameters <- function(light, theta, beta, sigma, criterion = NA_real_, phi = light$residual$phi) {
+  if (length(phi)) light$residual <- residual_at(light, phi)
   light$theta[] <- theta
   light$beta[light$kept] <- beta
   light$sigma <- sigma
@@ -30,6 +34,22 @@ at_parameters <- function(light, theta, beta, sigma, criterion = NA_real_) {
   light
 }
 
+# The field `residual` at another phi. How rho comes from the last of them is the engine's business (correlation.rs).
+residual_at <- function(fit, phi) {
+  residual <- fit$residual
+  residual$phi[] <- phi
+  strata <- residual$scale$strata
+  if (!is.null(strata)) {
+    residual$scale$strata$ratio[] <- exp(drop(strata$values %*% residual$phi[seq_along(residual$scale$names)]))
+  }
+  form <- residual$correlation$form
+  if (is.null(form)) return(residual)
+  r <- residual$phi[[length(phi)]]
+  lowest <- -1 / (max(residual$longest, 2) - 1)
+  residual$rho <- switch(form, ar1 = tanh(r), car1 = r^2 / (1 + r^2), cs = lowest + (1 - lowest) * stats::plogis(r))
+  residual
+}
+
 # All parameters as confint() names them; those that were not estimated are left out.
 default_statistic <- function(fit) {
   table <- parameter_table(fit)
@@ -38,9 +58,17 @@ default_statistic <- function(fit) {
 }
 
 default_replicates <- function(fit, drawn) {
-  values <- cbind(sd_cor_columns(fit, drawn$theta, drawn$sigma), drawn$sigma, drawn$beta)
+  values <- cbind(
+    sd_cor_columns(fit, drawn$theta, drawn$sigma), drawn$sigma, residual_columns(fit, drawn$phi), drawn$beta
+  )
   dimnames(values) <- list(NULL, names(default_statistic(fit)))
   values
+}
+
+# The light fit of one replicate.
+replicate_at <- function(light, drawn, i) {
+  phi <- if (NCOL(drawn$phi)) drawn$phi[i, ]
+  at_parameters(light, drawn$theta[i, ], drawn$beta[i, ], drawn$sigma[i], drawn$criterion[i], phi)
 }
 
 # The statistic of the fit itself: also the check that it is one.
@@ -78,7 +106,7 @@ statistic_replicates <- function(fit, drawn, statistic, estimate, progress, call
   last <- 0L
   tryCatch(
     for (i in seq_len(done)) {
-      one <- at_parameters(light, drawn$theta[i, ], drawn$beta[i, ], drawn$sigma[i], drawn$criterion[i])
+      one <- replicate_at(light, drawn, i)
       value <- call_statistic(statistic, one, paste("replicate", drawn$index[i]), call)
       if (!is.numeric(value) || length(value) != length(estimate)) {
         abort_ferrite("statistic", "`statistic` must always give as many numbers as for the fit.",

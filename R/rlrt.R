@@ -8,6 +8,7 @@
 # only through the eigenvalues mu of Z'MZ (and, by ML, xi of Z'Z). With other random terms in the model the same
 # spectrum is used with the observed ratio of the two full models (Greven, Crainiceanu, Kuechenhoff and Peters 2008),
 # as RLRsim does: "conditional".
+# Rows must be independent with variances known up to sigma, so that not for `dispersion` and `correlation`.
 
 #' The spectrum of one random term
 #'

@@ -60,7 +60,7 @@ too_few_rows <- function(frame, call) {
 
 # A weight of zero says that the row carries no information: the row is left out, as if it were not in the data.
 drop_zero_weights <- function(complete, na_action, call) {
-  weights <- complete$frame[["(weights)"]]
+  weights <- .subset2(complete$frame, "(weights)")
   zero <- if (is.null(weights)) integer() else which(weights == 0)
   if (!length(zero)) return(complete)
   inform_ferrite(
@@ -83,12 +83,12 @@ drop_zero_weights <- function(complete, na_action, call) {
 
 # Unused levels are dropped, as model.frame(drop.unused.levels = TRUE) does, without looking at labels.
 drop_levels <- function(frame) {
-  for (name in names(frame)) {
-    x <- frame[[name]]
+  for (at in seq_along(frame)) {
+    x <- .subset2(frame, at)
     if (!is.factor(x) || all(tabulate(x, nlevels(x)) > 0L)) next
     contrasts <- attr(x, "contrasts")
-    frame[[name]] <- x[, drop = TRUE]
-    if (is.character(contrasts)) attr(frame[[name]], "contrasts") <- contrasts
+    frame[[at]] <- x[, drop = TRUE]
+    if (is.character(contrasts)) attr(frame[[at]], "contrasts") <- contrasts
   }
   frame
 }

@@ -31,9 +31,9 @@ summary.lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger", "asymp
   inference <- inference_of(object, ddf, call)
   structure(
     list(
-      call = object$call, formula = object$formula, REML = object$REML, criterion = object$criterion,
-      logLik = logLik(object), AICtab = information_table(object), coefficients = fixed_tests(inference),
-      ddf = inference$method, vcov = object$vcov,
+      call = object$call, formula = object$formula, residual = object$residual, REML = object$REML,
+      criterion = object$criterion, logLik = logLik(object), AICtab = information_table(object),
+      coefficients = fixed_tests(inference), ddf = inference$method, vcov = object$vcov,
       correlation = estimate_correlation(object), show_correlation = correlation,
       varcor = VarCorr(object), sigma = object$sigma, residuals = residuals(object, "pearson", scaled = TRUE),
       nobs = object$nobs, ngrps = ngrps(object), na.action = object$na.action, x_names = object$x_names,
@@ -52,7 +52,7 @@ print.summary.lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...
   cat("\nScaled residuals:\n")
   print_quantiles(x$residuals, digits)
   cat("\nRandom effects:\n")
-  print_table(varcorr_table(x$varcor, c("Variance", "Std.Dev."), digits))
+  print_components(x$varcor, c("Variance", "Std.Dev."), digits, 12L)
   cat(size_text(x), "\n\n", sep = "")
   if (nrow(x$coefficients)) {
     cat("Fixed effects (", summary_ddf_text(x), "):\n", sep = "")

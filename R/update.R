@@ -8,13 +8,21 @@
 #' @param evaluate `TRUE` (default) fits; `FALSE` returns the call.
 #' @details
 #' If only `REML`, `control` or `start` change, the model is refitted from the model frame that the fit keeps: no
-#' variable is looked up again. Otherwise the call is evaluated again. The data of the old call are looked for where the
-#' formula was written, then where `update()` is called, so that it works inside functions and for fits that functions
-#' returned; new arguments are taken from where `update()` is called.
+#' variable is looked up again. Otherwise the call is evaluated again, with new arguments as `update()` was given them,
+#' also by `lapply(fits, update, ...)`.
+#'
+#' The data of the old call are looked for where the formula was written, then where `update()` is called, so that it
+#' works inside functions and for fits that functions returned. Where both places have data of that name, those with the
+#' response of the fit are taken; if the data found have another response or other rows (they were changed, or are other
+#' data of the same name), a message says so. If there are none, the rows that the fit keeps are used, with a message,
+#' provided that they have all variables of the new formula and that no new `subset` is given: rows that were dropped
+#' for missing values stay dropped then.
 #' @returns A new fit, or its call.
 #' @section Conditions:
-#'   `ferrite_error_update` when the data of the old call are not found; `ferrite_error_argument` for a change that is
-#'   no argument of [lmm()]; `ferrite_error_formula` for a change that crosses random terms.
+#'   `ferrite_error_update` when the data of the old call are not found, or the response was replaced by [refit()];
+#'   `ferrite_error_argument` for a change that is no argument of [lmm()]; `ferrite_error_formula` for a change that
+#'   crosses random terms; `ferrite_message_update` when the data found are not those of the fit, or the rows that the
+#'   fit keeps are used instead.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' update(fit, REML = FALSE)
@@ -40,13 +48,16 @@ update.lmm <- function(object, formula., ..., evaluate = TRUE) { # nolint: objec
     values <- lapply(changes, eval, envir = caller)
     return(refit_frame(object, values, call))
   }
-  evaluate_again(object, call, names(changes), caller)
+  # an argument that was handed on by another function is found by its promise only
+  promised <- lapply(seq_along(changes), function(i) function() ...elt(i))
+  evaluate_again(object, call, stats::setNames(promised, names(changes)), caller)
 }
 
 # The call of the fit with arguments changed, added or (NULL) removed.
 changed_call <- function(fit, changes) {
-  call <- fit$call
-  for (name in names(changes)) call[[name]] <- changes[[name]]
+  removed <- names(changes)[vapply(changes, is.null, NA)]
+  call <- fit$call[!names(fit$call) %in% removed]
+  for (name in setdiff(names(changes), removed)) call[[name]] <- changes[[name]]
   call
 }
 
@@ -76,7 +87,8 @@ check_crossing <- function(fit, change, formula, call) {
   pieces <- lapply(sum_pieces(formula[[length(formula)]]), function(piece) strip_parens(piece$expr))
   bars <- vapply(pieces, has_bar, NA)
   written <- unlist(lapply(list(fit$formula, stats::as.formula(change)), all_bars))
-  made <- setdiff(vapply(pieces[bars], deparse_one, ""), vapply(written, deparse_one, ""))
+  terms <- lapply(pieces[bars], function(piece) if (is_structured(piece)) piece[[2L]] else piece)
+  made <- setdiff(vapply(terms, deparse_one, ""), vapply(written, deparse_one, ""))
   if (!length(made)) {
     return(invisible())
   }
@@ -115,6 +127,7 @@ refit_frame <- function(fit, changes = list(), call = fit$call) {
   design$terms <- Map(function(new, old) c(new, old[intersect(stored, names(old))]), design$terms, fit$random)
   design$contrasts <- fit$contrasts
   design$xlevels <- fit$xlevels
+  design[c("scale", "correlation")] <- list(fit$residual$scale, fit$residual$correlation)
   raw <- fit_design(design, REML, changes$start, control, fit$frame, call)
   built <- list(frame = fit$frame, terms = fit$terms, na.action = fit$na.action)
   new <- new_lmm(raw, design, built, fit$formula, REML, control, call)
@@ -122,46 +135,71 @@ refit_frame <- function(fit, changes = list(), call = fit$call) {
   new
 }
 
-# Evaluate the call with the old arguments found where they were, the new ones where update() was called. weights,
-# offset and subset stay expressions: lmm() looks them up in the data.
+# Evaluate the call with the old arguments found where they were, the new ones as update() was given them. weights,
+# offset and subset stay expressions: lmm() looks them up in the data. `new`: functions that give the new values.
 evaluate_again <- function(fit, call, new, caller) {
-  home <- environment(fit$formula)
+  written <- call
   space <- new.env(parent = caller)
   space$lmm <- lmm
-  written <- call
   call[[1L]] <- quote(lmm)
-  if (!"formula" %in% new) call$formula <- if (inherits(call$formula, "formula")) call$formula else fit$formula
-  # what the fit itself knows need not be found again; a start holds for one random part
-  if (!"start" %in% new) call$start <- NULL
-  space$..REML <- fit$REML
-  space$..control <- fit$control
-  known <- setdiff(intersect(c("REML", "control"), names(call)), new)
-  for (name in known) call[[name]] <- as.name(paste0("..", name))
-  by_value <- setdiff(names(call)[-1L], c(known, "formula", "weights", "offset", "subset"))
-  for (name in by_value) {
-    where <- if (name %in% new) list(caller) else list(home, caller)
+  bind <- function(name, value) {
     hidden <- paste0("..", name)
-    assign(hidden, find_value(name, call[[name]], where, written), envir = space)
-    call[[name]] <- as.name(hidden)
+    assign(hidden, value, envir = space)
+    call[[name]] <<- as.name(hidden)
+  }
+  if (!"formula" %in% names(new)) call$formula <- if (inherits(call$formula, "formula")) call$formula else fit$formula
+  # what the fit itself knows need not be found again; a start holds for one random part
+  if (!"start" %in% names(new)) call$start <- NULL
+  kept <- NULL
+  if ("data" %in% names(new)) {
+    if (!is.null(call$data)) bind("data", new$data())
+  } else {
+    refuse_other_response(fit, written)
+    found <- data_of_update(fit, call, list(environment(fit$formula), caller), written, "subset" %in% names(new))
+    kept <- found$kept
+    if (kept) call <- call[!names(call) %in% setdiff(c("subset", "na.action"), names(new))]
+    if (!is.null(found$data)) bind("data", found$data)
+  }
+  for (name in setdiff(names(call)[-1L], c("formula", "data"))) {
+    value <- argument_value(name, call[[name]], new[[name]], fit, isTRUE(kept), space, caller, written)
+    if (!is.null(value)) bind(name, value[[1L]])
   }
   result <- tryCatch(eval(call, space), ferrite_error = function(e) {
     e$call <- written
     stop(e)
   })
   result$call <- written
+  if (isTRUE(kept) && result$nobs == fit$nobs) result["na.action"] <- list(fit$na.action)
   result
 }
 
-# The value of an argument in the first place that has it. A name that is found as something that cannot be the data
-# (`df` is also a function) is not taken for them.
-find_value <- function(name, expression, places, call) {
-  for (place in places) {
-    value <- tryCatch(list(eval(expression, place)), error = function(e) NULL)
-    usable <- !is.null(value) && (name != "data" || is.list(value[[1L]]) || is.environment(value[[1L]]))
-    if (usable) return(value[[1L]])
+# The value of an argument, in a list; `NULL` when its expression can stay: lmm() looks up weights, offset and subset in
+# the data, and does not evaluate a correlation. `new` gives the value of a new one.
+argument_value <- function(name, expression, new, fit, kept, space, caller, written) {
+  if (is_correlation_call(expression)) return(NULL)
+  looked_up <- name %in% c("weights", "offset", "subset")
+  home <- environment(fit$formula)
+  if (!is.null(new)) {
+    if (looked_up && findable(expression, or_else(space[["..data"]], list()), home, caller)) return(NULL)
+    return(list(new()))
   }
-  abort_ferrite("update", sprintf("The argument `%s` of the call must be found again.", name),
-    sprintf("`%s` is no longer there, or is something else now.", code_text(expression)),
-    hint = sprintf("Give it: `update(fit, %s = ...)`.", name), call = call
+  known <- known_argument(fit, name, kept)
+  if (!is.null(known)) return(list(known))
+  if (!looked_up) list(find_value(name, expression, list(home, caller), written))
+}
+
+# Arguments of the old call that the fit keeps as values; with the rows of the fit its weights and offset too.
+known_argument <- function(fit, name, kept) {
+  switch(name,
+    REML = fit$REML,
+    control = fit$control,
+    weights = if (kept) weights_of(fit$frame),
+    offset = if (kept) fit$frame[["(offset)"]]
   )
+}
+
+# Are all variables of an expression in the data, where the formula was written, or where update() was called?
+findable <- function(expression, data, home, caller) {
+  names <- all.vars(expression)
+  all(names %in% names(data) | vapply(names, function(name) exists(name, home) || exists(name, caller), NA))
 }

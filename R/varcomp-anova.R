@@ -35,7 +35,8 @@
 #'
 #'   `as.data.frame()` gives the table.
 #' @section Conditions:
-#'   `ferrite_error_varcomp` when a random term has several correlated columns or leaves no degree of freedom,
+#'   `ferrite_error_varcomp` when a random term has several correlated columns or leaves no degree of freedom, and for
+#'   models with `dispersion` or `correlation`,
 #'   `ferrite_error_too_large`; those of [lmm()].
 #' @references Searle, Casella and McCulloch (1992) *Variance Components*, chapters 4 and 5; Henderson (1953)
 #'   \doi{10.2307/3001853}; Satterthwaite (1946) \doi{10.2307/3002019}.
@@ -108,6 +109,12 @@ moments_table <- function(fit, call) {
 }
 
 check_single_columns <- function(fit, call) {
+  if (!is.null(fit$residual)) {
+    abort_ferrite("varcomp", "In an analysis of variance residuals must be independent with one variance.",
+      "The model has `dispersion` or `correlation`: its mean squares do not have these expectations, nor F ratios.",
+      hint = "Use `VarCorr()`, `confint()` and `ranova()`.", call = call
+    )
+  }
   wide <- Filter(function(term) length(term$effects) > 1L, fit$random)
   if (!length(wide)) return(invisible())
   abort_ferrite("varcomp", "Every random term must have one column, such as `(1 | g)`.",

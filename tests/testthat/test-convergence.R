@@ -60,8 +60,10 @@ test_that("the structure has the names of the factors and is indented", {
 
 test_that("seconds are named and readable", {
   record <- convergence(shared_fit("slope"))
-  expect_named(record$timing, c("crossprod", "optimise", "estimates"))
-  expect_match(printed(record), "Seconds: +(< )?[0-9.]+ sums, (< )?[0-9.]+ search, (< )?[0-9.]+ estimates")
+  expect_named(record$timing, c("frame", "design", "crossprod", "optimise", "estimates", "object", "total"))
+  expect_equal(sum(record$timing[-7]), record$timing[["total"]])
+  expect_true(all(record$timing >= 0))
+  expect_match(printed(record), "Seconds: +(< )?[0-9.]+ in all: (< )?[0-9.]+ frame, .* sums, .* search, .* estimates")
   expect_identical(timing_text(c(crossprod = 2.1e-5, optimise = 0.001234, estimates = 12.3456)),
     "< 0.0001 sums, 0.0012 search, 12.3 estimates")
 })

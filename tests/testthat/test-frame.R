@@ -175,3 +175,22 @@ test_that("subset is a condition, numbers or names; NA counts as FALSE", {
   expect_error(check_subset(TRUE, data, NULL), class = "ferrite_error_subset")
   expect_error(check_subset(c(1, NA), data, NULL), class = "ferrite_error_subset")
 })
+
+test_that("plain columns make the frame that model.frame() makes", {
+  data <- front_data()
+  data$whole <- seq_len(nrow(data))
+  data$flag <- data$x > 0
+  data$text <- as.character(data$f)
+  parsed <- list(env = environment())
+  for (rhs in expression(x + f + o, whole + flag + text + a, 1 + b)) {
+    terms <- terms_of(rhs, parsed, NULL, response = quote(y))
+    for (rows in list(data, data[data$x > 0, ], `rownames<-`(data, NULL))) {
+      expect_identical(plain_frame(terms, rows), stats::model.frame(terms, rows, na.action = NULL))
+    }
+  }
+  data$m <- cbind(data$x, data$z)
+  data$day <- as.Date("2024-01-01") + seq_len(nrow(data))
+  for (rhs in expression(log(x + 2), m, day, parsed)) {
+    expect_null(plain_frame(terms_of(rhs, parsed, NULL, response = quote(y)), data))
+  }
+})

@@ -71,3 +71,19 @@ test_that("a factor of one level is an error, one of two a message", {
   expect_message(design_for(y ~ x + (1 | z > 0), data), class = "ferrite_message_levels")
   expect_no_message(design_for(y ~ x + (1 | a), data))
 })
+
+test_that("whole numbers are coded by counting, as by hashing", {
+  hashed <- function(x) {
+    values <- sort(unique(x))
+    list(codes = match(x, values), levels = as.character(values))
+  }
+  for (x in list(c(3L, 1L, 1L, 7L), c(-2L, 5L, -2L), c(3, 1, 100000, 1), 4L, c(0, -1, 1))) {
+    if (max(x) < 1e5) expect_identical(code_whole(x), hashed(x))
+    expect_identical(code_variable(x, "g", NULL), hashed(x))
+  }
+  expect_null(code_whole(c(1, 1.5, 2)))
+  expect_null(code_whole(c(1L, 2000000000L)))
+  expect_null(code_whole(c(1e12, 1e12 + 1)))
+  expect_null(code_whole(c("a", "b")))
+  expect_identical(code_variable(c(1e12, 1e12 + 1), "g", NULL)$codes, 1:2)
+})

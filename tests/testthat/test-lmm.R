@@ -21,7 +21,7 @@ test_that("a fit is complete, plain data", {
   fields <- c(
     "call", "formula", "REML", "terms", "frame", "na.action", "contrasts", "xlevels", "x_names", "beta", "kept", "vcov",
     "theta", "sigma", "random", "factors", "criterion", "ld_l", "ld_rx", "pwrss", "nobs", "rank", "npar",
-    "weights_used", "convergence", "control"
+    "weights_used", "residual", "convergence", "control"
   )
   expect_named(fit, fields)
   expect_identical(fit$nobs, 180L)
@@ -84,14 +84,12 @@ test_that("the offset argument and offset() are the same thing", {
   expect_close(a$beta, unname(reference$beta) - c(0, 3), 1e-8)
 })
 
-test_that("what this version does not do is said plainly", {
+test_that("a fit with the defaults of dispersion and correlation is the fit without them", {
   data <- sleep_data()
-  for (wrong in list(~ x, ~ g, NULL, "x", y ~ 1)) {
-    error <- tryCatch(lmm(y ~ x + (1 | g), data, dispersion = wrong), error = identity)
-    expect_three_lines(error, "ferrite_error_unsupported")
-  }
-  error <- tryCatch(lmm(y ~ x + (1 | g), data, correlation = nlme::corAR1()), error = identity)
-  expect_three_lines(error, "ferrite_error_unsupported")
+  plain <- lmm(y ~ x + (1 | g), data)
+  same_fit(lmm(y ~ x + (1 | g), data, dispersion = ~ 1, correlation = NULL), plain)
+  expect_null(plain$residual)
+  expect_null(design_of(plain)$residual)
 })
 
 test_that("arguments are checked, and the call of an error is the user's", {

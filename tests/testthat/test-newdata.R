@@ -22,3 +22,45 @@ test_that("crossings are matched by their parts, not by pasted labels", {
   fit <- suppressMessages(lmm(y ~ 1 + (1 | a:b) + (1 | k), data))
   expect_equal(predict(fit, data), fitted(fit))
 })
+
+test_that("factors are matched by level, in whatever order, as text or as factors", {
+  fit <- lmm(score ~ Machine + (Machine | Worker), nlme::Machines)
+  rows <- data.frame(Machine = c("C", "A"), Worker = c("3", "6"))
+  expected <- fitted(fit)[c(which(nlme::Machines$Machine == "C" & nlme::Machines$Worker == "3")[1],
+    which(nlme::Machines$Machine == "A" & nlme::Machines$Worker == "6")[1])]
+  expect_close(predict(fit, rows), unname(expected))
+  shuffled <- transform(rows, Machine = factor(Machine, c("C", "B", "A")), Worker = factor(Worker, c("6", "3")))
+  expect_equal(predict(fit, shuffled), predict(fit, rows))
+  one <- predict(fit, rows[1, ], se.fit = TRUE)
+  expect_equal(one$se.fit, predict(fit, rows, se.fit = TRUE)$se.fit[1])
+})
+
+test_that("bases are those of the fit", {
+  fit <- lmm(distance ~ splines::ns(age, 2) * Sex + (poly(age, 1) | Subject), nlme::Orthodont)
+  rows <- as.data.frame(nlme::Orthodont)[c(4, 2, 90), ]
+  expect_equal(predict(fit, rows), fitted(fit)[c(4, 2, 90)], ignore_attr = TRUE)
+  expect_equal(predict(fit, rows[2, ], se.fit = TRUE)$se.fit, predict(fit, se.fit = TRUE)$se.fit[2],
+    ignore_attr = TRUE, tolerance = 1e-9)
+})
+
+test_that("an error in three lines names the columns and levels", {
+  fit <- lmm(score ~ Machine + (1 | Worker), nlme::Machines)
+  condition <- expect_error(predict(fit, data.frame(machine = "A", Worker = "1")), class = "ferrite_error_newdata")
+  expect_three_lines(condition, "ferrite_error_newdata")
+  expect_match(conditionMessage(condition), "Did you mean `machine`", fixed = TRUE)
+  condition <- expect_error(predict(fit, data.frame(Machine = "A", Worker = c("1", "x", "y"))),
+    class = "ferrite_error_new_levels")
+  expect_three_lines(condition, "ferrite_error_new_levels")
+  expect_match(conditionMessage(condition), "`x` and `y` are new", fixed = TRUE)
+  expect_identical(as.character(conditionCall(condition)[[1L]]), "predict")
+})
+
+test_that("a variable of another kind is named", {
+  data <- transform(as.data.frame(nlme::Orthodont), late = age > 10)
+  fit <- lmm(distance ~ late + age + (1 | Subject), data)
+  expect_equal(predict(fit, data[2:3, ]), fitted(fit)[2:3])
+  new <- data.frame(late = "yes", age = 9, Subject = "M01")
+  condition <- expect_error(predict(fit, new), class = "ferrite_error_newdata")
+  expect_match(conditionMessage(condition), "`late` is a character vector of length 1; in the fit it was logical",
+    fixed = TRUE)
+})

@@ -1,7 +1,7 @@
 test_that("all plots draw, for few groups, many groups and zero variances", {
   grDevices::pdf(NULL)
   on.exit(grDevices::dev.off())
-  kinds <- c("residuals", "qq", "caterpillar")
+  kinds <- plot_kinds
   expect_named(plot(shared_fit("crossed"), which = kinds), kinds)
   expect_s3_class(plot(shared_fit("singular"), which = "caterpillar"), "data.frame")
   many <- shared_fit("slope")
@@ -65,14 +65,109 @@ test_that("panels are arranged by the shape of the device", {
   expect_identical(lapply(1:4, grid_size, device = c(7, 7)), list(c(1, 1), c(1, 2), c(2, 2), c(2, 2)))
   expect_equal(grid_size(6, c(7, 5)), c(2, 3))
   expect_equal(grid_size(6, c(7, 7)), c(3, 2))
+  expect_equal(grid_size(12, c(7, 7)), c(4, 3))
+  expect_identical(panels_per_page(20L, 12L, c(7, 7)), 12L)
+  expect_identical(panels_per_page(8L, 12L, c(4, 2.2)), 2L)
 })
 
 test_that("graphical parameters reach the points and the titles", {
   grDevices::pdf(NULL)
   on.exit(grDevices::dev.off())
   fit <- shared_fit("crossed")
-  kinds <- c("residuals", "qq", "caterpillar")
-  expect_silent(plot(fit, which = kinds, main = "M", xlab = "x", col = "red", pch = 3, cex.main = 2, las = 1, lwd = 2))
-  expect_silent(plot(fit, which = kinds, axes = FALSE, ann = FALSE))
-  expect_silent(plot(fit, which = kinds, main = NULL, ylab = "y"))
+  expect_silent(plot(fit, which = plot_kinds, main = "M", xlab = "x", col = "red", pch = 3, cex.main = 2, las = 1,
+    lwd = 2))
+  expect_silent(plot(fit, which = plot_kinds, axes = FALSE, ann = FALSE))
+  expect_silent(plot(fit, which = plot_kinds, main = NULL, ylab = "y"))
+  wrong <- tryCatch(plot(fit, colour = "red"), error = identity)
+  expect_three_lines(wrong, "ferrite_error_argument")
+})
+
+test_that("every kind draws for every shape of model, on pages of several sizes", {
+  fits <- list(shared_fit("slope"), shared_fit("nested"), shared_fit("singular"), shared_fit("weighted"),
+    shared_fit("uncorrelated"))
+  for (size in list(c(7, 7), c(9, 3.2), c(4, 4))) {
+    grDevices::pdf(NULL, width = size[1], height = size[2])
+    for (fit in fits) for (kind in plot_kinds) {
+      expect_silent(table <- plot(fit, which = kind))
+      expect_identical(table, plot_data(fit, kind), info = kind)
+    }
+    grDevices::dev.off()
+  }
+})
+
+# The texts that a plot writes into an uncompressed file.
+drawn_texts <- function(...) {
+  path <- tempfile(fileext = ".pdf")
+  on.exit(unlink(path))
+  grDevices::pdf(path, compress = FALSE, useKerning = FALSE)
+  plot(...)
+  grDevices::dev.off()
+  lines <- grep(" Tj$", readLines(path, warn = FALSE), value = TRUE)
+  gsub("\\", "", sub("^[^(]*[(](.*)[)] Tj$", "\\1", lines), fixed = TRUE)
+}
+
+expect_drawn <- function(texts, wanted) expect_identical(setdiff(wanted, texts), character())
+
+test_that("axes and panels are named from the model", {
+  fit <- shared_fit("slope")
+  expect_drawn(drawn_texts(fit, which = "residuals"), c("Fitted distance", "Scaled residual"))
+  texts <- drawn_texts(fit, which = "observed", show = 6)
+  expect_drawn(texts, c("age", "distance", "Observed and fitted by Subject (6 of 27)", "F10", "M10"))
+  expect_drawn(drawn_texts(fit, which = "varcomp"), c("Residual", "Correlation", "Standard deviation of age"))
+  expect_drawn(drawn_texts(fit, which = "caterpillar", effect = "age"), c("M13", "Subject", "Subject: age"))
+  top <- plot_data(fit, "influence", group = "Subject")
+  texts <- drawn_texts(fit, which = "influence", group = "Subject")
+  expect_drawn(texts, top$deleted[which.max(top$cooks.distance)])
+})
+
+test_that("many points are counted in cells, each once", {
+  x <- rep(seq(0, 1, length.out = 500), 60)
+  y <- rep(c(0, 1, 5), each = 10000)
+  cells <- point_cells(x, y)
+  expect_identical(sum(cells$count), 30000L)
+  expect_identical(range(cells$count), c(100L, 100L))
+  expect_setequal(round(cells$y, 6), round((c(0, 11, 59) + c(0.5, 1.5, 0.5)) / 60 * 5, 6))
+  expect_identical(sum(point_cells(rep(1, 10), 1:10)$count), 10L)
+})
+
+test_that("thinning keeps the ends and the peaks", {
+  expect_identical(thinned_ranks(5000L), seq_len(5000L))
+  ranks <- thinned_ranks(1e6L)
+  expect_equal(ranks[1:500], 1:500)
+  expect_identical(length(ranks), 2000L)
+  expect_equal(rev(ranks)[1:500], 1e6 - 0:499)
+  values <- abs(sin(seq_len(1e5)^2))
+  peaks <- thinned_peaks(values)
+  expect_true(which.max(values) %in% peaks && length(peaks) == 2000L)
+  expect_identical(thinned_peaks(1:10), 1:10)
+  cell <- rep(1:2, c(10, 1000))
+  expect_identical(tabulate(cell[thinned_cells(cell, 50)]), c(10L, 50L))
+})
+
+test_that("wild estimates without pooling do not set the limits of the shrinkage plot", {
+  none <- c(seq(0, 1, length.out = 99), 1e6, NA)
+  limits <- shrinkage_limits(none, none * 0 + 0.5, 0.5)
+  expect_lt(limits[2], 1.1)
+  expect_gt(shrinkage_limits(c(0, 0, 0, 0, 7), 0, 0)[2], 7)
+})
+
+test_that("names that would cover each other are left out", {
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  graphics::plot(0:1, 0:1)
+  clear <- clear_texts(c(0.5, 0.5, 0.5), c(0.5, 0.501, 0.9), c("one", "two", "three"), 0.7, c(4L, 4L, 4L))
+  expect_identical(clear, c(TRUE, FALSE, TRUE))
+  expect_length(clear_texts(numeric(), numeric(), character(), 0.7, integer()), 0L)
+})
+
+test_that("5,000 groups of 100,000 rows are drawn within seconds", {
+  n <- 1e5
+  group <- (seq_len(n) * 37) %% 5000
+  data <- data.frame(g = factor(group), x = sin(12.9898 * seq_len(n)))
+  data$y <- data$x + cos(group) + sin(78.233 * seq_len(n))
+  fit <- lmm(y ~ x + (1 | g), data)
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  time <- system.time(plot(fit, which = c("residuals", "scale", "qq", "by_group", "ranef_qq", "caterpillar")))
+  expect_lt(time[["user.self"]], 10)
 })

@@ -34,7 +34,8 @@ test_that("a draft renders at once, with the example", {
   expect_match(report$text, "**0.843**", fixed = TRUE)
   expect_match(report$text, "Convergence: certified optimum", fixed = TRUE)
   expect_no_match(report$text, "lies on the boundary")
-  expect_setequal(basename(report$figures), c("caterpillar-1.png", "residuals-1.png"))
+  figures <- paste0(c("caterpillar", "residuals", "by-group", "ranef-qq"), "-1.png")
+  expect_setequal(basename(report$figures), figures)
   expect_true(all(report$sizes > 3000))
 })
 
@@ -43,7 +44,7 @@ test_that("HTML holds tables and figures", {
   expect_match(report$text, "<table", fixed = TRUE)
   expect_match(report$text, "(Intercept)", fixed = TRUE)
   images <- gregexpr("<img[^>]*src=\"data:image/png;base64,", report$text)[[1]]
-  expect_length(images, 2)
+  expect_length(images, 4)
 })
 
 test_that("the fit is an object or a file, and the title any text", {
@@ -64,7 +65,7 @@ test_that("several factors have their shares", {
   text <- markdown(list(fit = fit))$text
   expect_match(text, "18 levels of `Worker:Machine` and 6 levels of `Worker`", fixed = TRUE)
   variances <- as.data.frame(VarCorr(fit))$vcov
-  for (share in sprintf("%.3f", variances / sum(variances))) expect_match(text, share, fixed = TRUE)
+  for (share in sprintf("%.4f", variances[1:2] / sum(variances))) expect_match(text, share, fixed = TRUE)
 })
 
 test_that("a singular fit is explained", {
@@ -77,11 +78,54 @@ test_that("thousands of groups become figures, not tables", {
   data <- data.frame(y = rnorm(5000)[g] + rnorm(10000), g = g)
   report <- markdown(list(fit = lmm(y ~ 1 + (1 | g), data)))
   expect_match(report$text, "10,000 observations in 5,000 levels", fixed = TRUE)
-  expect_lt(length(report$lines), 120)
+  expect_lt(length(report$lines), 150)
+})
+
+test_that("inference and diagnostics are in it", {
+  report <- markdown(list(fit = shared_fit("slope"), level = 0.9))
+  for (heading in c("# Fixed effects", "# Variances", "# Random effects", "# Diagnostics")) {
+    expect_true(heading %in% report$lines, info = heading)
+  }
+  for (title in c("Type III Analysis of Variance", "Contrasts of fixed effects", "Intraclass correlation (REML, 90%",
+                  "Confidence intervals", "Random terms, each removed", "Convergence: certified optimum")) {
+    expect_match(report$text, title, fixed = TRUE)
+  }
+  expect_no_match(report$text, "This table was not made")
+  # F of age:Sex and the lower 90 % limit of age, by the t distribution
+  limit <- contest(shared_fit("slope"), "age", joint = FALSE, level = 0.9)$lower
+  expect_match(report$text, formatC(limit, digits = 4, format = "f"), fixed = TRUE)
+})
+
+test_that("a table that cannot be made is replaced by the reason", {
+  draft <- draft_report()
+  lines <- readLines(draft)
+  writeLines(sub("attempt(ranova(fit))", "attempt(stop(\"Must not be.\\nx It_is.\"))", lines, fixed = TRUE), draft)
+  format <- rmarkdown::github_document(html_preview = FALSE)
+  file <- rmarkdown::render(draft, format, quiet = TRUE, envir = new.env(parent = globalenv()))
+  expect_true("This table was not made. Must not be. It_is." %in% readLines(file))
 })
 
 test_that("LaTeX source can be made", {
   report <- render_report("latex_document")
   expect_match(report$text, "\\includegraphics", fixed = TRUE)
-  expect_match(report$text, "\\begin{longtable}", fixed = TRUE)
+  expect_match(report$text, "\\begin{tabular}", fixed = TRUE)
+  expect_match(report$text, "95\\% intervals|95 \\\\% intervals")
+})
+
+test_that("HTML and PDF can be made in a fresh session", {
+  skip_on_cran()
+  draft <- draft_report()
+  formats <- c("html_document", if (nzchar(Sys.which("pdflatex"))) "pdf_document")
+  code <- sprintf(".libPaths(%s); for (f in %s) rmarkdown::render(%s, f, quiet = TRUE)",
+                  paste(deparse(.libPaths()), collapse = ""), paste(deparse(formats), collapse = ""), deparse(draft))
+  script <- tempfile(fileext = ".R")
+  writeLines(code, script)
+  log <- suppressWarnings(
+    system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", shQuote(script)), stdout = TRUE, stderr = TRUE)
+  )
+  expect_true(file.exists(sub("Rmd$", "html", draft)), info = paste(log, collapse = "\n"))
+  if (length(formats) < 2) skip("pdflatex is not available")
+  skip_if(any(grepl("File `[^']*' not found|Error: LaTeX failed", log)) && any(grepl("[.]sty", log)),
+          "pdflatex has not all packages")
+  expect_gt(file.size(sub("Rmd$", "pdf", draft)), 10000)
 })

@@ -26,3 +26,27 @@ test_that("the offset is part of the fitted values", {
   moved <- lmm(I(distance + o) ~ age + offset(o) + (1 | Subject), data)
   expect_equal(fitted(moved), fitted(plain) + data$o, tolerance = 1e-6)
 })
+
+test_that("normalized residuals are those of errors with variance one", {
+  for (name in c("slope", "weighted", "crossed")) {
+    fit <- shared_fit(name)
+    root <- sqrt(diag(component(fit, "R")))
+    expect_close(residuals(fit, "normalized"), unname(residuals(fit)) / root, 1e-12)
+    expect_identical(residuals(fit, "normalized", scaled = TRUE), residuals(fit, "normalized"))
+  }
+  expect_error(residuals(fit, "student"), class = "ferrite_error_argument")
+})
+
+test_that("residuals of models of many shapes are those of lme4", {
+  for (name in names(shape_fits())) {
+    pair <- shape_fits()[[name]]
+    for (type in c("response", "pearson")) {
+      for (scaled in c(FALSE, TRUE)) {
+        expect_lt(
+          largest_difference(residuals(pair$ours, type, scaled), residuals(pair$theirs, type, scaled)), 1e-6,
+          label = paste(name, type)
+        )
+      }
+    }
+  }
+})

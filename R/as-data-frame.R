@@ -1,0 +1,78 @@
+# Tables as plain data frames, for classes whose own files have no such method.
+
+#' Tables as data frames
+#'
+#' Every table of this package is a data frame by `as.data.frame()`. Those of [VarCorr()], [ranef()], [icc()],
+#' [ranova()], [varcomp_anova()], [anova()] with several fits, [profile()] and [bootstrap()] are described on these
+#' pages; the others here.
+#'
+#' @param x What `coef()`, `summary()`, `confint()` or `convergence()` gave for a fit of [lmm()].
+#' @param row.names Names of the rows. Default: 1, 2, ...
+#' @param optional Not used.
+#' @param ... Not used.
+#' @returns A data frame:
+#'   * of `coef()`: one row per level and coefficient with the columns `grpvar`, `term`, `grp`, `value`; `grp` and
+#'     `term` are factors with the levels in the order of the fit, as for `ranef()`;
+#'   * of `summary()`: one row per fixed effect with the columns `term` and those of `coef(summary())`;
+#'   * of `confint()`: one row per parameter with the columns `parameter`, `lower`, `upper`, `level` and `criterion`
+#'     (`"REML"` or `"ML"`);
+#'   * of `convergence()`: one row with the columns `status`, `criterion`, `REML`, `evaluations`, `iterations`,
+#'     `starts`, `gradient`, `decrement` and `kkt`.
+#' @examples
+#' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
+#' as.data.frame(summary(fit)) # age: estimate 0.6602, standard error 0.0616
+#' as.data.frame(confint(fit, method = "Wald", parm = "age")) # 0.5394 to 0.7809
+#' head(as.data.frame(coef(fit)))
+#' as.data.frame(convergence(fit))$status # "converged"
+#' @name tables
+NULL
+
+#' @rdname tables
+#' @export
+as.data.frame.coef.lmm <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
+  long <- as.data.frame.ranef.lmm(x, row.names)
+  names(long)[names(long) == "condval"] <- "value"
+  long
+}
+
+#' @rdname tables
+#' @export
+as.data.frame.summary.lmm <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
+  table <- data.frame(term = rownames(x$coefficients), x$coefficients, check.names = FALSE)
+  rownames(table) <- row.names
+  table
+}
+
+#' @rdname tables
+#' @export
+as.data.frame.lmm_confint <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
+  tails <- as.numeric(sub(" *%$", "", colnames(x)))
+  table <- data.frame(
+    parameter = or_else(rownames(x), character()), lower = as.vector(x[, 1L]), upper = as.vector(x[, 2L]),
+    level = rep(diff(tails) / 100, nrow(x)), criterion = as.vector(attr(x, "criterion"))
+  )
+  rownames(table) <- row.names
+  table
+}
+
+#' @rdname tables
+#' @export
+as.data.frame.lmm_convergence <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
+  columns <- c("status", "criterion", "REML", "evaluations", "iterations", "starts", "gradient", "decrement", "kkt")
+  table <- as.data.frame(unclass(x)[columns])
+  rownames(table) <- row.names
+  table
+}
+
+# A part of a table is an ordinary data frame: its title and its notes are about the whole.
+
+#' @export
+`[.lmm_comparison` <- function(x, i, j, drop) {
+  call <- sys.call()
+  call[[1L]] <- quote(`[`)
+  call[[2L]] <- as.data.frame.ranova_lmm(x)
+  eval(call, parent.frame())
+}
+
+#' @export
+`[.ranova_lmm` <- `[.lmm_comparison`

@@ -1,0 +1,141 @@
+# The argument `correlation`: serial correlation of the residuals within series.
+#
+# Reads   the expression ar1(~ time | series), car1(~ time | series) or cs(~ 1 | series), not evaluated; corAR1(),
+#         corCAR1() and corCompSymm() of nlme will do.
+# Writes  list(form, text, time, group), expressions.
+# Used by residual-structure.R; its columns are made in serial.R.
+
+correlation_words <- c(
+  ar1 = "ar1", car1 = "car1", cs = "cs", corAR1 = "ar1", corCAR1 = "car1", corCompSymm = "cs"
+)
+
+# Expression of the argument -> list(form, text, time, group), or `NULL`. `force` gives the value of the argument.
+read_correlation <- function(expr, force, call) {
+  if (!is_correlation_call(expr)) {
+    value <- tryCatch(force(), error = function(e) {
+      why <- sub("\\.$", "", conditionMessage(e))
+      bad_correlation(
+        paste0("`", code_text(expr), "` is neither; it fails: ", why, "."), call, unknown_correlation(expr)
+      )
+    })
+    if (is.null(value)) return(NULL)
+    expr <- correlation_of_value(value, call)
+  }
+  word <- called_word(expr)
+  arguments <- correlation_arguments(expr, word, call)
+  formula <- arguments$form
+  form <- correlation_words[[word]]
+  shape <- correlation_shape(form)
+  if (!is_operator(formula, "~") || length(formula) != 2L) {
+    bad_correlation(
+      paste0("In `", code_text(expr), "` there is no one-sided formula."), call, paste0("Write `", shape, "`.")
+    )
+  }
+  read <- read_series(formula[[2L]], expr, call)
+  if (form == "cs") check_cs(read, word, expr, call)
+  list(form = form, text = deparse_one(expr), time = if (form != "cs") read$time, group = read$group)
+}
+
+called_word <- function(expr) {
+  head <- expr[[1L]]
+  if (is_operator(head, "::") && identical(head[[2L]], quote(nlme))) head <- head[[3L]]
+  if (is.symbol(head)) as.character(head) else ""
+}
+
+is_correlation_call <- function(expr) {
+  is.call(expr) && match(called_word(expr), names(correlation_words), 0L) > 0L
+}
+
+correlation_shape <- function(form) {
+  switch(form, cs = "cs(~ 1 | series)", paste0(form, "(~ time | series)"))
+}
+
+# A value that was given in a variable: the call itself, or an object of nlme.
+correlation_of_value <- function(value, call) {
+  if (is_correlation_call(value)) return(value)
+  if (inherits(value, "corStruct") && class(value)[1L] %in% names(correlation_words)) {
+    if (isTRUE(attr(value, "fixed"))) fixed_correlation(call)
+    return(as.call(list(as.name(class(value)[1L]), form = attr(value, "formula"))))
+  }
+  bad_correlation(
+    paste0("It is ", a_kind(value), "."), call,
+    if (inherits(value, "formula")) paste0("Write `ar1(", code_text(value), ")`, `car1()` or `cs()`.")
+    else if (identical(value, "ar1")) "Write `ar1(~ time | series)`, without quotes."
+  )
+}
+
+# The formula of the call; nlme's functions have other arguments too.
+correlation_arguments <- function(expr, word, call) {
+  foreign <- startsWith(word, "cor")
+  template <- if (foreign) function(value, form = ~ 1, fixed = FALSE) NULL else function(form) NULL
+  matched <- tryCatch(as.list(match.call(template, expr))[-1L], error = function(e) NULL)
+  if (isTRUE(matched$fixed) || identical(matched$fixed, as.name("T"))) fixed_correlation(call)
+  if (foreign && is.null(matched$form)) matched$form <- quote(~ 1)
+  if (is.null(matched$form)) {
+    bad_correlation(
+      paste0("`", code_text(expr), "` has ", if (length(expr) == 1L) "no formula." else "other arguments."), call,
+      paste0("Write `", correlation_shape(correlation_words[[word]]), "`: the correlation is estimated.")
+    )
+  }
+  matched
+}
+
+fixed_correlation <- function(call) {
+  bad_correlation("The correlation is fixed at a value.", call, "Leave `fixed` out: the correlation is estimated.")
+}
+
+# `time | series` -> list(time, group); `NULL` for `1` and for no series.
+read_series <- function(expr, whole, call) {
+  expr <- strip_parens(expr)
+  group <- NULL
+  if (is_bar(expr)) {
+    group <- tryCatch(read_group(expr[[3L]], deparse_one(whole), call)[[1L]], ferrite_error_formula = function(e) {
+      bad_correlation(
+        paste0("In `", code_text(whole), "` the series is `", code_text(expr[[3L]]), "`."), call,
+        "The series is a variable, or several joined by `:`."
+      )
+    })
+    expr <- strip_parens(expr[[2L]])
+  }
+  if (is.numeric(expr) && identical(as.double(expr), 1)) return(list(time = NULL, group = group))
+  operator <- is_operator(expr, c("+", "-", "*", "/", ":", "^", "%in%", "|", "||"))
+  if (operator || !length(all.vars(expr)) || identical(expr, quote(.))) {
+    bad_correlation(
+      paste0("In `", code_text(whole), "` the time is `", code_text(expr), "`."), call,
+      "The time is one variable, or `1` for the order of the rows; wrap arithmetic in `I()`."
+    )
+  }
+  list(time = expr, group = group)
+}
+
+check_cs <- function(read, word, expr, call) {
+  if (!is.null(read$time) && word == "cs") {
+    series <- if (!is.null(read$group)) paste0(" | ", deparse_one(read$group$expr))
+    bad_correlation(
+      paste0("`", code_text(expr), "` has a time, which compound symmetry does not know."), call,
+      paste0("Write `cs(~ 1", series, ")`, or use `ar1()`.")
+    )
+  }
+  if (is.null(read$group)) {
+    bad_correlation(
+      paste0("`", code_text(expr), "` names no series, so all rows would be alike."), call, "Write `cs(~ 1 | series)`."
+    )
+  }
+}
+
+# A hint for a call that is none of the words.
+unknown_correlation <- function(expr) {
+  word <- if (is.call(expr)) called_word(expr) else ""
+  near <- similar_names(word, names(correlation_words)[1:3])
+  if (nzchar(word) && length(near)) return(paste0("Did you mean `", near[1L], "`?"))
+  if (is.symbol(expr)) return("To hand it on in a variable, quote it: `quote(ar1(~ time | series))`.")
+  "Other correlations of residuals, such as `nlme::corARMA()`, are not supported."
+}
+
+bad_correlation <- function(found, call, hint = NULL) {
+  abort_ferrite(
+    "correlation",
+    "`correlation` must be `ar1(~ time | series)`, `car1(~ time | series)` or `cs(~ 1 | series)`, or `NULL`.", found,
+    hint = or_else(hint, "See the section on residuals in `?lmm`."), call = call
+  )
+}

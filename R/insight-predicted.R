@@ -1,0 +1,59 @@
+# Predictions for insight.
+#
+# Reads   a fit and predict().
+# Writes  objects of class `get_predicted`.
+
+# Method of insight::get_predicted().
+insight_predicted <- function(x, data = NULL, predict = "expectation", ci = NULL, ci_method = NULL,
+                              include_random = "default", verbose = TRUE, ...) {
+  call <- quote(get_predicted())
+  words <- c("expectation", "prediction", "link", "response", "expected", "predicted", "relation")
+  predict <- choose_one(or_else(predict, or_else(list(...)$type, "expectation")), words, "predict", call)
+  data <- or_else(data, list(...)$newdata)
+  new_levels <- isTRUE(list(...)$allow.new.levels)
+  re_form <- predicted_effects(x, data, include_random, new_levels)
+  interval <- if (is.null(ci)) "none" else if (startsWith(predict, "predict")) "prediction" else "confidence"
+  method <- tolower(or_else(ci_method, "wald"))
+  population <- interval == "confidence" && length(re_form) == 1L && is.atomic(re_form)
+  ddf <- if (population && startsWith(method, "satt")) "Satterthwaite"
+  else if (population && startsWith(method, "k")) "Kenward-Roger" else "asymptotic"
+  found <- stats::predict(x, data, re.form = re_form, allow.new.levels = new_levels, se.fit = !is.null(ci),
+    interval = interval, level = or_else(ci, 0.95), ddf = ddf
+  )
+  values <- if (is.null(ci)) found else found$fit[, "fit"]
+  shown <- or_else(data, insight_data(x, verbose = FALSE))
+  if (!is.null(ci)) {
+    df <- if (method == "wald" || startsWith(method, "resid")) df.residual(x) else found$df
+    attr(values, "ci_data") <- predicted_limits(found, df, ci)
+  }
+  attr(values, "data") <- shown
+  attr(values, "ci") <- ci
+  attr(values, "predict") <- predict
+  structure(values, class = c("get_predicted", class(unclass(as.vector(values)))))
+}
+
+# insight's `include_random` as `re.form`.
+predicted_effects <- function(fit, data, include, new_levels) {
+  if (inherits(include, "formula")) return(include)
+  if (length(include) == 1L && (is.na(include) || isFALSE(include))) return(NA)
+  if (is.null(data)) return(NULL)
+  known <- vapply(fit$factors, function(factor) {
+    all(factor$variables %in% names(data)) && (new_levels || all_known(factor, data))
+  }, NA)
+  if (all(known)) NULL else NA
+}
+
+all_known <- function(factor, data) {
+  values <- lapply(data[factor$variables], as.character)
+  all(do.call(paste, c(unname(values), sep = ":")) %in% factor$levels)
+}
+
+# Standard errors and limits with insight's words. predict() has taken normal quantiles; insight takes those of t with
+# the residual degrees of freedom.
+predicted_limits <- function(found, df, level) {
+  fit <- found$fit[, "fit"]
+  used <- stats::qt((1 + level) / 2, found$df)
+  half <- (found$fit[, "upr"] - fit) / used
+  wider <- stats::qt((1 + level) / 2, df) * half
+  data.frame(SE = unname(half), CI_low = unname(fit - wider), CI_high = unname(fit + wider))
+}

@@ -1,0 +1,192 @@
+# Pieces of a report as Markdown, HTML or LaTeX.
+#
+# A piece is a character vector of lines (attribute `role`: NULL, "title" or "code") or a table of text cells, made by
+# captioned(). The markup follows the document that is being made: raw HTML and raw LaTeX where pandoc writes these,
+# so that no name of a variable meets the rules of Markdown; pipe tables for everything else.
+
+as_output <- function(pieces, target = report_target()) {
+  pieces <- Filter(length, pieces)
+  text <- paste(vapply(pieces, render_piece, "", target = target), collapse = "\n\n")
+  if (target$format == "latex") text <- paste0(text, "\n\\medskip")
+  # not a fence of backticks: with `collapse = TRUE` knitr would join it to the next chunk
+  if (target$fenced) text <- sprintf("~~~{=%s}\n%s\n~~~", target$format, text)
+  knitr::asis_output(paste0("\n\n", text, "\n\n"))
+}
+
+# What is being written: `format`, whether it must be marked as raw for pandoc, the width of a line of text (in points,
+# for LaTeX), and whether the engine knows all characters.
+report_target <- function() {
+  source <- or_else(knitr::opts_knit$get("out.format"), "markdown")
+  writer <- or_else(knitr::opts_knit$get("rmarkdown.pandoc.to"), "")[1L]
+  writer <- sub("[-+].*$", "", writer)
+  if (source %in% c("latex", "sweave", "listings")) return(new_target("latex", FALSE, 345, FALSE))
+  if (source == "html") return(new_target("html", FALSE))
+  if (writer %in% c("latex", "beamer")) {
+    width <- if (writer == "beamer") 307 else 469
+    engine <- or_else(knitr::opts_knit$get("rmarkdown.pandoc.args"), "pdflatex")
+    return(new_target("latex", TRUE, width, any(engine %in% c("xelatex", "lualatex", "tectonic"))))
+  }
+  if (writer %in% c("html", "html4", "html5", "revealjs", "slidy", "s5", "slideous")) return(new_target("html", TRUE))
+  new_target("markdown", FALSE)
+}
+
+new_target <- function(format, fenced, width = 469, unicode = TRUE) {
+  list(format = format, fenced = fenced, width = width, unicode = unicode)
+}
+
+render_piece <- function(piece, target) {
+  if (is.matrix(piece)) {
+    return(render_table(piece, target))
+  }
+  role <- or_else(attr(piece, "role"), "text")
+  lines <- unlist(strsplit(piece, "\n", fixed = TRUE))
+  if (role == "code") return(render_code(lines, target))
+  lines <- escape(lines, target$format, target$unicode)
+  if (role == "title") return(render_title(lines, target$format))
+  switch(target$format,
+    latex = paste0("\\noindent ", paste(lines, collapse = "\\\\\n"), "\n"),
+    html = sprintf("<p>%s</p>", paste(lines, collapse = "<br>\n")),
+    paste(lines, collapse = "  \n")
+  )
+}
+
+render_title <- function(text, format) {
+  sprintf(switch(format,
+    latex = "\\medskip\\noindent\\textbf{%s}\n", html = "<p><strong>%s</strong></p>", "**%s**"
+  ), text)
+}
+
+# Lines as they are, wrapped as print() does. In LaTeX as typewriter text and not verbatim, for the sake of Greek.
+render_code <- function(lines, target) {
+  width <- if (target$format == "latex") target$width %/% 5.5 else 85
+  lines <- unlist(lapply(lines, wrap_code, width = width))
+  if (target$format == "markdown") {
+    fence <- if (any(grepl("~~~", lines, fixed = TRUE))) "~~~~~~" else "~~~"
+    return(paste0(fence, "\n", paste(lines, collapse = "\n"), "\n", fence))
+  }
+  indent <- attr(regexpr("^ *", lines), "match.length")
+  text <- escape(substring(lines, indent + 1L), target$format, target$unicode)
+  if (target$format == "html") {
+    return(sprintf("<pre><code>%s</code></pre>", paste0(strrep(" ", indent), text, collapse = "\n")))
+  }
+  text <- paste0(strrep("~", indent), text)
+  paste0("\\begin{flushleft}\\ttfamily\n", paste(text, collapse = "\\\\\n"), "\n\\end{flushleft}")
+}
+
+wrap_code <- function(line, width) {
+  if (nchar(line) <= width) return(line)
+  indent <- attr(regexpr("^ *", line), "match.length")
+  wrapped <- strwrap(line, width, indent = indent, exdent = 9L)
+  if (length(wrapped)) wrapped else line
+}
+
+# Tables --------------------------------------------------------------------------------------------------------------
+
+captioned <- function(table, caption = NULL, left = integer()) {
+  rownames(table) <- NULL
+  structure(table, caption = caption, left = left)
+}
+
+render_table <- function(table, target) {
+  caption <- attr(table, "caption")
+  align <- ifelse(apply(table, 2L, is_figures), "r", "l")
+  align[attr(table, "left")] <- "l"
+  table <- matrix(sub("^< ", "<", trimws(table)), nrow(table), dimnames = list(NULL, colnames(table)))
+  cells <- escape(rbind(colnames(table), table), target$format, target$unicode)
+  cells <- matrix(cells, nrow(table) + 1L)
+  if (length(caption)) caption <- escape(caption, target$format, target$unicode)
+  if (target$format == "latex") return(latex_tables(cells, table, align, target$width, caption))
+  text <- if (target$format == "html") html_table(cells, align) else pipe_table(cells, table, align)
+  paste(c(if (length(caption)) render_title(caption, target$format), text), collapse = "\n\n")
+}
+
+# Columns of figures stand to the right, all others to the left.
+is_figures <- function(cells) {
+  all(grepl("^([<>=]? *[-+]?[0-9.,]+(e[-+]?[0-9]+)?|NA|NaN|-?Inf)?$", trimws(cells)))
+}
+
+# Widths of the columns in characters, from the cells before they were escaped.
+column_widths <- function(table) {
+  width <- nchar(enc2utf8(rbind(colnames(table), table)), type = "width", allowNA = TRUE)
+  width[is.na(width)] <- 8L
+  apply(matrix(width, nrow(table) + 1L), 2L, max)
+}
+
+# Not padded: pandoc gives a table with long lines relative widths, by the numbers of dashes.
+pipe_table <- function(cells, table, align) {
+  cells <- gsub("|", "&#124;", cells, fixed = TRUE)
+  dashes <- strrep("-", pmax(column_widths(table), 3L))
+  rule <- ifelse(align == "l", paste0(":", dashes), paste0(dashes, ":"))
+  rows <- apply(cells, 1L, paste, collapse = "|")
+  paste0("|", c(rows[1L], paste(rule, collapse = "|"), rows[-1L]), "|", collapse = "\n")
+}
+
+# As pandoc writes tables, so that the styles of every format apply; only as wide as it has to be.
+html_table <- function(cells, align) {
+  style <- sprintf(" style=\"text-align: %s;\"", ifelse(align == "l", "left", "right"))
+  row <- function(k) {
+    tag <- if (k == 1L) "th" else "td"
+    kind <- if (k == 1L) "header" else if (k %% 2L) "even" else "odd"
+    sprintf("<tr class=\"%s\">\n%s\n</tr>", kind,
+            paste0("<", tag, style, ">", cells[k, ], "</", tag, ">", collapse = "\n"))
+  }
+  rows <- vapply(seq_len(nrow(cells)), row, "")
+  paste0(
+    "<div style=\"overflow-x: auto;\">\n<table style=\"width: auto;\">\n<thead>\n", rows[1L], "\n</thead>\n<tbody>\n",
+    paste(rows[-1L], collapse = "\n"), "\n</tbody>\n</table>\n</div>"
+  )
+}
+
+#' A table in LaTeX, made to fit the page
+#'
+#' Letters become smaller first; then the widest column of text is wrapped; at last the columns are set in several
+#' tables, each with the first column. Needs no LaTeX package.
+#' @noRd
+latex_tables <- function(cells, table, align, width, title) {
+  # characters without a sign in TeX are written as numbers
+  table[] <- gsub("[\u2e80-\uffff]", "<U+0000>", enc2utf8(table))
+  colnames(table) <- gsub("[\u2e80-\uffff]", "<U+0000>", enc2utf8(colnames(table)))
+  widths <- 5 * column_widths(table) + 11
+  sizes <- c("\\normalsize" = 1, "\\small" = 0.9, "\\footnotesize" = 0.8, "\\scriptsize" = 0.7)
+  fits <- which(sum(widths) * sizes <= width)
+  if (length(fits)) return(latex_table(cells, align, names(sizes)[fits[1L]], title))
+  small <- 0.8
+  widest <- which.max(ifelse(align == "l", widths, 0))
+  room <- width / small - sum(widths[-widest])
+  if (align[widest] == "l" && room >= 80) {
+    align[widest] <- sprintf("p{%.0fpt}", floor(room * small) - 10)
+    return(latex_table(cells, align, "\\footnotesize", title))
+  }
+  page <- page_of(widths[-1L], width / small - widths[1L])
+  pieces <- lapply(split(seq_along(page) + 1L, page), function(columns) {
+    title <- if (columns[1L] == 2L) title
+    latex_table(cells[, c(1L, columns), drop = FALSE], align[c(1L, columns)], "\\footnotesize", title)
+  })
+  paste(pieces, collapse = "\n")
+}
+
+# Which page each column stands on, when pages are `room` wide.
+page_of <- function(widths, room) {
+  page <- integer(length(widths))
+  used <- Inf
+  for (k in seq_along(widths)) {
+    used <- used + widths[k]
+    if (used > room) used <- widths[k]
+    page[k] <- (if (k > 1L) page[k - 1L] else 0L) + (used == widths[k])
+  }
+  page
+}
+
+# The title is a line of the same paragraph, so that no page ends between it and the table.
+latex_table <- function(cells, align, size, title) {
+  rows <- paste0(apply(cells, 1L, paste, collapse = " & "), " \\\\")
+  rule <- function(above, height, below) {
+    sprintf("\\noalign{\\vskip %sex\\hrule height %sem\\vskip %sex}", above, height, below)
+  }
+  title <- if (length(title)) sprintf("\\textbf{%s}\\\\*[0.7ex]\n", title)
+  paste0(
+    "\\begin{flushleft}", title, size, "\n\\begin{tabular}{@{}", paste(align, collapse = ""), "@{}}\n",
+    rule(0, 0.08, 0.6), "\n", rows[1L], "\n", rule(0.4, 0.05, 0.6), "\n", paste(rows[-1L], collapse = "\n"), "\n",
+    rule(0.4, 0.08, 0), "\n\\end{tabular}\n\\end{flushleft}"
+  )
+}

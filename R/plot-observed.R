@@ -1,0 +1,153 @@
+# Table of observed and fitted values, group by group: over a covariate where there is one.
+#
+# Reads   a fit and the options of a plot.
+# Writes  the table "observed" as plot_data() describes it; attribute `covariate`, the name of x or NULL.
+
+observed_data <- function(fit, options) {
+  rows <- row_values(fit)
+  shown_by <- observed_factor(fit, rows$design, options$group)
+  factor <- shown_by$factor
+  axis <- shown_by$axis
+  codes <- factor$codes
+  fixed <- fixed_part(fit, rows$design)
+  table <- data.frame(
+    row = rows$row, grpvar = factor$name, grp = factor$levels[codes], x = or_else(axis$x, NA_real_),
+    series = or_else(axis$series, NA_character_), observed = rows$design$y, fitted = rows$fitted,
+    line = if (is.null(axis)) NA_real_ else fixed + nested_part(fit, rows$design, codes), population = fixed
+  )
+  mean_effect <- rowsum(rows$fitted - fixed, codes, reorder = TRUE)[, 1L] / tabulate(codes, factor$n_levels)
+  position <- rank(mean_effect, ties.method = "first")
+  table$position <- position[codes]
+  shown <- shown_levels(options$show, factor, position, options$call)
+  response <- response_label(fit)
+  if (is.null(axis)) {
+    if (!is.null(options$show)) table <- table[codes %in% shown, , drop = FALSE]
+    rownames(table) <- NULL
+    return(with_labels(table, "Observed against fitted values", paste("Fitted", response), paste("Observed", response)))
+  }
+  keep <- which(codes %in% shown)
+  table <- table[keep[order(position[codes[keep]], table$series[keep], table$x[keep])], , drop = FALSE]
+  rownames(table) <- NULL
+  title <- paste("Observed and fitted by", factor$name)
+  if (length(shown) < factor$n_levels) {
+    title <- sprintf("%s (%d of %s)", title, length(shown), format(factor$n_levels, big.mark = ","))
+  }
+  with_labels(table, title, axis$label, response, covariate = axis$name, legend = axis$legend)
+}
+
+# The grouping factor that has panels: the one the user wants, or the first with a covariate. list(factor, axis).
+observed_factor <- function(fit, design, group) {
+  factors <- factor_order(fit)
+  candidates <- if (is.null(group)) factors else factors[match(group[1L], factor_names(fit))]
+  for (k in candidates) {
+    axis <- panel_axis(fit, design$factors[[k]]$codes)
+    if (!is.null(axis)) return(list(factor = design$factors[[k]], axis = axis))
+  }
+  list(factor = design$factors[[candidates[1L]]])
+}
+
+# Numbers of the levels that get a panel, in the order of their position.
+shown_levels <- function(show, factor, position, call) {
+  if (is.character(show)) {
+    check_names(show, factor$levels, "show", paste0("levels of `", factor$name, "`"), call)
+    chosen <- match(unique(show), factor$levels)
+    return(chosen[order(position[chosen])])
+  }
+  n <- factor$n_levels
+  count <- min(n, if (is.null(show)) (if (n <= 20L) n else 12L) else show)
+  ranks <- if (count == 1L) (n + 1) %/% 2 else round(seq(1, n, length.out = count))
+  order(position)[ranks]
+}
+
+# The part of the random effects that is a function of the level: terms of factors that are constant within it.
+nested_part <- function(fit, design, codes) {
+  total <- numeric(length(codes))
+  first <- match(seq_len(max(codes)), codes)
+  for (k in seq_along(fit$random)) {
+    term <- design$terms[[k]]
+    own <- design$factors[[term$factor]]$codes
+    if (all(own == own[first][codes])) total <- total + times_levels(term$basis, fit$random[[k]]$b, own)
+  }
+  total
+}
+
+# What the panels of a factor have on their x-axis: list(x, name, label, series, legend), or NULL if no or several
+# numeric variables vary within the levels, or too many combinations of other ones do.
+panel_axis <- function(fit, codes) {
+  first <- match(seq_len(max(codes)), codes)
+  varies <- function(value) any(value != value[first][codes])
+  names <- setdiff(model_variables(fit), unlist(lapply(fit$factors, function(factor) factor$variables)))
+  values <- fit$frame[names]
+  numeric <- vapply(values, is.numeric, NA)
+  inner <- vapply(values, function(value) is.null(dim(value)) && varies(as.vector(value)), NA)
+  inner[!inner] <- vapply(values[!inner], function(value) {
+    !is.null(dim(value)) && any(apply(value, 2L, varies))
+  }, NA)
+  axis <- single_covariate(fit, names[numeric & inner])
+  if (is.null(axis)) {
+    return(NULL)
+  }
+  others <- names[!numeric & inner]
+  if (length(others)) {
+    series <- interaction(fit$frame[others], drop = TRUE, sep = ", ", lex.order = TRUE)
+    if (nlevels(series) > 6L) {
+      return(NULL)
+    }
+    axis$series <- as.character(series)
+    axis$legend <- paste(others, collapse = ", ")
+  }
+  axis
+}
+
+# The columns of the frame that the fixed part and the random terms use.
+model_variables <- function(fit) {
+  unique(c(predictor_names(fit$terms), unlist(lapply(fit$random, function(term) predictor_names(term$lhs)))))
+}
+
+# The one variable that stands behind columns such as `x`, `I(x^2)`, `poly(x, 2)`; NULL if there is not exactly one.
+single_covariate <- function(fit, columns) {
+  sources <- lapply(columns, function(name) all.vars(str2lang(name_as_code(name))))
+  source <- unique(unlist(sources))
+  if (length(columns) == 1L && is.null(dim(fit$frame[[columns]]))) {
+    return(list(x = as.double(fit$frame[[columns]]), name = columns, label = variable_label(fit, columns)))
+  }
+  if (length(source) != 1L) {
+    return(NULL)
+  }
+  if (source %in% columns && is.null(dim(fit$frame[[source]]))) {
+    return(list(x = as.double(fit$frame[[source]]), name = source, label = variable_label(fit, source)))
+  }
+  x <- raw_covariate(fit, source, columns)
+  if (!is.null(x)) list(x = x, name = source, label = source)
+}
+
+# Names of variables that are no syntactic names are themselves.
+name_as_code <- function(name) {
+  parsed <- tryCatch(str2lang(name), error = function(e) NULL)
+  if (is.null(parsed)) paste0("`", name, "`") else name
+}
+
+# A variable of the user's data at the rows of the fit, if it is still there and gives the columns of the frame again.
+raw_covariate <- function(fit, name, columns) {
+  tryCatch({
+    env <- environment(fit$formula)
+    data <- eval(fit$call$data, env)
+    x <- if (is.data.frame(data)) data[[name]] else get(name, envir = env)
+    rows <- if (is.data.frame(data)) match(rownames(fit$frame), rownames(data)) else as.integer(rownames(fit$frame))
+    x <- as.double(x[rows])
+    same <- vapply(columns, function(column) {
+      made <- eval(stored_expression(fit, column), stats::setNames(list(x), name), env)
+      isTRUE(all.equal(as.vector(made), as.vector(fit$frame[[column]])))
+    }, NA)
+    if (all(same) && !anyNA(x)) x
+  }, error = function(e) NULL)
+}
+
+# How a column of the frame is computed from data, with the knots and coefficients of the fit.
+stored_expression <- function(fit, column) {
+  for (terms in c(list(fit$terms), lapply(fit$random, function(term) term$lhs))) {
+    at <- match(column, variable_names(terms))
+    stored <- attr(terms, "predvars")
+    if (!is.na(at)) return(if (is.null(stored)) str2lang(column) else stored[[at + 1L]])
+  }
+}

@@ -1,0 +1,89 @@
+# What a fit will cost. The structure is the engine's and is compared with that of the fit; figures by hand where there
+# are any: the elements of theta are sums of q (q + 1) / 2, those of a dense factor n (n + 1) / 2.
+
+test_that("the structure of the plan is that of the fit", {
+  formulas <- list(
+    distance ~ age + (age | Subject), distance ~ age * Sex + (1 | Subject), distance ~ 1 + (age || Subject)
+  )
+  for (formula in formulas) {
+    plan <- lmm_plan(formula, nlme::Orthodont)
+    fit <- suppressMessages(lmm(formula, nlme::Orthodont))
+    expect_identical(plan$structure, convergence(fit)$structure)
+    expect_identical(plan$n_theta, length(fit$theta))
+    expect_identical(plan$nobs, 108L)
+    expect_identical(plan$p, length(fixef(fit)))
+    expect_true(plan$fits)
+  }
+})
+
+test_that("one factor leaves no trailing matrix, crossed factors leave that of the smaller one", {
+  one <- lmm_plan(score ~ Machine + (Machine | Worker), nlme::Machines)
+  expect_identical(one$order, 0L)
+  expect_identical(one$n_theta, 6L)
+  expect_identical(one$groups, data.frame(group = "Worker", levels = 6L, effects = 3L))
+  crossed <- lmm_plan(log(decrease) ~ treatment + (1 | rowpos) + (1 | colpos), OrchardSprays)
+  expect_identical(crossed$order, 8L)
+  expect_true(crossed$dense)
+  expect_equal(crossed$fill, 8 * 9 / 2)
+  expect_identical(crossed$groups$levels, c(8L, 8L))
+})
+
+test_that("weights, subset, missing values and contrasts are read as by lmm()", {
+  data <- nlme::Orthodont
+  data$distance[3] <- NA
+  data$w <- rep(c(1, 0, 2, 3), 27)
+  plan <- suppressMessages(lmm_plan(distance ~ age + (1 | Subject), data, weights = w, subset = Sex == "Male"))
+  fit <- suppressMessages(lmm(distance ~ age + (1 | Subject), data, weights = w, subset = Sex == "Male"))
+  expect_identical(plan$nobs, nobs(fit))
+  expect_identical(plan$groups$levels, 16L)
+  inside <- function(threshold) lmm_plan(distance ~ age + (1 | Subject), data, subset = age > threshold)$nobs
+  expect_identical(inside(9), 80L)
+  expect_identical(lmm_plan("distance ~ Sex + (1 | Subject)", data, contrasts = list(Sex = "contr.sum"))$p, 2L)
+})
+
+test_that("wrong input is an error before any work, as by lmm(), and names lmm_plan()", {
+  error <- tryCatch(lmm_plan(distance ~ age + (1 | Subjet), nlme::Orthodont), error = identity)
+  expect_three_lines(error, "ferrite_error_variable")
+  expect_identical(as.character(conditionCall(error)[[1]]), "lmm_plan")
+  expect_error(lmm_plan(distance ~ age, nlme::Orthodont), class = "ferrite_error_formula")
+  expect_error(lmm_plan(distance ~ age + (1 | Subject), nlme::Orthodont, REML = NA), class = "ferrite_error_argument")
+  expect_error(lmm_plan(distance ~ age + (1 | Subject), nlme::Orthodont, control = list()),
+               class = "ferrite_error_control")
+})
+
+test_that("what does not fit in memory is said and is no error", {
+  plan <- lmm_plan(distance ~ age + (age | Subject), nlme::Orthodont, control = lmm_control(memory = 3000))
+  expect_false(plan$fits)
+  expect_match(printed(plan), "lmm() will refuse", fixed = TRUE)
+  expect_error(lmm(distance ~ age + (age | Subject), nlme::Orthodont, control = lmm_control(memory = 3000)),
+               class = "ferrite_error_too_large")
+})
+
+test_that("time adds up: the work at the rate of its kind, times the evaluations", {
+  rates <- list(blocks = 20, update = 10, dense = 100, sparse = 50, overhead = 0.5, call = 7, fixed = 4, each = 2)
+  dense <- planned_time(list(order = 10L, dense = TRUE, fill = 55, work = 1040, n_theta = 3L), 1, 2, rates)
+  expect_equal(dense$evaluations, 10)
+  expect_equal(dense$seconds[["evaluation"]], 0.5 + 40 / 10 + 1000 / 100)
+  expect_equal(dense$seconds[["total"]], 7 + 2 + 1 + 10 * 14.5)
+  expect_equal(dense$seconds[c("lower", "upper")], dense$seconds[["total"]] * c(lower = 0.5, upper = 2))
+  sparse <- planned_time(list(order = 12L, dense = FALSE, fill = 20, work = 110, n_theta = 1L), 0, 0, rates)
+  expect_equal(sparse$seconds[["evaluation"]], 0.5 + 10 / 10 + 100 / 50)
+  none <- planned_time(list(order = 0L, dense = TRUE, fill = 0, work = 20, n_theta = 1L), 0, 0, rates)
+  expect_equal(none$seconds[["evaluation"]], 0.5 + 20 / 20)
+})
+
+test_that("print is a few lines, as.data.frame one row", {
+  plan <- lmm_plan(distance ~ age + (1 | Subject), nlme::Orthodont)
+  text <- strsplit(printed(plan), "\n")[[1]]
+  expect_identical(sub(":.*", "", text[-1]), c("Formula", "Size", "Structure", "Memory", "Time"))
+  expect_match(text[3], "108 rows, 2 fixed effects, 27 random effects, 1 variance parameter besides sigma")
+  table <- as.data.frame(plan)
+  expect_identical(dim(table), c(1L, 13L))
+  expect_identical(table$random_effects, 27)
+  both <- rbind(table, as.data.frame(lmm_plan(distance ~ age + (age | Subject), nlme::Orthodont)))
+  expect_identical(both$n_theta, c(1L, 3L))
+})
+
+test_that("durations have the unit that suits them", {
+  expect_identical(duration(c(0.00012, 0.5, 12, 200, 9000)), c("0.12 ms", "0.5 s", "12 s", "3.3 min", "2.5 h"))
+})
