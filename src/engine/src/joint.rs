@@ -6,7 +6,7 @@
 
 use crate::block::small;
 use crate::crossprod::Crossprod;
-use crate::design::Design;
+use crate::design::{Design, Serial};
 use crate::error::{Error, Result};
 use crate::gradient::{Gamma, Solved};
 use crate::model::Model;
@@ -185,5 +185,13 @@ impl<'d> Joint<'d> {
             layout.set_term_block(&mut blocks, k, &l);
         }
         Ok(layout.theta(&blocks))
+    }
+}
+
+impl Residual {
+    /// True if phi[i] is a continuous-time correlation at its limit of zero, where steps of more than one unit of time make
+    /// the criterion flat.
+    pub fn is_idle(&self, phi: &[f64], i: usize) -> bool {
+        i == self.k && self.serial() == Some(Serial::Car1) && self.rho(phi).is_some_and(|r| r < 1e-3)
     }
 }

@@ -295,6 +295,10 @@ impl<'d> Joint<'d> {
                 return if shape.is_idle(own, i - range.start) { Ok(()) } else { flat(term + 1, 1) };
             }
         }
-        Err(self.rows.residual.flat(i - ended.at.psi.len()))
+        let (residual, i) = (&self.rows.residual, i - ended.at.psi.len());
+        if residual.is_idle(&ended.at.phi, i) {
+            return Ok(());
+        }
+        Err(residual.flat(i))
     }
 }

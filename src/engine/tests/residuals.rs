@@ -324,3 +324,22 @@ fn profiles_reach_their_height_and_do_not_depend_on_the_coding() {
         assert!((a - b).abs() < 1e-5 * b.abs().max(0.01), "{limits:?}");
     }
 }
+
+#[test]
+fn a_correlation_in_continuous_time_may_be_zero() {
+    // Times two units apart, residuals that alternate: the best correlation is zero, and the criterion is flat there.
+    let mut rows = designs().remove(0).1;
+    let mut l = layers(&rows, true, 3);
+    let mut count = [0; 12];
+    for i in 0..90 {
+        let own = &mut count[l.series[i] as usize];
+        l.time[i] = 2.0 * f64::from(*own);
+        rows.y[i] = 40.0 + if *own % 2 == 0 { 1.0 } else { -1.0 } + 0.1 * (i as f64).sin();
+        *own += 1;
+    }
+    let design = with(rows.design(), &l, Some(Serial::Car1), 0);
+    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+    let (f, p) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    assert!(p.rho.unwrap() < 1e-3, "{p:?}");
+    assert!(matches!(f.convergence.status, Status::Converged | Status::OnBoundary), "{:?}", f.convergence);
+}
