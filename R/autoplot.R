@@ -70,7 +70,9 @@ ggplot_of <- function(table, which) {
     observed = gg_observed(table),
     varcomp = gg_varcomp(table),
     profile = gg_profile(table),
-    influence = gg_influence(table)
+    influence = gg_influence(table),
+    strata = gg_strata(table),
+    acf = gg_acf(table)
   )
 }
 

@@ -178,7 +178,8 @@ component_makers <- list(
   },
   R = function(fit) residual_covariance(fit),
   V = function(fit) {
-    v <- fit$sigma^2 * tcrossprod(random_matrix(fit, design_of(fit)) %*% relative_factor(fit)) + residual_covariance(fit)
+    z <- random_matrix(fit, design_of(fit))
+    v <- fit$sigma^2 * tcrossprod(z %*% relative_factor(fit)) + residual_covariance(fit)
     dimnames(v) <- list(rownames(fit$frame), rownames(fit$frame))
     v
   },

@@ -12,10 +12,10 @@ gls_criterion <- function(fit, REML = fit$REML, design = design_of(fit)) { # nol
   x <- dense_blocks(design$x, fit$nobs)[, fit$kept, drop = FALSE]
   if ("(Intercept)" %in% fit$x_names[fit$kept]) y <- y - mean(y)
   criterion_at <- function(phi) {
-    light$residual <- residual_at(light, phi)
-    if (!is.null(blocks)) blocks$rho <- light$residual$rho
-    sd <- residual_sd(light)
-    white <- whiten_rows(light, cbind(x, y) / sd, blocks)
+    moved <- replace(light, "residual", list(residual_at(light, phi)))
+    if (!is.null(blocks)) blocks$rho <- moved$residual$rho
+    sd <- residual_sd(moved)
+    white <- whiten_rows(moved, cbind(x, y) / sd, blocks)
     value <- least_squares_criterion(white, REML) + 2 * sum(log(sd)) + log_correlation(blocks)
     if (is.finite(value)) value else 1e300
   }

@@ -78,10 +78,25 @@ leverages <- function(fit, call) {
     return(as.vector(joint) / (fit$sigma * residual_sd(fit))^2)
   }
   sd <- residual_sd(fit)
+  rows <- rows_of_fit(fit)
+  if (levels_in_series(fit, rows, blocks)) {
+    white <- function(columns) list(whiten_rows(fit, dense_blocks(columns, rows$n) / sd, blocks))
+    rows$x <- white(rows$x)
+    rows$bases <- lapply(rows$bases, white)
+    return(as.vector(prediction_variance(fit, rows, rep("known", length(fit$random)), call)) / fit$sigma^2)
+  }
   links <- whitening_links(blocks)
-  rest <- links$sd
   links$weight <- links$slope * sd[links$row] / sd[links$old]
-  linked_variance(fit, rows_of_fit(fit), links[c("row", "old", "weight")], call) / (fit$sigma * sd * rest)^2
+  linked_variance(fit, rows, links[c("row", "old", "weight")], call) / (fit$sigma * sd * links$sd)^2
+}
+
+# Whether each series lies in one level of every grouping factor.
+levels_in_series <- function(fit, rows, blocks) {
+  first <- vapply(blocks$rows, `[`, 0L, 1L)[blocks$codes]
+  all(vapply(fit$random, function(term) {
+    codes <- rows$codes[[term$factor]]
+    all(codes == codes[first])
+  }, NA))
 }
 
 # Which multiples of earlier rows of the series whitening takes off each row, and the standard deviation that is left.
@@ -100,7 +115,8 @@ whitening_links <- function(blocks) {
   sd <- numeric(n)
   sd[blocks$order] <- steps$sd
   list(
-    row = blocks$order[at], old = blocks$order[at - steps$place[at] + sequence(before)], slope = steps$slope[at], sd = sd
+    row = blocks$order[at], old = blocks$order[at - steps$place[at] + sequence(before)], slope = steps$slope[at],
+    sd = sd
   )
 }
 

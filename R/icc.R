@@ -155,7 +155,8 @@ decide_icc_method <- function(method, fit, parts, call) {
   plain <- is.null(fit$residual) && all(vapply(fit$random, function(term) is.null(term$structure), NA))
   if (!plain) {
     if (method %in% c("auto", "boot")) return("boot")
-    abort_ferrite("icc", paste0("For the ", method, " interval residuals must be independent and random terms unstructured."),
+    abort_ferrite("icc",
+      paste0("For the ", method, " interval residuals must be independent and random terms unstructured."),
       paste0("The model has ", if (is.null(fit$residual)) "a structured random term." else
         paste0("`correlation = ", fit$residual$correlation$text, "`.")),
       hint = "Use `method = \"boot\"`.", call = call

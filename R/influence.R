@@ -32,9 +32,9 @@
 #'   * `groups`: `g`; `deleted`: the ids; `converged`: whether the refit is a certified optimum; `function.evals`: how
 #'     often its criterion was evaluated;
 #'   * `sd`, `sd[-g]`: standard deviations of random effects, and `sigma`; `se[-g]`: standard errors;
-#'   * `residual`, `residual[-g]`, for fits with `dispersion` or `correlation`: ratios of the residual standard deviations of
-#'     strata to sigma or coefficients of covariates, and the correlation, named as in [confint.lmm()]; `sigma` is the
-#'     standard deviation at the reference of `dispersion`;
+#'   * `residual`, `residual[-g]`, for fits with `dispersion` or `correlation`: ratios of the residual standard
+#'     deviations of strata to sigma or coefficients of covariates, and the correlation, named as in [confint.lmm()];
+#'     `sigma` is the standard deviation at the reference of `dispersion`;
 #'   * `status` (`"ok"`; `"stalled"`: not certified; `"rank"`: a coefficient cannot be estimated; `"failed"`;
 #'     `"stopped"`: not reached before Ctrl-C), `rows` (rows of each deletion), `nobs`, `formula`, `na.action`.
 #' @section Conditions:

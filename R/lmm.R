@@ -94,9 +94,9 @@
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' fixef(fit)                # 16.7611 and 0.6602
 #' lmm(distance ~ age * Sex + (age | Subject), nlme::Orthodont, REML = FALSE)
-#' # residual standard deviations 1.6296 (Male) and 0.6663 (Female)
+#' # residual standard deviations 1.6296 (Male) and 0.6662 (Female)
 #' lmm(distance ~ age * Sex + (age | Subject), nlme::Orthodont, dispersion = ~ Sex)
-#' # correlation of successive residuals 0.6074
+#' # correlation of successive residuals 0.6168
 #' lmm(follicles ~ sin(2 * pi * Time) + (1 | Mare), nlme::Ovary, correlation = ar1(~ 1 | Mare))
 #' @export
 lmm <- function(formula, data, REML = TRUE, weights, offset, subset, na.action, # nolint: object_name_linter.

@@ -79,7 +79,8 @@ residual_parameters <- function(fit) {
 #' The parameters of the residuals for many values of phi
 #'
 #' @param phi A matrix with a row for each value.
-#' @returns A matrix: ratios exp(d) of strata, coefficients d of covariates, the correlation. `NULL` for plain residuals.
+#' @returns A matrix: ratios exp(d) of strata, coefficients d of covariates, the correlation; `NULL` for plain
+#'   residuals.
 #' @noRd
 residual_columns <- function(fit, phi) {
   residual <- fit$residual

@@ -5,9 +5,9 @@
 # Not here: what the structure is (the engine's), the limit on memory (control.R).
 
 # Floating-point operations a second that an evaluation reaches, and how many evaluations a search takes, measured by
-# bench/plan.R (two cores of 2025): small blocks by themselves, blocks that update a trailing matrix, that matrix if it is
-# dense, if it is sparse. `overhead` of an evaluation and `call` of R in seconds; evaluations: `fixed`, and `each` for an
-# element of theta.
+# bench/plan.R (two cores of 2025): small blocks by themselves, blocks that update a trailing matrix, that matrix if it
+# is dense, if it is sparse. `overhead` of an evaluation and `call` of R in seconds; evaluations: `fixed`, and `each`
+# for an element of theta.
 plan_rates <- list(
   blocks = 4.5e8, update = 2.5e9, dense = 7e10, sparse = 1.6e9, overhead = 1e-5, call = 5e-4, fixed = 6, each = 0.12
 )
@@ -32,8 +32,8 @@ plan_rates <- list(
 #'     left over in the *trailing* matrix, dense or sparse;
 #'   * `order`, `fill`, `dense`: order of the trailing matrix, elements of its factor, and whether it is dense;
 #'   * `bytes`: the workspace of the factorisation, known before it is allocated; `limit`, what `lmm_control(memory = )`
-#'     allows, and `fits`, whether that is enough. Codes of the groups, sums and estimates come on top: about 16 bytes for
-#'     each row and grouping factor, and as much as the workspace again if no trailing matrix is large;
+#'     allows, and `fits`, whether that is enough. Codes of the groups, sums and estimates come on top: about 16 bytes
+#'     for each row and grouping factor, and as much as the workspace again if no trailing matrix is large;
 #'   * `work`: floating-point operations of one evaluation of the criterion and its gradient;
 #'   * `evaluations`: how many a search may take;
 #'   * `seconds`: `read` (model frame and design) and `sums` (over the rows), both measured just now, `evaluation` (of

@@ -32,8 +32,8 @@
 #'   * `"influence"`: a row for each row of the data, or level; the columns of
 #'     [as.data.frame()][as.data.frame.influence.lmm] of [influence()][influence.lmm], and `index`.
 #'
-#'   * `"strata"`: a row of the data each; `row`, `stratum`, `residual` (over sigma and the weights alone), `sd` (what the
-#'     model says of its spread), `observed` (root mean square in the stratum);
+#'   * `"strata"`: a row of the data each; `row`, `stratum`, `residual` (over sigma and the weights alone), `sd` (what
+#'     the model says of its spread), `observed` (root mean square in the stratum);
 #'   * `"acf"`: a row for each lag; `lag`, `acf` of the normalized residuals, `raw` of residuals over their standard
 #'     deviations alone, `model`, `pairs`, `lower`, `upper`.
 #'
@@ -85,7 +85,8 @@ plot_data.lmm <- function(x, which = c("residuals", "scale", "qq", "by_group", "
   call <- method_call()
   refuse_arguments("plot_data", ..., call = call)
   which <- choose_one(which, plot_kinds, "which", call)
-  plot_table(x, which, check_plot_options(x, level, group, effect, show, call))
+  options <- check_plot_options(x, level, group, effect, show, call)
+  plot_table(x, which, options)
 }
 
 # The options of a plot, checked: list(level, group, effect, show, call).

@@ -64,11 +64,9 @@ acf_data <- function(fit, options) {
     rho <- 0
   } else {
     codes <- blocks$codes
-    time <- if (all(blocks$time == round(blocks$time))) blocks$time else {
-      place <- numeric(length(codes))
-      place[blocks$order] <- sequence(tabulate(codes, length(blocks$rows)))
-      place
-    }
+    time <- blocks$time
+    whole <- all(time == round(time))
+    if (!whole) time[blocks$order] <- sequence(tabulate(codes, length(blocks$rows)))
     name <- blocks$name
     rho <- blocks$rho
   }
@@ -82,7 +80,7 @@ acf_data <- function(fit, options) {
   before <- lag_products(raw, codes, time, lags)
   used <- own$pairs > 0
   bound <- stats::qnorm((1 + options$level) / 2) / sqrt(pmax(own$pairs, 1))
-  model <- if (is.null(blocks) || rho == 0) NA_real_ else if (blocks$form == "cs") rho else rho^(lags * steps)
+  model <- if (is.null(blocks) || rho == 0) NA_real_ else if (blocks$form == "cs") rho else if (whole) rho^(lags * steps) else NA_real_
   table <- data.frame(
     lag = lags * steps, acf = own$acf, raw = before$acf, model = model, pairs = own$pairs, lower = -bound, upper = bound
   )[used, ]
@@ -126,12 +124,14 @@ draw_strata <- function(table, ...) {
   shown <- if (nrow(table) > 5000L) unique(round(seq(1, nrow(table), length.out = 5000L))) else seq_len(nrow(table))
   style <- c(list(xlab = texts$x, ylab = texts$y, main = texts$title, xlim = c(0.5, n + 0.5), xaxt = "n"),
     point_style(length(shown)))
-  draw_frame(place[shown], table$residual[shown], style, ...)
+  draw_frame(place[shown], table$residual[shown], style, ..., main_line = title_line)
   graphics::abline(h = 0, col = plot_colours[["guide"]])
   first <- match(seq_len(n), codes)
   sd <- tapply(table$sd, codes, mean)
   for (sign in c(-1, 1)) {
-    graphics::segments(seq_len(n) - 0.42, sign * sd, seq_len(n) + 0.42, sign * sd, col = plot_colours[["line"]], lwd = 2)
+    graphics::segments(seq_len(n) - 0.42, sign * sd, seq_len(n) + 0.42, sign * sd, col = plot_colours[["line"]],
+      lwd = 2
+    )
     graphics::segments(seq_len(n) - 0.42, sign * table$observed[first], seq_len(n) + 0.42,
       sign * table$observed[first], col = "black", lty = 2L)
   }
@@ -156,4 +156,33 @@ draw_acf <- function(table, ...) {
   legend_above(c("normalized", "residuals as they are", "model")[drawn],
     col = plot_colours[c("point", "line", "line")][drawn], lty = c(1L, 0L, 2L)[drawn], pch = c(NA, 1L, NA)[drawn]
   )
+}
+
+# ggplot2 ---------------------------------------------------------------------------------------------------------------
+
+gg_strata <- function(table) {
+  n <- nlevels(table$stratum)
+  codes <- as.integer(table$stratum)
+  table$place <- codes + 0.7 * (((seq_along(codes) * 0.618034) %% 1) - 0.5)
+  sd <- as.vector(tapply(table$sd, codes, mean))
+  observed <- table$observed[match(seq_len(n), codes)]
+  bars <- data.frame(
+    left = seq_len(n) - 0.42, right = seq_len(n) + 0.42, y = c(sd, -sd, observed, -observed),
+    what = rep(c("model sd", "observed"), each = 2L * n)
+  )
+  gg_frame(table, x = "place", y = "residual") + gg_points(nrow(table)) + gg_guide(yintercept = 0) +
+    ggplot2::geom_segment(aes_of(x = "left", xend = "right", y = "y", yend = "y", linetype = "what"), bars,
+      colour = plot_colours[["line"]]) +
+    ggplot2::scale_linetype_manual(NULL, values = c("model sd" = 1L, observed = 2L)) +
+    ggplot2::scale_x_continuous(breaks = seq_len(n), labels = cut_text(levels(table$stratum), 15L))
+}
+
+gg_acf <- function(table) {
+  table$zero <- 0
+  plot <- gg_frame(table, x = "lag", y = "acf") +
+    ggplot2::geom_ribbon(aes_of(ymin = "lower", ymax = "upper"), fill = "#E8E8E8") + gg_guide(yintercept = 0) +
+    ggplot2::geom_segment(aes_of(xend = "lag", yend = "zero"), colour = plot_colours[["point"]], linewidth = 1.2) +
+    ggplot2::geom_point(aes_of(y = "raw"), colour = plot_colours[["line"]], shape = 1L)
+  if (anyNA(table$model)) return(plot)
+  plot + ggplot2::geom_line(aes_of(y = "model"), colour = plot_colours[["line"]], linetype = 2L)
 }

@@ -186,8 +186,8 @@ shared_links <- function(blocks, codes) {
   sizes <- lengths(blocks$rows)[codes[known]]
   size <- rep(sizes, sizes)
   list(
-    row = rep(known, sizes), old = unlist(blocks$rows[codes[known]]), weight = blocks$rho / (1 + (size - 1) * blocks$rho),
-    correlation = rep(blocks$rho, length(size))
+    row = rep(known, sizes), old = unlist(blocks$rows[codes[known]]),
+    weight = blocks$rho / (1 + (size - 1) * blocks$rho), correlation = rep(blocks$rho, length(size))
   )
 }
 
@@ -261,7 +261,8 @@ linked_variance <- function(fit, rows, links, call) {
   variance <- numeric(n)
   if (length(others)) {
     part <- list(
-      n = length(others), x = list(x[others, , drop = FALSE]), codes = lapply(rows$codes, function(codes) codes[others]),
+      n = length(others), x = list(x[others, , drop = FALSE]),
+      codes = lapply(rows$codes, function(codes) codes[others]),
       bases = Map(function(basis, term) list(less(basis, term$basis)[others, , drop = FALSE]), rows$bases, design$terms)
     )
     variance[others] <- prediction_variance(fit, part, rep("known", length(fit$random)), call)

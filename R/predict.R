@@ -23,8 +23,8 @@
 #' @param na.action What becomes of rows of `newdata` in which a variable that is needed is missing: [na.pass()]
 #'   (default) and [na.exclude()] predict `NA`, [na.omit()] leaves the row out, [na.fail()] is an error.
 #' @param serial For fits with `correlation`: whether the residuals of the fit are part of predictions for `newdata` in
-#'   the same series. Default (`NULL`): `TRUE` if all random effects count (`re.form = NULL`) and the time is a variable.
-#'   See *Forecasts in a series*.
+#'   the same series. Default (`NULL`): `TRUE` if all random effects count (`re.form = NULL`) and the time is a
+#'   variable. See *Forecasts in a series*.
 #' @param ... No other argument is known.
 #' @returns A vector with one prediction per row, named by the rows; with an interval a matrix with the columns `fit`,
 #'   `lwr` and `upr`. With `se.fit = TRUE` a list as from [predict.lm()]: `fit`, the vector or matrix; `se.fit`,
@@ -60,8 +60,8 @@
 #'   observations of known and 94.2 % of those of new subjects with 18 subjects, 93.6 % and 92.0 % with 6. For
 #'   population means, `ddf` and [bootstrap()] take it into account.
 #' @section Forecasts in a series:
-#'   With `correlation`, residuals of a series tell of its other residuals. For a row of `newdata` in a series of the fit
-#'   the best linear predictor of its residual is added to the mean,
+#'   With `correlation`, residuals of a series tell of its other residuals. For a row of `newdata` in a series of the
+#'   fit the best linear predictor of its residual is added to the mean,
 #'   \eqn{r' R^{-1} (y - X\hat\beta - Z\hat b)}{r' R^-1 (y - fitted)} with \eqn{r} the covariances of the new residual
 #'   with those of the series. So a forecast begins near the last residual and falls back to the mean as time goes on; a
 #'   row between two observed times is interpolated. Standard errors and confidence limits are then of the conditional
@@ -69,8 +69,8 @@
 #'   observation given the series: the residual variance is what is left, \eqn{(1 - \rho^{2d}) \sigma^2} at a distance d
 #'   after the end of an AR(1) series. Nothing is added
 #'   * in a series that is not in the fit;
-#'   * at a time at which the series was observed: there the prediction is the fitted value, and a prediction interval is
-#'     for an observation with another residual;
+#'   * at a time at which the series was observed: there the prediction is the fitted value, and a prediction interval
+#'     is for an observation with another residual;
 #'   * without `newdata`, and with `serial = FALSE`.
 #'
 #'   Where the time is the order of the rows, `ar1(~ 1 | series)`, and in `cs()`, it is not told whether a row of
@@ -111,8 +111,11 @@ predict.lmm <- function(object, newdata = NULL, re.form = NULL, allow.new.levels
   ddf <- prediction_ddf(ddf, chosen, interval, call)
   serial <- use_series(object, serial, chosen, newdata, call)
   if (!is.null(newdata)) newdata <- check_newdata(newdata, call)
-  rows <- if (is.null(newdata)) rows_of_fit(object)
-  else rows_of_new(object, newdata, chosen, interval == "prediction", allow.new.levels, na.action, call, serial = serial)
+  rows <- if (is.null(newdata)) {
+    rows_of_fit(object)
+  } else {
+    rows_of_new(object, newdata, chosen, interval == "prediction", allow.new.levels, na.action, call, serial = serial)
+  }
   weights <- if (serial || interval == "prediction") row_weights(object, weights, newdata, rows, call)
   links <- if (serial) serial_links(object, rows$serial, rows$scale / sqrt(weights))
   mean <- mean_of_rows(object, rows, chosen) + linked_residuals(object, rows, links)

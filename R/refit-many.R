@@ -14,10 +14,10 @@
 #' @param ... No other argument is known.
 #' @returns An object of class `lmm_refits`: a list with `parameters` (a matrix with a row for each response: standard
 #'   deviations and correlations of the random effects, `sigma` and the other parameters of the residuals, and
-#'   coefficients, named as in [confint.lmm()]), `theta` and `phi` (likewise; `phi` are the parameters of `dispersion` and
-#'   `correlation` on the scale of the optimiser, `NULL` if there are none), `criterion`, `certified` (whether the refit is a certified optimum), `names` (of the responses, or
-#'   `NULL`) and `fit`. A response for which the model has no fit (it is constant, say), or which was not
-#'   reached before Ctrl-C ended the work, has `NA` and is not certified.
+#'   coefficients, named as in [confint.lmm()]), `theta` and `phi` (likewise; `phi` are the parameters of `dispersion`
+#'   and `correlation` on the scale of the optimiser, `NULL` if there are none), `criterion`, `certified` (whether the
+#'   refit is a certified optimum), `names` (of the responses, or `NULL`) and `fit`. A response for which the model has
+#'   no fit (it is constant, say), or which was not reached before Ctrl-C ended the work, has `NA` and is not certified.
 #'
 #'   `as.data.frame()` gives one row per response with the columns `response` (name or number), the parameters,
 #'   `criterion` and `certified`. For a whole fit to one of the responses use [refit()].

@@ -37,6 +37,7 @@ foreign_methods <- function() {
     list("knitr", "knit_print", "lmm_shrinkage", knit_print_shrinkage),
     list("knitr", "knit_print", "lmm_robust", knit_print_robust),
     list("generics", "tidy", "lmm_robust", tidy_robust),
+    list("clubSandwich", "vcovCR", "lmm", vcov_cr_lmm),
     list("ggplot2", "autoplot", "lmm", autoplot_lmm),
     list("ggplot2", "autoplot", "profile.lmm", autoplot_profile),
     list("emmeans", "recover_data", "lmm", recover_data_lmm),

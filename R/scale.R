@@ -53,7 +53,7 @@ scale_columns <- function(scale, frame) {
   without_intercept(columns_of(scale$terms, frame, scale$contrasts))$blocks
 }
 
-strata_columns <- function(values, codes) lapply(seq_len(ncol(values)), function(k) values[codes, k])
+strata_columns <- function(values, codes) lapply(seq_len(ncol(values)), function(k) values[, k][codes])
 
 without_intercept <- function(columns) {
   first <- columns$blocks[[1L]]

@@ -176,7 +176,18 @@ fail_correlation <- function(data, design, fail) {
       }, ".")
     )
   }
-  step <- if (correlation$form == "ar1") common_step(design$residual$correlation)
+  serial <- design$residual$correlation
+  least <- if (correlation$form == "car1") min(time_gaps(serial)) else 0
+  if (least > 1) {
+    name <- or_else(correlation$time, "time")
+    fail(
+      "The correlation of the residuals must be estimable from the data.",
+      paste0("The smallest distance of `", name, "` in a series is ", format(least), ". No positive correlation was ",
+             "found there, and rho, at distance one, is zero or next to it."),
+      hint = paste0("Remove `correlation`, or measure the time in such steps: `I(", name, " / ", format(least), ")`.")
+    )
+  }
+  step <- if (correlation$form == "ar1") common_step(serial)
   fail(
     "The correlation of the residuals must be estimable from the data.",
     paste0("The likelihood does not depend on how `", correlation$text,
@@ -215,8 +226,13 @@ report_steps <- function(fit, call) {
 
 # The largest whole number that divides all distances in time.
 common_step <- function(serial) {
-  at <- order(serial$codes, serial$time)
-  gaps <- diff(serial$time[at])[diff(serial$codes[at]) == 0]
+  gaps <- time_gaps(serial)
   gcd <- function(a, b) if (b == 0) a else gcd(b, a %% b)
-  Reduce(gcd, unique(gaps))
+  Reduce(gcd, gaps)
+}
+
+# The distances between neighbours in time.
+time_gaps <- function(serial) {
+  at <- order(serial$codes, serial$time)
+  unique(diff(serial$time[at])[diff(serial$codes[at]) == 0])
 }

@@ -37,8 +37,7 @@ robust_matrix <- function(pieces) {
 #' @noRd
 cluster_pieces <- function(fit, clusters, type, design, call) {
   working <- working_model(fit, design, clusters)
-  check_cluster_memory(working, fit, call)
-  small <- lapply(seq_along(working$ends), whitened_cluster, working = working)
+  small <- whitened_clusters(working, type == "CR2", fit$control$memory, call)
   x <- do.call(rbind, lapply(small, `[[`, "x"))
   e <- unlist(lapply(small, `[[`, "e"), use.names = FALSE)
   sizes <- vapply(small, function(one) length(one$e), 0L)

@@ -1,7 +1,7 @@
-# The clusters of a fit with their fitted covariance matrices, one at a time.
+# The clusters of a fit with their fitted covariance matrices.
 #
 # Reads   a fit, its design, its clusters (clusters.R).
-# Writes  working_model(): what all of them are taken from; whitened_cluster(): L, X and residuals of one.
+# Writes  working_model(): what all of them are taken from; whitened_clusters(): L, X and residuals of each.
 # Used by vcov-robust.R.
 
 # Columns over the rows, sorted by cluster; covariances relative to sigma^2.
@@ -26,15 +26,40 @@ working_model <- function(fit, design, clusters) {
   )
 }
 
-# A cluster as list(root: L; x, e: both after L'^-1). A large one is turned into the space of its columns first.
-whitened_cluster <- function(j, working) {
-  rows <- (if (j > 1L) working$ends[j - 1L] + 1L else 1L):working$ends[j]
-  part <- if (length(rows) > 40L && is.null(working$serial)) reduced_cluster(rows, working)
-  if (is.null(part)) part <- whole_cluster(rows, working)
-  root <- chol(part$v)
-  white <- backsolve(root, cbind(part$x, part$e), transpose = TRUE)
-  last <- ncol(white)
-  list(root = root, x = white[, -last, drop = FALSE], e = white[, last])
+#' All clusters after division by their factors
+#'
+#' A cluster of many rows is turned into the space of its columns first.
+#' @param keep Whether the factors are wanted.
+#' @returns List of list(root: L or `NULL`; x, e: both after L'^-1).
+#' @noRd
+whitened_clusters <- function(working, keep, limit, call) {
+  ends <- working$ends
+  begins <- c(0L, ends[-length(ends)]) + 1L
+  kept <- 0
+  out <- vector("list", length(ends))
+  for (j in seq_along(ends)) {
+    rows <- begins[j]:ends[j]
+    part <- if (length(rows) > 40L && is.null(working$serial)) reduced_cluster(rows, working)
+    size <- if (is.null(part)) length(rows) else nrow(part$v)
+    # besides the factors that are kept, a few matrices as large as this one
+    if (8 * (kept + 6 * size^2) > limit) clusters_too_large(size, kept + 6 * size^2, limit, call)
+    kept <- kept + keep * size^2
+    if (is.null(part)) part <- whole_cluster(rows, working)
+    root <- chol(part$v)
+    white <- backsolve(root, cbind(part$x, part$e), transpose = TRUE)
+    last <- ncol(white)
+    out[[j]] <- list(root = if (keep) root, x = white[, -last, drop = FALSE], e = white[, last])
+  }
+  out
+}
+
+clusters_too_large <- function(size, numbers, limit, call) {
+  abort_ferrite("too_large", "The covariance matrices of the clusters must fit in memory.",
+    sprintf("With a cluster of %s they need %s or more where %s are allowed.", counted(size, "row"),
+      bytes_text(8 * numbers), bytes_text(limit)),
+    hint = "Use the model's covariance matrix, smaller clusters, or raise `lmm_control(memory = )`.", call = call,
+    data = list(bytes = 8 * numbers, limit = limit)
+  )
 }
 
 whole_cluster <- function(rows, working) {
@@ -98,19 +123,4 @@ reduced_cluster <- function(rows, working) {
     at <- at + widths[k]
   }
   list(v = v, x = columns[, seq_len(ncol(x)), drop = FALSE], e = unlist(lapply(pieces, `[[`, "e")))
-}
-
-check_cluster_memory <- function(working, fit, call) {
-  sizes <- diff(c(0, working$ends))
-  # the factors of all clusters are kept, and a few copies of the largest
-  bytes <- 8 * (sum(sizes^2) + 6 * max(sizes)^2)
-  if (bytes <= fit$control$memory || (is.null(working$serial) && max(sizes)^2 * 48 <= fit$control$memory)) {
-    return(invisible())
-  }
-  abort_ferrite("too_large", "The covariance matrices of the clusters must fit in memory.",
-    sprintf("The largest cluster has %s; together they need %s where %s are allowed.", counted(max(sizes), "row"),
-      gigabytes(bytes), gigabytes(fit$control$memory)),
-    hint = "Use the model's covariance matrix, or raise `lmm_control(memory = )`.", call = call,
-    data = list(bytes = bytes, limit = fit$control$memory)
-  )
 }

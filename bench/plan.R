@@ -14,7 +14,8 @@ columns <- function(n, levels, q) {
   set.seed(8)
   g <- factor(sample.int(levels, n, replace = TRUE))
   x <- matrix(stats::rnorm(n * q), n, dimnames = list(NULL, paste0("x", seq_len(q))))
-  y <- stats::rnorm(n) + stats::rnorm(levels)[g] + rowSums(x * (1 + matrix(stats::rnorm(levels * q, 0, 0.5), levels)[g, ]))
+  slopes <- 1 + matrix(stats::rnorm(levels * q, 0, 0.5), levels)
+  y <- stats::rnorm(n) + stats::rnorm(levels)[g] + rowSums(x * slopes[g, ])
   data.frame(y = y, x, g = g)
 }
 chained <- function(n, levels) {

@@ -1,7 +1,8 @@
 # Fits of lmm() beside those of nlme and by the definition of the model.
 
 # nlme's fit of the same model, pushed to its optimum.
-lme_fit <- function(fixed, data, random, REML = TRUE, weights = NULL, correlation = NULL) { # nolint: object_name_linter.
+lme_fit <- function(fixed, data, random, REML = TRUE, weights = NULL, # nolint: object_name_linter.
+                    correlation = NULL) {
   control <- nlme::lmeControl(
     maxIter = 500, msMaxIter = 500, niterEM = 100, tolerance = 1e-9, msTol = 1e-10, returnObject = TRUE
   )

@@ -9,7 +9,7 @@ test_that("a wrong choice is an error in three lines that names the choices", {
   fit <- shared_fit("slope")
   wrong <- list(
     quote(residuals(fit, type = "deviance")), quote(residuals(fit, type = c("pearson", "working"))),
-    quote(model.matrix(fit, type = "randm")), quote(plot_data(fit, "profile")), quote(plot_data(fit, 2)),
+    quote(model.matrix(fit, type = "randm")), quote(plot_data(fit, "histogram")), quote(plot_data(fit, 2)),
     quote(plot(fit, which = c("qq", "pairs"))), quote(plot(fit, which = character())),
     quote(print(VarCorr(fit), comp = "sd")), quote(as.data.frame(VarCorr(fit), order = "first"))
   )

@@ -181,18 +181,24 @@ test_that("rows, series and times are named in errors", {
 test_that("series of one row, strong and negative correlations are fitted; one that cannot be negative is told", {
   data <- crossed_data()
   alone <- rbind(data, transform(data[1:3, ], a = c("u", "v", "w"), y = y + 1))
-  fit <- lmm(y ~ x + (1 | b), alone, correlation = ar1(~ t | a))
+  fit <- suppressMessages(lmm(y ~ x + (1 | b), alone, correlation = ar1(~ t | a)))
   expect_equal(fit$criterion, dense_criterion(fit), tolerance = 1e-10)
   walk <- seeded(3, transform(data[order(data$a, data$t), ], y = as.vector(replicate(12, cumsum(rnorm(15))))))
-  fit <- lmm(y ~ x + (1 | b), walk, correlation = ar1(~ t | a))
+  fit <- suppressMessages(lmm(y ~ x + (1 | b), walk, correlation = ar1(~ t | a)))
   expect_gt(fit$residual$rho, 0.9)
   expect_equal(fit$criterion, dense_criterion(fit), tolerance = 1e-9)
   turns <- seeded(3, transform(walk, y = rnorm(180) + 2 * (-1)^t * rep(rnorm(12), each = 15)))
-  fit <- lmm(y ~ x + (1 | b), turns, correlation = ar1(~ t | a))
+  fit <- suppressMessages(lmm(y ~ x + (1 | b), turns, correlation = ar1(~ t | a)))
   expect_lt(fit$residual$rho, -0.2)
-  expect_message(even <- lmm(y ~ x + (1 | b), turns, correlation = ar1(~ I(2 * t) | a)), # nolint: implicit_assignment.
-                 class = "ferrite_message_time_step")
-  expect_lt(fit$criterion, even$criterion)
+  expect_message(
+    expect_gt(lmm(y ~ x + (1 | b), turns, correlation = ar1(~ I(2 * t) | a))$criterion, fit$criterion),
+    class = "ferrite_message_time_step"
+  )
+  expect_lt(suppressMessages(lmm(y ~ x + (1 | b), turns, correlation = car1(~ t | a)))$residual$rho, 1e-8)
+  wide <- signalled(suppressMessages(lmm(distance ~ age * Sex + (1 | Subject), nlme::Orthodont,
+                                         correlation = car1(~ age | Subject))))
+  if (inherits(wide, "error")) expect_three_lines(wide, "ferrite_error_residual_scale")
+  else expect_lt(wide$residual$rho, 0.1)
   series <- seeded(5, transform(walk, y = rnorm(12)[a] + rnorm(15)[t]))
   error <- signalled(lmm(y ~ 1 + (1 | b), series, correlation = cs(~ 1 | a)))
   expect_three_lines(error, "ferrite_error_residual_scale")

@@ -125,7 +125,8 @@ test_that("R and V are the dense ones, and V gives the covariance matrix of the 
 test_that("forecasts in a series are the best linear unbiased predictions, with their variance", {
   data <- cycles()
   fit <- lmm(follicles ~ cos(2 * pi * Time) + (1 | Mare), data, correlation = car1(~ step | Mare), dispersion = ~ Time)
-  new <- data.frame(Mare = c("1", "1", "2", "7", "7"), step = c(31, 35.5, 3.25, -2, 12.5), Time = c(1, 1.1, 0, 0.5, 0.3))
+  new <- data.frame(Mare = c("1", "1", "2", "7", "7"), step = c(31, 35.5, 3.25, -2, 12.5))
+  new$Time <- c(1, 1.1, 0, 0.5, 0.3)
   got <- predict(fit, new, interval = "prediction", se.fit = TRUE)
   sd <- sigma(fit) * exp(fit$residual$phi[["Time"]] * new$Time)
   old_sd <- sqrt(diag(component(fit, "R")))
@@ -147,7 +148,8 @@ test_that("forecasts with crossed factors, weights and strata are those of dense
   fit <- lmm(y ~ x + (1 | station) + (1 | day), data, weights = w, dispersion = ~ kind,
     correlation = ar1(~ day | station))
   gone <- setdiff(paste(rep(paste0("s", 1:6), each = 12), rep(1:12, 6)), paste(data$station, data$day))[1:8]
-  new <- data.frame(station = sub(" .*", "", gone), day = as.integer(sub(".* ", "", gone)), x = seq(-1, 1, length.out = 8))
+  new <- data.frame(station = sub(" .*", "", gone), day = as.integer(sub(".* ", "", gone)))
+  new$x <- seq(-1, 1, length.out = 8)
   new <- rbind(new, data.frame(station = "s3", day = 14L, x = 0))
   new$kind <- ifelse(new$station %in% c("s1", "s2"), "old", "new")
   got <- predict(fit, new, interval = "prediction", weights = 2, allow.new.levels = TRUE)
@@ -260,6 +262,59 @@ test_that("leverages are those of the weighted, and of the whitened, rows", {
     expect_equal(unname(rstandard(fit)[order]), r / sqrt(1 - h))
     expect_equal(unname(cooks.distance(fit)[order]), r^2 * h / (1 - h)^2 / fit$rank)
   }
+})
+
+test_that("where a series lies in one level of every factor, leverages are the same", {
+  data <- growth()
+  data$visit <- (data$age - 6) / 2
+  for (fit in list(
+    lmm(distance ~ age + (1 | Subject), data, dispersion = ~ Sex, correlation = ar1(~ visit | Subject)),
+    lmm(distance ~ age + (0 + age | Subject), data, dispersion = ~ Sex, correlation = cs(~ 1 | Subject))
+  )) {
+    R <- component(fit, "R") / sigma(fit)^2 # nolint: object_name_linter.
+    M <- cbind(component(fit, "X"), component(fit, "Z") %*% component(fit, "Lambda")) # nolint
+    M <- forwardsolve(t(chol(R)), M) # nolint: object_name_linter.
+    inner <- crossprod(M) + diag(c(rep(0, fit$rank), rep(1, ncol(M) - fit$rank)))
+    expect_equal(unname(hatvalues(fit)), rowSums((M %*% solve(inner)) * M))
+  }
+})
+
+test_that("times may be dates and factors, series interactions; missing values stay so", {
+  data <- crossed()
+  data$region <- factor(ifelse(data$station %in% c("s1", "s2", "s3"), "a", "b"))
+  data$date <- as.Date("2024-02-27") + data$day
+  data$level <- factor(data$day)
+  new <- data.frame(station = c("s1", "s5"), day = c(13L, 14L), x = c(0, NA), kind = c("old", "new"))
+  new$region <- ifelse(new$station == "s1", "a", "b")
+  new$date <- as.Date("2024-02-27") + new$day
+  new$level <- new$day
+  plain <- lmm(y ~ x + (1 | station), data, correlation = ar1(~ day | station), dispersion = ~ kind)
+  expected <- predict(plain, new, interval = "prediction")
+  expect_true(is.na(expected[2L, "fit"]) && !is.na(expected[1L, "fit"]))
+  for (fit in list(
+    lmm(y ~ x + (1 | station), data, correlation = ar1(~ date | station), dispersion = ~ kind),
+    lmm(y ~ x + (1 | station), data, correlation = ar1(~ level | station), dispersion = ~ kind),
+    lmm(y ~ x + (1 | station), data, correlation = ar1(~ day | station:region), dispersion = ~ kind:region)
+  )) {
+    got <- predict(fit, new, interval = "prediction")
+    if (length(fit$residual$phi) == 2L) expect_equal(got, expected, tolerance = 1e-6)
+    expect_identical(is.na(got), is.na(expected))
+  }
+  expect_error(
+    predict(lmm(y ~ x + (1 | station), data, correlation = ar1(~ date | station)), transform(new, date = 13)),
+    class = "ferrite_error_newdata"
+  )
+  new$station[1L] <- "s9"
+  expect_equal(
+    predict(plain, new, allow.new.levels = TRUE), predict(plain, new, allow.new.levels = TRUE, serial = FALSE)
+  )
+  data$x[3L] <- NA
+  fit <- lmm(y ~ x + (1 | station), data, correlation = ar1(~ day | station), na.action = stats::na.exclude)
+  white <- residuals(fit, "normalized")
+  expect_length(white, 60L)
+  expect_identical(which(is.na(unname(white))), 3L)
+  fit <- lmm(y ~ x + (1 | station), data, correlation = ar1(~ day | station))
+  expect_equal(white[!is.na(white)], residuals(fit, "normalized"))
 })
 
 test_that("deletions and refits estimate the parameters of the residuals again", {

@@ -224,6 +224,8 @@ test_that("reports and tidy tables have the same numbers", {
   expect_equal(tidied$conf.high, unname(confint(table)[, 2]))
   skip_if_not_installed("knitr")
   expect_match(knitr::knit_print(table), "age:SexFemale")
+  skip_if_not_installed("clubSandwich")
+  expect_identical(clubSandwich::vcovCR(shared_fit("slope"), type = "CR2"), vcov(table))
 })
 
 test_that("wrong arguments are errors in three lines that say what to do", {
@@ -237,7 +239,8 @@ test_that("wrong arguments are errors in three lines that say what to do", {
   expect_match(conditionMessage(said), "Kenward-Roger")
   clusters <- list(
     quote(robust(fit, cluster = "Sbject")), quote(robust(fit, cluster = ~ Sex + age)),
-    quote(robust(fit, cluster = ~ age)), quote(robust(fit, cluster = 1:3)), quote(robust(fit, cluster = list(1))), quote(robust(fit, cluster = rep(1, 108))),
+    quote(robust(fit, cluster = ~ age)), quote(robust(fit, cluster = 1:3)),
+    quote(robust(fit, cluster = list(1))), quote(robust(fit, cluster = rep(1, 108))),
     quote(robust(fit, cluster = c(NA, rep(1:2, c(53, 54))))), quote(robust(crossed, cluster = ~ a)),
     quote(vcov(fit, type = "CR0", cluster = plogis))
   )
