@@ -42,7 +42,6 @@ boot_intervals <- function(boot, names, level, type, call) {
   }
   criterion <- rep(if (boot$fit$REML) "REML" else "ML", length(names))
   note <- paste0(switch(type, bca = "BCa", type), " intervals, ", counted(nrow(boot$replicates), "replicate"))
-  if (boot$type != "parametric") note <- paste(note, "of the", boot$type, "bootstrap")
   new_confint(limits, names, level, if (boot$type == "parametric") "boot" else boot$type, criterion, note)
 }
 

@@ -145,6 +145,9 @@ print.lmm_confint <- function(x, digits = max(3L, getOption("digits") - 2L), ...
 confint_text <- function(method, criterion, note) {
   used <- unique(criterion)
   under <- if (length(used) == 2L) "REML; coefficients by ML" else used
-  kind <- switch(method, profile = "Profile likelihood", Wald = "Wald", boot = "Parametric bootstrap")
+  kind <- switch(method,
+    profile = "Profile likelihood", Wald = "Wald", boot = "Parametric bootstrap", residual = "Residual bootstrap",
+    cases = "Cases bootstrap"
+  )
   paste0(kind, " (", paste(c(under, note), collapse = "; "), ")")
 }

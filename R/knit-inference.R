@@ -73,10 +73,7 @@ knit_print_bootstrap <- function(x, ...) {
   names <- intersect(c("estimate", "mean", "bias", "se", "n"), colnames(text))
   doubtful <- sum(!x$certified)
   as_output(list(
-    structure(
-      paste("Parametric bootstrap of a linear mixed model fit by", if (x$fit$REML) "REML" else "maximum likelihood"),
-      role = "title"
-    ),
+    structure(bootstrap_title(x), role = "title"),
     structure(paste("Formula:", deparse_one(x$fit$formula)), role = "code"),
     captioned(labelled(text[, names, drop = FALSE], rownames(table), "Statistic"), left = 1L),
     paste0(

@@ -80,7 +80,10 @@ acf_data <- function(fit, options) {
   before <- lag_products(raw, codes, time, lags)
   used <- own$pairs > 0
   bound <- stats::qnorm((1 + options$level) / 2) / sqrt(pmax(own$pairs, 1))
-  model <- if (is.null(blocks) || rho == 0) NA_real_ else if (blocks$form == "cs") rho else if (whole) rho^(lags * steps) else NA_real_
+  model <- NA_real_
+  if (!is.null(blocks) && rho != 0) {
+    if (blocks$form == "cs") model <- rho else if (whole) model <- rho^(lags * steps)
+  }
   table <- data.frame(
     lag = lags * steps, acf = own$acf, raw = before$acf, model = model, pairs = own$pairs, lower = -bound, upper = bound
   )[used, ]
@@ -158,7 +161,7 @@ draw_acf <- function(table, ...) {
   )
 }
 
-# ggplot2 ---------------------------------------------------------------------------------------------------------------
+# ggplot2 -------------------------------------------------------------------------------------------------------
 
 gg_strata <- function(table) {
   n <- nlevels(table$stratum)
