@@ -6,9 +6,9 @@
 #' and sigma taken as known.
 #'
 #' @param fit A fitted model.
-#' @param rows `NULL` for the rows of the fit, or list(x, codes, bases): blocks of columns of X, for each grouping
-#'   factor codes (`NA` where the level is new; `NULL` where no term needs it), for each random term its blocks (`NULL` where
-#'   it is not used), all without missing values, and `n`, the number of rows.
+#' @param rows `NULL` for the rows of the fit, or list(n, x, codes, bases): number of rows; blocks of columns of X; for
+#'   each grouping factor codes (`NA` where the level is new; `NULL` where no term needs it); for each random term its
+#'   blocks (`NULL` where it is not used); all without missing values.
 #' @param use For each random term `"known"` (its conditional modes are part of the prediction), `"none"` (it is no part
 #'   of what is predicted) or `"new"` (it is, but nothing is known about it: Var(b) counts in full, as it does for new
 #'   levels of a known term).
