@@ -24,7 +24,7 @@
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' head(fitted(fit))
 #' sd(residuals(fit)) # 1.2584, less than sigma 1.4316: random effects follow the data
-#' # estrus cycles of mares: residuals one observation apart are correlated, 0.61; normalized ones are not
+#' # estrus cycles of mares: neighbouring residuals are correlated, 0.61; normalized ones not
 #' cycles <- lmm(
 #'   follicles ~ sin(2 * pi * Time) + cos(2 * pi * Time) + (1 | Mare), nlme::Ovary,
 #'   correlation = ar1(~ 1 | Mare)
