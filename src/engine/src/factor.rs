@@ -12,6 +12,7 @@ use crate::block::small;
 use crate::block::trailing::Trailing;
 use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
+use crate::nested;
 use crate::structure::Structure;
 use crate::sweep;
 use crate::theta::Blocks;
@@ -76,6 +77,10 @@ impl Workspace {
     pub fn update(&mut self, s: &Structure, a: &Crossprod, t: &Blocks) -> Result<()> {
         if sweep::applies(s) {
             self.log_det = sweep::factor(self, s, a, t)?;
+            return Ok(());
+        }
+        if nested::applies(s) {
+            self.log_det = nested::factor(self, s, a, t)?;
             return Ok(());
         }
         self.assemble(s, a, t);
@@ -180,6 +185,10 @@ impl Workspace {
 
     /// `rhs <- L^-1 rhs` for all rows (q x m by rows): the first half of a solve with M.
     pub(crate) fn forward(&self, s: &Structure, a: &Crossprod, rhs: &mut [f64], m: usize) -> Result<()> {
+        if nested::applies(s) {
+            nested::forward(self, s, a, rhs, m);
+            return Ok(());
+        }
         for (c, link) in s.chain.iter().enumerate() {
             let (q, blocks) = (link.q, &self.links[c]);
             for j in 0..link.levels {
@@ -210,6 +219,10 @@ impl Workspace {
 
     /// `rhs <- L^-T rhs` for all rows (q x m by rows): the second half of a solve with M.
     pub(crate) fn backward(&self, s: &Structure, a: &Crossprod, rhs: &mut [f64], m: usize) -> Result<()> {
+        if nested::applies(s) {
+            nested::backward(self, s, a, rhs, m);
+            return Ok(());
+        }
         self.trailing.backward(&mut rhs[s.trail_row * m..], m)?;
         for (c, link) in s.chain.iter().enumerate().rev() {
             let (q, blocks) = (link.q, &self.links[c]);

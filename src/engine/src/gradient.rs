@@ -11,6 +11,7 @@ use crate::block::small;
 use crate::crossprod::Crossprod;
 use crate::factor::Workspace;
 use crate::inverse::Inverse;
+use crate::nested;
 use crate::pls::Pls;
 use crate::structure::Structure;
 use crate::sweep;
@@ -40,6 +41,9 @@ impl Inverse {
     pub fn gamma(&mut self, s: &Structure, a: &Crossprod, w: &Workspace, t: &Blocks, at: &Solved<'_>) -> Gamma {
         if sweep::applies(s) {
             return sweep::gamma(self, s, a, t, at, w.threads);
+        }
+        if nested::applies(s) {
+            return nested::gamma(self, s, a, t, at);
         }
         let spread = self.spread(s, a, w, t);
         let mut total = spread.clone();

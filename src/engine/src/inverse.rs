@@ -7,6 +7,7 @@ use crate::block::small;
 use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::factor::Workspace;
+use crate::nested;
 use crate::structure::Structure;
 use crate::sweep;
 
@@ -50,6 +51,10 @@ impl Inverse {
         let m = a.p + 1;
         self.solution.copy_from_slice(&w.border);
         w.backward(s, a, &mut self.solution, m)?;
+        if nested::applies(s) {
+            nested::invert(self, s, a, w);
+            return Ok(());
+        }
         w.trailing.invert()?;
         for c in (0..s.chain.len()).rev() {
             let link = &s.chain[c];

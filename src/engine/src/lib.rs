@@ -39,6 +39,7 @@ mod inverse;
 mod joint;
 mod levels;
 mod model;
+mod nested;
 mod optim;
 mod options;
 mod order;

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["rows", "column", "basis", "grouping", "cells", "levels", "accumulate", "crossprod", "working", "series",
       "correlation", "shape", "classes", "residual", "flat", "tie", "reweight"],
     &["structure", "describe", "theta"],
-    &["factor", "assemble", "pls", "inverse", "gradient", "trace", "average", "second", "sweep", "start"],
+    &["factor", "assemble", "pls", "inverse", "gradient", "trace", "average", "second", "sweep", "nested", "start"],
     &["model", "convergence"],
     &["search", "boundary", "identify", "fit", "estimate", "joint", "begin", "together"],
     &["inference", "lib"],

@@ -5,6 +5,7 @@
 use ferrite_engine::{Column, Criterion, Design, Factor, Term};
 
 /// Owned rows from which designs are borrowed.
+#[derive(Clone)]
 pub struct Rows {
     pub y: Vec<f64>,
     pub x: Vec<Vec<f64>>,
@@ -218,6 +219,14 @@ pub fn designs() -> Vec<(&'static str, Rows)> {
             ),
         ),
     ];
+    let mut nested = rows(
+        vec![d.clone(), b.clone(), e.clone()],
+        vec![levels_d, 6, 3],
+        vec![(0, intercept.clone()), (1, intercept.clone()), (2, intercept.clone())],
+    );
+    out.push(("nested intercepts", nested.clone()));
+    nested.weights = Some(weights.clone());
+    out.push(("weighted nested intercepts", nested));
     let mut weighted = rows(vec![a.clone(), b.clone()], vec![11, 6], vec![(0, slope), (1, intercept)]);
     weighted.weights = Some(weights);
     out.push(("weighted", weighted));
