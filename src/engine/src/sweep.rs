@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use crate::block::small;
+use crate::block::tiny;
 use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::factor::Workspace;
@@ -86,9 +86,9 @@ fn factor_piece<const Q: usize>(
     let (mut log_det, mut product) = (0.0, 1.0_f64);
     let rows = border.chunks_exact_mut(q * m).zip(rhs.chunks_exact(q * m));
     for ((l, d), (border, rhs)) in l.chunks_exact_mut(q * q).zip(d.chunks_exact(q * q)).zip(rows) {
-        small::congruence(l, d, t, q, &mut scratch);
+        tiny::congruence(l, d, t, q, &mut scratch);
         (0..q).for_each(|i| l[i * q + i] += 1.0);
-        if !small::cholesky(l, q) {
+        if !tiny::cholesky(l, q) {
             return None;
         }
         // One logarithm for many pivots: the product is kept away from overflow.
@@ -103,8 +103,8 @@ fn factor_piece<const Q: usize>(
             continue;
         }
         border.fill(0.0);
-        small::mul_transposed(border, t, rhs, q, q, m, 1.0);
-        small::solve_lower(l, q, border, m);
+        tiny::mul_transposed(border, t, rhs, q, q, m, 1.0);
+        tiny::solve_lower(l, q, border, m);
     }
     Some(log_det + 2.0 * product.ln())
 }
@@ -132,11 +132,11 @@ fn invert_piece<const Q: usize>(shared: Shared<'_>, x: &mut [f64], u: &mut [f64]
             continue;
         }
         u.copy_from_slice(border);
-        small::solve_lower_transposed(l, q, u, m);
+        tiny::solve_lower_transposed(l, q, u, m);
         x.fill(0.0);
         (0..q).for_each(|i| x[i * q + i] = 1.0);
-        small::solve_lower(l, q, x, q);
-        small::solve_lower_transposed(l, q, x, q);
+        tiny::solve_lower(l, q, x, q);
+        tiny::solve_lower_transposed(l, q, x, q);
     }
 }
 
@@ -186,16 +186,16 @@ fn gamma_piece<const Q: usize>(
     let rows = u.chunks_exact_mut(q * m).zip(r.chunks_exact_mut(q * m));
     for ((u, r), ((x, d), rhs)) in rows.zip(levels) {
         half.fill(0.0);
-        small::mul(&mut half, t, x, q, q, q, 1.0);
-        small::mul(&mut spread, d, &half, q, q, q, 1.0);
+        tiny::mul(&mut half, t, x, q, q, q, 1.0);
+        tiny::mul(&mut spread, d, &half, q, q, q, 1.0);
         r.copy_from_slice(rhs);
         for (u, r) in u.chunks_exact_mut(m).zip(r.chunks_exact_mut(m)) {
             u[p] -= u[..p].iter().zip(&at.pls.beta).map(|(x, b)| x * b).sum::<f64>();
             r[p] -= r[..p].iter().zip(&at.pls.beta).map(|(x, b)| x * b).sum::<f64>();
         }
         product.fill(0.0);
-        small::mul(&mut product, t, u, q, q, m, 1.0);
-        small::mul(r, d, &product, q, q, m, -1.0);
+        tiny::mul(&mut product, t, u, q, q, m, 1.0);
+        tiny::mul(r, d, &product, q, q, m, -1.0);
     }
     subtract_fixed(&mut fixed, r, u, q, p, at);
     (spread, fixed)

@@ -4,4 +4,5 @@ pub mod dense;
 pub mod small;
 pub mod sparse;
 pub mod strips;
+pub mod tiny;
 pub mod trailing;

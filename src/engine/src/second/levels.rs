@@ -1,7 +1,10 @@
-//! One grouping factor: K is block diagonal, and the fixed part comes as sums of its whitened H.
+//! One grouping factor: K is block diagonal, and everything is a contraction of a few sums over levels.
+//!
+//! With K, the whitened H and h of a level, M = HH' and N = hh', the sums of K x K, K x M and K x N hold all traces and
+//! forms in pairs of elements of theta; T enters after the sum, so that a level costs the same for any number of them.
 
-use super::{Here, Pairs, Parts};
-use crate::block::small;
+use super::{Here, Parts};
+use crate::block::{small, tiny};
 use crate::error::{Error, Result};
 use crate::gradient::{whiten, Solved, BATCH};
 use crate::theta::Layout;
@@ -10,52 +13,46 @@ use crate::workers::Workers;
 /// Levels of one piece of work.
 const PIECE: usize = 8192;
 
-/// Sums over levels.
+/// Sums over levels; q x q blocks by rows, pairs of blocks by rows of the first one's elements.
 struct Sums {
-    straight: Vec<f64>,
-    crossed: Vec<f64>,
-    quadratic: Vec<f64>,
-    score: Vec<f64>,
-    form: Vec<f64>,
-    /// H'E_aH for all elements of theta, H whitened by C.
-    fixed_forms: Vec<f64>,
-    fixed: Vec<f64>,
+    k: Vec<f64>,
+    m: Vec<f64>,
+    n: Vec<f64>,
+    kk: Vec<f64>,
+    km: Vec<f64>,
+    kn: Vec<f64>,
+    /// Whitened H, as one vector by columns of Z, with itself.
+    hh: Vec<f64>,
+    /// H as it is with h.
     linear: Vec<f64>,
 }
 
 impl Sums {
-    fn new(q: usize, p: usize, k: usize) -> Sums {
+    fn new(q: usize, p: usize, reml: bool) -> Sums {
         let zeros = |n: usize| vec![0.0; n];
+        let (size, h) = (q * q, if reml { p * q } else { 0 });
         Sums {
-            straight: zeros(q * q * q * q),
-            crossed: zeros(q * q * q * q),
-            quadratic: zeros(k * k),
-            score: zeros(q * q),
-            form: zeros(k),
-            fixed_forms: zeros(k * p * p),
-            fixed: zeros(k * k),
-            linear: zeros(p * k),
+            k: zeros(size),
+            m: zeros(size),
+            n: zeros(size),
+            kk: zeros(size * size),
+            km: zeros(if reml { size * size } else { 0 }),
+            kn: zeros(size * size),
+            hh: zeros(h * h),
+            linear: zeros(p * q * q),
         }
     }
 
     fn each(&mut self) -> [&mut Vec<f64>; 8] {
-        [
-            &mut self.straight,
-            &mut self.crossed,
-            &mut self.quadratic,
-            &mut self.score,
-            &mut self.form,
-            &mut self.fixed_forms,
-            &mut self.fixed,
-            &mut self.linear,
-        ]
+        let Sums { k, m, n, kk, km, kn, hh, linear } = self;
+        [k, m, n, kk, km, kn, hh, linear]
     }
 }
 
 /// The sums with K of V^-1 in place of P, and what the fixed part adds.
 pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, workers: &Workers) -> Result<Parts> {
     let (link, p, k) = (&here.s.chain[0], here.a.p, here.layout.len());
-    let (q, f) = (link.q, link.factor);
+    let q = link.q;
     let all = workers.map(link.levels.div_ceil(PIECE), |piece| {
         let levels = piece * PIECE..((piece + 1) * PIECE).min(link.levels);
         match q {
@@ -66,33 +63,43 @@ pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, workers: &Workers) -> Resul
         }
     });
     let mut all = all.into_iter();
-    let mut total = all.next().ok_or_else(|| Error::Internal("a factor without levels".into()))?;
+    let mut sums = all.next().ok_or_else(|| Error::Internal("a factor without levels".into()))?;
     for mut part in all {
-        for (x, y) in total.each().into_iter().zip(part.each()) {
+        for (x, y) in sums.each().into_iter().zip(part.each()) {
             x.iter_mut().zip(y).for_each(|(x, y)| *x += *y);
         }
     }
-    let Sums { straight, crossed, mut quadratic, score, form, fixed_forms, mut fixed, mut linear } = total;
+    let directions = Directions::new(here.layout, &here.t[link.factor], q);
+    let mut quadratic = directions.pairs(&sums.kn);
+    let mut linear = vec![0.0; p * k];
+    for (e, entries) in directions.entries.iter().enumerate() {
+        for &(i, j, x) in entries {
+            (0..p).for_each(|c| linear[c * k + e] += x * sums.linear[(i * p + c) * q + j]);
+        }
+    }
     small::solve_lower(&at.pls.rx, p, &mut linear, k);
     small::mul_transposed(&mut quadratic, &linear, &linear, k, p, k, -1.0);
+    let mut fixed = directions.pairs(&sums.kk);
     if at.reml {
+        let forms = directions.forms(&sums.hh, p);
         // The forms are symmetric, so a trace of two is a sum of products.
-        small::mul_by_transposed(&mut fixed, &fixed_forms, &fixed_forms, k, p * p, k, 1.0);
+        small::mul_by_transposed(&mut fixed, &forms, &forms, k, p * p, k, 1.0);
+        fixed.iter_mut().zip(directions.pairs(&sums.km)).for_each(|(f, x)| *f -= 2.0 * x);
     }
-    let pairs = vec![Pairs { f, g: f, straight, crossed }];
-    Ok(Parts { pairs, quadratic, score: vec![score], form, fixed, widths: vec![q] })
+    let mut score = sums.k;
+    score.iter_mut().zip(sums.m.iter().zip(&sums.n)).for_each(|(s, (m, n))| *s -= m + n / at.sigma2);
+    let form = directions.entries.iter().map(|e| e.iter().map(|&(i, j, x)| x * sums.n[i * q + j]).sum()).collect();
+    Ok(Parts { pairs: Vec::new(), quadratic, score: vec![score], form, fixed, widths: vec![q] })
 }
 
 fn sum<const Q: usize>(here: Here<'_>, at: &Solved<'_>, levels: std::ops::Range<usize>) -> Sums {
-    let Here { s, a, w, inverse, layout, t } = here;
-    let (link, p, m, k) = (&s.chain[0], a.p, a.p + 1, layout.len());
+    let Here { s, a, w, inverse, t, .. } = here;
+    let (link, p, m) = (&s.chain[0], a.p, a.p + 1);
     let q = if Q == 0 { link.q } else { Q };
     let (sums, tf, size) = (&a.factors[link.factor], &t[link.factor], q * q);
-    let mut out = Sums::new(q, p, k);
-    let (mut b, mut cov) = (vec![0.0; size], vec![0.0; size]);
-    let (mut kt, mut tk, mut tkt) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
-    let (mut own, mut kx) = (vec![0.0; q * k], vec![0.0; q * k]);
-    let (mut h, mut last, mut work) = (vec![0.0; p * q], vec![0.0; q], vec![0.0; p]);
+    let mut out = Sums::new(q, p, at.reml);
+    let (mut b, mut cov, mut outer) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
+    let (mut h, mut last) = (vec![0.0; p * q], vec![0.0; q]);
     let batch = (BATCH / q).max(1);
     let (mut white, mut whitening) = (Vec::new(), Vec::new());
     for j in levels.clone() {
@@ -102,76 +109,87 @@ fn sum<const Q: usize>(here: Here<'_>, at: &Solved<'_>, levels: std::ops::Range<
             white.extend_from_slice(&inverse.residual[j * q * m..(j + batch).min(levels.end) * q * m]);
             whiten(&at.pls.rx, p, &mut white, &mut whitening);
         }
+        // K = D - B'B with B = L^-1 T'D.
         let d = &sums.diag[j * size..(j + 1) * size];
-        b.fill(0.0);
-        small::mul_transposed(&mut b, tf, d, q, q, q, 1.0);
-        small::solve_lower(&w.links[0].diag[j * size..(j + 1) * size], q, &mut b, q);
-        cov.copy_from_slice(d);
-        small::mul_transposed(&mut cov, &b, &b, q, q, q, -1.0);
-        [&mut kt, &mut tk, &mut tkt].into_iter().for_each(|x| x.fill(0.0));
-        small::mul(&mut kt, &cov, tf, q, q, q, 1.0);
-        small::mul_transposed(&mut tk, tf, &cov, q, q, q, 1.0);
-        small::mul_transposed(&mut tkt, tf, &kt, q, q, q, 1.0);
-        small::mul(&mut out.straight, &cov, &tkt, size, 1, size, 1.0);
-        small::mul(&mut out.crossed, &tk, &kt, size, 1, size, 1.0);
-        out.score.iter_mut().zip(&cov).for_each(|(s, x)| *s += x);
-        // H of the level, one row a fixed effect, and h.
+        b[..size].fill(0.0);
+        tiny::mul_transposed(&mut b[..size], tf, d, q, q, q, 1.0);
+        tiny::solve_lower(&w.links[0].diag[j * size..(j + 1) * size], q, &mut b[..size], q);
+        cov[..size].copy_from_slice(d);
+        tiny::mul_transposed(&mut cov[..size], &b[..size], &b[..size], q, q, q, -1.0);
+        tiny::mul(&mut out.kk, &cov, &cov, size, 1, size, 1.0);
+        out.k.iter_mut().zip(&cov).for_each(|(s, x)| *s += x);
         for r in 0..q {
             let row = &inverse.residual[(j * q + r) * m..(j * q + r + 1) * m];
-            (0..p).for_each(|c| h[c * q + r] = row[c]);
+            h[r * p..(r + 1) * p].copy_from_slice(&row[..p]);
             last[r] = row[p];
         }
-        turn(&mut own, layout, tf, &last, q);
-        kx.fill(0.0);
-        small::mul(&mut kx, &cov, &own, q, q, k, 1.0);
-        small::mul_transposed(&mut out.quadratic, &own, &kx, k, q, k, 1.0);
-        small::mul_transposed(&mut out.form, &last, &own, 1, q, k, 1.0);
-        small::mul(&mut out.score, &last, &last, q, 1, q, -1.0 / at.sigma2);
-        small::mul(&mut out.linear, &h, &own, p, q, k, 1.0);
-        if at.reml && p > 0 {
+        tiny::mul(&mut out.linear, &h, &last[..q], p * q, 1, q, 1.0);
+        outer[..size].fill(0.0);
+        tiny::mul(&mut outer[..size], &last[..q], &last[..q], q, 1, q, 1.0);
+        out.n.iter_mut().zip(&outer).for_each(|(s, x)| *s += x);
+        tiny::mul(&mut out.kn, &cov, &outer, size, 1, size, 1.0);
+        if at.reml {
             for r in 0..q {
-                let row = &white[(place * q + r) * m..];
-                (0..p).for_each(|c| h[c * q + r] = row[c]);
+                h[r * p..(r + 1) * p].copy_from_slice(&white[(place * q + r) * m..][..p]);
             }
-            for x in h.chunks_exact(q) {
-                small::mul(&mut out.score, x, x, q, 1, q, -1.0);
-                turn(&mut own, layout, tf, x, q);
-                kx.fill(0.0);
-                small::mul(&mut kx, &cov, &own, q, q, k, 1.0);
-                small::mul_transposed(&mut out.fixed, &own, &kx, k, q, k, -2.0);
-            }
-            add_forms(&mut out.fixed_forms, layout, tf, (&h, &mut work), q, p);
+            tiny::mul(&mut out.hh, &h, &h, p * q, 1, p * q, 1.0);
+            outer[..size].fill(0.0);
+            tiny::mul_by_transposed(&mut outer[..size], &h, &h, q, p, q, 1.0);
+            out.m.iter_mut().zip(&outer).for_each(|(s, x)| *s += x);
+            tiny::mul(&mut out.km, &cov, &outer, size, 1, size, 1.0);
         }
     }
     out
 }
 
-/// E_a x for all elements of theta (q x k).
-#[inline]
-fn turn(out: &mut [f64], layout: &Layout, tf: &[f64], x: &[f64], q: usize) {
-    let k = layout.len();
-    out.fill(0.0);
-    for (e, &(term, row, col)) in layout.places.iter().enumerate() {
-        let first = layout.terms[term].1;
-        let (r, c) = (first + row, first + col);
-        out[r * k + e] += (0..q).map(|i| tf[i * q + c] * x[i]).sum::<f64>();
-        (0..q).for_each(|i| out[i * k + e] += tf[i * q + c] * x[r]);
-    }
+/// E_a = e_r t_c' + t_c e_r' of all elements of theta, as lists of (row, column, value).
+struct Directions {
+    entries: Vec<Vec<(usize, usize, f64)>>,
+    q: usize,
 }
 
-/// Adds H'E_aH for all elements of theta (p x p each), `h` being p x q by rows.
-#[inline]
-fn add_forms(out: &mut [f64], layout: &Layout, tf: &[f64], (h, turned): (&[f64], &mut [f64]), q: usize, p: usize) {
-    for (form, &(term, row, col)) in out.chunks_exact_mut(p * p).zip(&layout.places) {
-        let first = layout.terms[term].1;
-        let (r, c) = (first + row, first + col);
-        for (x, own) in turned.iter_mut().zip(h.chunks_exact(q)) {
-            *x = (0..q).map(|i| tf[i * q + c] * own[i]).sum();
-        }
-        for i in 0..p {
-            for j in 0..p {
-                form[i * p + j] += h[i * q + r] * turned[j] + turned[i] * h[j * q + r];
+impl Directions {
+    fn new(layout: &Layout, tf: &[f64], q: usize) -> Directions {
+        let entries = layout.places.iter().map(|&(term, row, col)| {
+            let first = layout.terms[term].1;
+            let (r, c) = (first + row, first + col);
+            (0..q).flat_map(|i| [(r, i, tf[i * q + c]), (i, r, tf[i * q + c])]).filter(|e| e.2 != 0.0).collect()
+        });
+        Directions { entries: entries.collect(), q }
+    }
+
+    /// tr(E_a X E_b Y) for all pairs of elements, `sums` holding the sum of the outer products of X and Y.
+    fn pairs(&self, sums: &[f64]) -> Vec<f64> {
+        let (q, k) = (self.q, self.entries.len());
+        let size = q * q;
+        let mut out = vec![0.0; k * k];
+        let mut inner = vec![0.0; size];
+        for (row, a) in out.chunks_exact_mut(k).zip(&self.entries) {
+            inner.fill(0.0);
+            for &(l, i, x) in a {
+                for j in 0..q {
+                    let from = (i * q + j) * size;
+                    (0..q).for_each(|n| inner[j * q + n] += x * sums[from + n * q + l]);
+                }
+            }
+            for (o, b) in row.iter_mut().zip(&self.entries) {
+                *o = b.iter().map(|&(j, n, x)| x * inner[j * q + n]).sum();
             }
         }
+        out
+    }
+
+    /// H'E_aH for all elements (p x p each), `hh` holding the sums of products of all elements of H.
+    fn forms(&self, hh: &[f64], p: usize) -> Vec<f64> {
+        let mut out = vec![0.0; self.entries.len() * p * p];
+        for (form, entries) in out.chunks_exact_mut((p * p).max(1)).zip(&self.entries) {
+            for &(i, j, x) in entries {
+                for (c, row) in form.chunks_exact_mut(p).enumerate() {
+                    let from = (i * p + c) * self.q * p + j * p;
+                    row.iter_mut().zip(&hh[from..from + p]).for_each(|(o, v)| *o += x * v);
+                }
+            }
+        }
+        out
     }
 }

@@ -37,7 +37,8 @@ pub(crate) fn way(s: &Structure, layout: &Layout, work: f64, p: usize) -> Way {
     if s.chain.len() == 1 && s.trail.is_empty() {
         let q = s.chain[0].q as f64;
         let levels = s.chain[0].levels as f64;
-        let cost = levels * (q * q * q * q + k * (p as f64 + 1.0) * (p as f64 + q + k));
+        let h = p as f64 * q;
+        let cost = levels * (3.0 * q * q * q * q + h * h + 2.0 * h * q);
         return if cost < 3.0 * (k + 3.0) * work { Way::Levels } else { Way::No };
     }
     // Dense arithmetic runs about eight times as fast as that on small blocks.
