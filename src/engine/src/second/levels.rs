@@ -10,8 +10,10 @@ use crate::gradient::{whiten, Solved, BATCH};
 use crate::theta::Layout;
 use crate::workers::Workers;
 
-/// Levels of one piece of work.
+/// Levels of one piece of work, at least.
 const PIECE: usize = 8192;
+/// Elements that the sums of all pieces may hold together.
+pub(super) const MOST: usize = 100_000_000;
 
 /// Sums over levels; q x q blocks by rows, pairs of blocks by rows of the first one's elements.
 struct Sums {
@@ -49,12 +51,19 @@ impl Sums {
     }
 }
 
+/// Elements of the largest sums of one piece.
+pub(super) fn elements(q: usize) -> usize {
+    3 * q * q * q * q
+}
+
 /// The sums with K of V^-1 in place of P, and what the fixed part adds.
 pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, workers: &Workers) -> Result<Parts> {
     let (link, p, k) = (&here.s.chain[0], here.a.p, here.layout.len());
     let q = link.q;
-    let all = workers.map(link.levels.div_ceil(PIECE), |piece| {
-        let levels = piece * PIECE..((piece + 1) * PIECE).min(link.levels);
+    let pieces = (MOST / elements(q)).clamp(1, link.levels.div_ceil(PIECE));
+    let length = link.levels.div_ceil(pieces);
+    let all = workers.map(pieces, |piece| {
+        let levels = piece * length..((piece + 1) * length).min(link.levels);
         match q {
             1 => sum::<1>(here, at, levels),
             2 => sum::<2>(here, at, levels),

@@ -36,10 +36,11 @@ pub(crate) fn way(s: &Structure, layout: &Layout, work: f64, p: usize) -> Way {
     let (n, k) = (s.q as f64, layout.len() as f64);
     if s.chain.len() == 1 && s.trail.is_empty() {
         let q = s.chain[0].q as f64;
-        let levels = s.chain[0].levels as f64;
+        let count = s.chain[0].levels as f64;
         let h = p as f64 * q;
-        let cost = levels * (3.0 * q * q * q * q + h * h + 2.0 * h * q);
-        return if cost < 3.0 * (k + 3.0) * work { Way::Levels } else { Way::No };
+        let cost = count * (3.0 * q * q * q * q + h * h + 2.0 * h * q);
+        let fits = levels::elements(s.chain[0].q) <= levels::MOST;
+        return if fits && cost < 3.0 * (k + 3.0) * work { Way::Levels } else { Way::No };
     }
     // Dense arithmetic runs about eight times as fast as that on small blocks.
     let widest = s.chain.iter().map(|l| l.q).chain(s.trail.iter().map(|t| t.q)).max().unwrap_or(1) as f64;
