@@ -148,7 +148,9 @@ engine_units <- function(fit, place) {
 information_at <- function(fit, place, units, theta = theta_of(place)) {
   fit$REML <- TRUE
   fit$theta[] <- theta
-  found <- infer_fixed(fit, kr = TRUE)
+  # there is no information about the parameters of a pattern; those of the residuals count as known
+  patterned <- any(lengths(lapply(fit$random, `[[`, "structure")))
+  found <- if (!patterned) infer_fixed(fit, kr = TRUE, known = TRUE)
   if (is.null(found$kr)) {
     return(NULL)
   }

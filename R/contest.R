@@ -17,9 +17,11 @@
 #'   * `"Kenward-Roger"`: also adjusts the covariance matrix of the estimates for the estimation of the variances, and
 #'     scales F. For a fit by maximum likelihood the model is refitted by REML, with a message, and all numbers are
 #'     those of the refit. Prior weights are taken into account. Where crossed factors make it exceed the memory,
-#'     Satterthwaite's method is used, with a message. With `dispersion` or `correlation` these parameters count as
-#'     known, so that degrees of freedom are too large where there are few or short series (Satterthwaite's method does
-#'     count their uncertainty);
+#'     Satterthwaite's method is used, with a message. With `dispersion`, `correlation` or random terms with a pattern
+#'     (`cs()`, `ar1()`, `diag(hom = TRUE)`) all of their parameters count, at any size: the covariance matrix of the
+#'     variance parameters is then that of the observed information, as for Satterthwaite's method, instead of the
+#'     expected one, so that a single contrast has Satterthwaite's degrees of freedom; and the adjustment is that of
+#'     first order, without the term in second derivatives of V, which would depend on how parameters are chosen;
 #'   * `"asymptotic"`: infinite.
 #' @param rhs The right-hand side c: one number, or one for each row. Default 0.
 #' @param level Confidence level of the intervals, between 0 and 1. Default 0.95.

@@ -6,7 +6,8 @@
 #   beta, phi, sigma   estimates, their covariance matrix, residual sd; of the REML refit for Kenward-Roger on ML fits
 #   variance  covariance matrix for standard errors: phi, or Kenward and Roger's adjusted one
 #   jac, cov  d phi / d psi (r x r x K) and the covariance matrix of the variance parameters psi (K x K): of the free
-#             ones by the observed information (Satterthwaite), of all by Kenward and Roger's; NULL when asymptotic
+#             ones by the observed information (Satterthwaite, and Kenward-Roger for fits with a structure), of all by
+#             the expected one (Kenward-Roger); NULL when asymptotic
 # Used by summary.R, contest.R, anova.R, drop1.R. Nothing of it is stored in a fit.
 # Satterthwaite with several rows as in Fai and Cornelius (1996) with the averaging of lmerTest (Kuznetsova, Brockhoff
 # and Christensen 2017); Kenward and Roger (1997), section 3, with the limiting cases of pbkrtest (Halekoh, Hojsgaard
@@ -50,7 +51,7 @@ kenward_roger_of <- function(fit, call) {
     inform_ferrite(
       "ddf", "Kenward and Roger's method must fit in memory.", kr_reason_text(found),
       hint = "Satterthwaite's method is used instead; `lmm_control(memory = )` sets what is allowed.", call = call,
-      data = list(bytes = found$kr_bytes, reason = found$kr_reason, method = "Satterthwaite")
+      data = list(bytes = found$bytes_needed, method = "Satterthwaite")
     )
     return(NULL)
   }
@@ -76,10 +77,8 @@ muffled <- function(expr) {
 }
 
 kr_reason_text <- function(found) {
-  if (is.null(found$kr_reason) || identical(found$kr_reason, "memory")) {
-    return(paste0("The crossed grouping factors make it need ", bytes_text(found$kr_bytes), "."))
-  }
-  paste0("It is not available: ", found$kr_reason, ".")
+  if (is.null(found$bytes_needed)) return("The information about the variances is singular.")
+  paste0("The crossed grouping factors make it need ", bytes_text(found$bytes_needed), ".")
 }
 
 # One row at a time ---------------------------------------------------------------------------------------------------

@@ -14,14 +14,15 @@ model_arguments <- function(fit, threads = fit$control$threads) {
 #' Pieces for tests of fixed effects
 #'
 #' @param fit A fitted model.
-#' @param kr Whether Kenward-Roger's pieces are wanted: by REML, if the largest connected set of levels fits in memory.
+#' @param kr Whether Kenward-Roger's pieces are wanted: by REML; for plain residuals and unstructured random terms only
+#'   if the largest connected set of levels fits in memory.
+#' @param known Whether the parameters of the residuals count as known, and all random terms as unstructured.
 #' @returns `phi` (r x r), `free` (`jac` r x r x K, `cov` K x K: Satterthwaite), `kr` (`NULL`, or `P` r x r x m,
-#'   `W` m x m, `phi_adjusted` r x r), `kr_bytes` and `kr_reason` (`"memory"`)
-#'   when `kr` is `NULL` for want of memory.
+#'   `W` m x m, `phi_adjusted` r x r), `bytes_needed` when `kr` is `NULL` for want of memory.
 #' @noRd
-infer_fixed <- function(fit, kr = TRUE, call = sys.call(-1)) {
+infer_fixed <- function(fit, kr = TRUE, known = FALSE, call = sys.call(-1)) {
   a <- model_arguments(fit)
-  raw <- call_engine(.Call(wrap__fixed_inference, a$rows, a$options))
+  raw <- call_engine(.Call(wrap__fixed_inference, a$rows, c(a$options, list(kr = kr, known = known))))
   if (!is.null(raw$failure)) raise_failure(raw$failure, a$design, fit$frame, call)
   r <- length(fit$kept)
   names <- list(names(fit$beta)[fit$kept], names(fit$beta)[fit$kept])
@@ -35,10 +36,7 @@ infer_fixed <- function(fit, kr = TRUE, call = sys.call(-1)) {
     m <- as.integer(round(sqrt(length(raw$kr$w))))
     out$kr <- list(P = array(raw$kr$p, c(r, r, m)), W = matrix(raw$kr$w, m, m), phi_adjusted = square(raw$kr$adjusted))
   }
-  if (raw$bytes > 0) out[c("kr_bytes", "kr_reason")] <- list(raw$bytes, "memory")
-  if (any(lengths(lapply(fit$random, `[[`, "structure")))) {
-    out$kr_reason <- "it has no form for random terms with a pattern"
-  }
+  if (raw$bytes > 0) out$bytes_needed <- raw$bytes
   out
 }
 

@@ -100,7 +100,7 @@ impl Residual {
     }
 
     /// rho and its derivative in phi.
-    fn at(&self, phi: &[f64]) -> (f64, f64) {
+    pub(crate) fn at(&self, phi: &[f64]) -> (f64, f64) {
         self.form.map_or((0.0, 0.0), |form| form.rho(phi[self.k]))
     }
 

@@ -178,13 +178,14 @@ impl<'d> Reweight<'d> {
         }
     }
 
-    fn place(&self) -> Place {
+    /// Room for a row.
+    pub(crate) fn place(&self) -> Place {
         let row = Row::new(&self.base);
         Place { row: usize::MAX, values: row, xy: vec![0.0; self.base.p + 1], levels: vec![0; self.base.factors.len()] }
     }
 
     /// Reads a row, times the root of its prior weight.
-    fn read(&self, out: &mut Place, i: usize) {
+    pub(crate) fn read(&self, out: &mut Place, i: usize) {
         out.values.read(self.design, &self.base, i);
         let y = response(self.design, &self.base, &out.values, &self.gamma, i);
         let p = self.base.p;

@@ -158,7 +158,7 @@ fn degrees_of_freedom_of_two_columns_are_those_of_the_unstructured_term() {
     let design = with(&rows, Pattern::CompoundSymmetric, false);
     let mut joint = Joint::new(&design, &options).unwrap();
     let g = joint.fit(&options, None, &Watch::default()).unwrap().0;
-    let other = joint.fixed_inference(&g.theta, &[], Criterion::Reml).unwrap();
+    let other = joint.fixed_inference(&g.theta, &[], Criterion::Reml, true).unwrap();
     let df = |pieces: &ferrite_engine::FixedInference, k: usize| {
         let m = pieces.satterthwaite.jacobian.len();
         let slope: Vec<f64> = pieces.satterthwaite.jacobian.iter().map(|j| j[k * 3]).collect();

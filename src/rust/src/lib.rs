@@ -60,17 +60,13 @@ fn fixed_inference(design: Robj, options: Robj) -> Robj {
     guard(|| {
         let blocks = Blocks::read(&design)?;
         let at = At::read(&options)?;
+        let flag = |name: &str| input::flag(&input::field(&options, name)?, name);
+        let (kr, known) = (flag("kr")?, flag("known")?);
         let (options, theta) = (&at.options, at.theta()?);
         let design = blocks.design()?;
-        if !design.is_plain() {
+        if !design.is_plain() && !known {
             let mut joint = ferrite_engine::Joint::new(&design, options)?;
-            let mut pieces = joint.fixed_inference(theta, at.phi()?, options.criterion)?;
-            // Kenward-Roger takes the residuals as known; it has no form for a pattern.
-            if design.terms.iter().all(|t| t.structured.is_none()) {
-                let known = joint.into_model(at.phi()?).fixed_inference(theta, options.criterion, options.memory);
-                pieces.kenward_roger = known.ok().and_then(|k| k.kenward_roger);
-            }
-            return Ok(output::fixed(&pieces, 0.0));
+            return Ok(output::fixed(&joint.fixed_inference(theta, at.phi()?, options.criterion, kr)?, 0.0));
         }
         let mut model = at.model(&design)?;
         match model.fixed_inference(theta, options.criterion, options.memory) {

@@ -19,6 +19,19 @@ pub struct KenwardRoger {
     pub adjusted: Vec<f64>,
 }
 
+impl KenwardRoger {
+    /// From working coordinates to the user's: coefficients are turned by `jacobian` and have variances `scale` times as large.
+    pub(super) fn in_users(self, jacobian: &[f64], p: usize, scale: f64) -> Result<KenwardRoger> {
+        let inverse = invert_general(jacobian, p)?;
+        let inward = |x: &Vec<f64>| sandwich(&transpose(&inverse, p), x, p, 1.0 / scale);
+        Ok(KenwardRoger {
+            p: self.p.iter().map(inward).collect(),
+            w: self.w,
+            adjusted: sandwich(jacobian, &self.adjusted, p, scale),
+        })
+    }
+}
+
 /// Both, with Phi.
 #[derive(Clone, Debug)]
 pub struct FixedInference {
@@ -46,8 +59,6 @@ impl Model {
         let p = self.a.p;
         let jacobian = theta::jacobian(&self.a.coordinates.x);
         let outward = |x: &[f64]| sandwich(&jacobian, x, p, scale);
-        let inverse = invert_general(&jacobian, p)?;
-        let inward = |x: &[f64]| sandwich(&transpose(&inverse, p), x, p, 1.0 / scale);
         let satterthwaite = self.satterthwaite(&info, &t)?;
         let kenward_roger = match kind {
             Criterion::Reml => kenward_roger(&info, p),
@@ -59,11 +70,7 @@ impl Model {
                 jacobian: satterthwaite.jacobian.iter().map(|x| outward(x)).collect(),
                 covariance: satterthwaite.covariance,
             },
-            kenward_roger: kenward_roger.map(|kr| KenwardRoger {
-                p: kr.p.iter().map(|x| inward(x)).collect(),
-                w: kr.w,
-                adjusted: outward(&kr.adjusted),
-            }),
+            kenward_roger: kenward_roger.map(|kr| kr.in_users(&jacobian, p, scale)).transpose()?,
         })
     }
 
@@ -159,8 +166,13 @@ fn kenward_roger(info: &Information, p: usize) -> Option<KenwardRoger> {
             (0..p * p).for_each(|x| inner[x] += weight * (info.q[i * m + j][x] - bridge[x]));
         }
     }
-    let mut adjusted = info.phi.clone();
-    let correction = sandwich(&info.phi, &inner, p, 2.0);
+    Some(KenwardRoger { p: info.p.clone(), w, adjusted: corrected(&info.phi, &inner, p) })
+}
+
+/// `phi + 2 phi inner phi`, made symmetric.
+pub(super) fn corrected(phi: &[f64], inner: &[f64], p: usize) -> Vec<f64> {
+    let mut adjusted = phi.to_vec();
+    let correction = sandwich(phi, inner, p, 2.0);
     adjusted.iter_mut().zip(&correction).for_each(|(a, c)| *a += c);
     for i in 0..p {
         for j in 0..i {
@@ -168,7 +180,7 @@ fn kenward_roger(info: &Information, p: usize) -> Option<KenwardRoger> {
             (adjusted[i * p + j], adjusted[j * p + i]) = (x, x);
         }
     }
-    Some(KenwardRoger { p: info.p.clone(), w, adjusted })
+    adjusted
 }
 
 /// `f * a x a'`.
@@ -181,7 +193,7 @@ pub(super) fn sandwich(a: &[f64], x: &[f64], p: usize, f: f64) -> Vec<f64> {
 }
 
 /// `a b c`.
-fn sandwich_of(a: &[f64], b: &[f64], c: &[f64], p: usize) -> Vec<f64> {
+pub(super) fn sandwich_of(a: &[f64], b: &[f64], c: &[f64], p: usize) -> Vec<f64> {
     let mut half = vec![0.0; p * p];
     small::mul(&mut half, a, b, p, p, p, 1.0);
     let mut out = vec![0.0; p * p];

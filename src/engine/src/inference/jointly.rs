@@ -1,8 +1,10 @@
-//! Satterthwaite's pieces with psi and phi among the variance parameters, from differences of the exact gradient.
+//! Satterthwaite's pieces with psi and phi among the variance parameters, from differences of the exact gradient; the same
+//! points serve Kenward and Roger's.
 //!
 //! Parameters: the free elements of T (working basis, zero columns left out), psi, phi and sigma^2, not profiled. A
 //! correlation that multiplies nothing, or that is at its limit, counts as known.
 
+use super::adjusted::{Known, Solution};
 use super::directions::{compressed, rank, Satterthwaite};
 use super::fixed::{sandwich, FixedInference};
 use crate::block::small;
@@ -12,16 +14,17 @@ use crate::joint::{Joint, Parameters};
 use crate::options::Criterion;
 use crate::theta;
 
-/// Gradient in the free parameters and Phi.
-type Point = (Vec<f64>, Vec<f64>);
+/// Gradient in the free parameters, Phi, and the solution.
+type Point = (Vec<f64>, Vec<f64>, Solution);
 
 impl Joint<'_> {
     /// Pieces for tests of the coefficients at a fit (theta in the user's basis): Phi and Satterthwaite's derivatives,
-    /// with the uncertainty of all variance parameters; no Kenward-Roger.
+    /// with the uncertainty of all variance parameters; with `kr` and by REML Kenward and Roger's pieces as well.
     ///
     /// # Errors
     /// [`Error::Dimension`] for a theta of the wrong length; [`Error::NotPositiveDefinite`] where the fit is no minimum.
-    pub fn fixed_inference(&mut self, theta: &[f64], phi: &[f64], kind: Criterion) -> Result<FixedInference> {
+    pub fn fixed_inference(&mut self, theta: &[f64], phi: &[f64], kind: Criterion, kr: bool) -> Result<FixedInference> {
+        let kr = kr && kind == Criterion::Reml;
         self.set(phi);
         let mut at = Parameters { theta: self.working(theta)?, psi: self.psi_of(theta), phi: phi.to_vec() };
         let free = self.free_places(&mut at);
@@ -29,8 +32,9 @@ impl Joint<'_> {
         let s = self.model.value(&blocks, kind)?.pls.pwrss / self.model.nu(kind);
         let x: Vec<f64> = free.iter().map(|i| self.get(&at, *i)).chain([s]).collect();
         let n = x.len();
-        let (_, phi_hat) = self.point(&at, &free, s, kind)?;
+        let (_, phi_hat, here) = self.point(&at, &free, s, kind)?;
         let mut hessian = vec![0.0; n * n];
+        let mut slopes = Vec::new();
         let mut jacobian = Vec::with_capacity(n);
         for k in 0..n {
             let step = if k + 1 < n { 1e-4 * (x[k].abs() + 0.1) } else { 1e-4 * s };
@@ -49,6 +53,9 @@ impl Joint<'_> {
             let (up, down) = (side(1.0)?, side(-1.0)?);
             (0..n).for_each(|i| hessian[i * n + k] = (up.0[i] - down.0[i]) / (2.0 * step));
             jacobian.push(up.1.iter().zip(&down.1).map(|(a, b)| (a - b) / (2.0 * step)).collect::<Vec<f64>>());
+            if kr && k + 1 < n {
+                slopes.push(up.2.minus(&down.2, 2.0 * step));
+            }
         }
         self.set(phi);
         for i in 0..n {
@@ -57,17 +64,27 @@ impl Joint<'_> {
                 (hessian[i * n + j], hessian[j * n + i]) = (x, x);
             }
         }
-        let covariance = small::solve_identity(&hessian, n).ok_or(Error::NotPositiveDefinite)?;
+        let mut covariance = small::solve_identity(&hessian, n).ok_or(Error::NotPositiveDefinite)?;
+        covariance.iter_mut().for_each(|x| *x *= 2.0);
+        let kenward_roger = match kr {
+            true => self.adjusted(&Known {
+                at: &at,
+                free: &free,
+                s,
+                w: &covariance,
+                phi: &phi_hat,
+                here: &here,
+                slopes: &slopes,
+            })?,
+            false => None,
+        };
         let c = &self.model.a.coordinates;
         let (turn, scale, p) = (theta::jacobian(&c.x), c.y_scale * c.y_scale, self.model.a.p);
         let outward = |x: &[f64]| sandwich(&turn, x, p, scale);
         Ok(FixedInference {
             phi: outward(&phi_hat),
-            satterthwaite: Satterthwaite {
-                jacobian: jacobian.iter().map(|x| outward(x)).collect(),
-                covariance: covariance.iter().map(|x| 2.0 * x).collect(),
-            },
-            kenward_roger: None,
+            satterthwaite: Satterthwaite { jacobian: jacobian.iter().map(|x| outward(x)).collect(), covariance },
+            kenward_roger: kenward_roger.map(|kr| kr.in_users(&turn, p, scale)).transpose()?,
         })
     }
 
@@ -90,7 +107,7 @@ impl Joint<'_> {
             let zero = |i: usize| i < own.len() && own[i] == 0.0;
             free.extend((0..own.len()).filter(|&i| !shape.is_idle(own, i) && !zero(i)).map(|i| (1, range.start + i)));
         }
-        free.extend((0..at.phi.len()).map(|i| (2, i)));
+        free.extend((0..at.phi.len()).filter(|&i| !self.residual().is_idle(&at.phi, i)).map(|i| (2, i)));
         free
     }
 
@@ -115,6 +132,7 @@ impl Joint<'_> {
         let mut c = vec![0.0; p * p];
         small::mul_by_transposed(&mut c, &value.pls.rx, &value.pls.rx, p, p, p, 1.0);
         let phi = small::invert_spd(&c, p).ok_or(Error::NotPositiveDefinite)?.iter().map(|x| x * s).collect();
-        Ok((g, phi))
+        let solution = Solution::new(&self.model, &t);
+        Ok((g, phi, solution))
     }
 }

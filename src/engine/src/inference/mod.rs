@@ -2,6 +2,7 @@
 //!
 //! Everything here takes a [`crate::Model`] and a theta and makes its own workspace; a [`crate::Fit`] is never changed.
 
+mod adjusted;
 pub mod again;
 mod blockwise;
 pub mod bootstrap;
@@ -18,6 +19,7 @@ pub mod profile;
 pub mod refit;
 mod respond;
 pub mod rlrt;
+mod strand;
 mod varying;
 
 pub use constrained::Target;
