@@ -226,6 +226,17 @@ impl Model {
         second::hessian(Here { s, a, w, inverse, layout, t }, &at, *way, workers)
     }
 
+    /// What the search sees as second derivatives at `theta`: for benchmarks.
+    ///
+    /// # Errors
+    /// As [`Model::criterion`].
+    #[cfg(feature = "bench")]
+    #[doc(hidden)]
+    pub fn curvature_at(&mut self, theta: &[f64], kind: Criterion) -> Result<Vec<f64>> {
+        let t = self.blocks_from_user(theta)?;
+        self.curvature(&t, kind)
+    }
+
     /// The ML criterion and Gamma with the user's kept coefficient `k` held at `value`.
     pub(crate) fn constrained_ml(&mut self, t: &Blocks, k: usize, value: f64) -> Result<(f64, Gamma, Pls)> {
         let mut solved = self.value(t, Criterion::Ml)?;
