@@ -28,7 +28,9 @@ r_peers <- list(
     fit = function(case, data, threads) {
       ferrite::lmm(case$formula, data, control = ferrite::lmm_control(threads = threads, progress = FALSE))
     },
-    criterion = function(fit) fit$criterion, evaluations = function(fit) fit$convergence$evaluations
+    criterion = function(fit) fit$criterion, evaluations = function(fit) fit$convergence$evaluations,
+    r_side = function(fit, seconds) seconds - sum(fit$convergence$timing[c("crossprod", "optimise", "estimates")]),
+    planned = function(case, data, threads) ferrite::lmm_plan(case$formula, data)$bytes / 2^20
   ),
   `ferrite ML` = list(
     kind = "ML", package = "ferrite",
@@ -36,7 +38,9 @@ r_peers <- list(
       ferrite::lmm(case$python$ml, data, REML = FALSE,
                    control = ferrite::lmm_control(threads = threads, progress = FALSE))
     },
-    criterion = function(fit) fit$criterion, evaluations = function(fit) fit$convergence$evaluations
+    criterion = function(fit) fit$criterion, evaluations = function(fit) fit$convergence$evaluations,
+    theta = function(fit) paste0(names(fit$theta), "=", format(fit$theta, digits = 15, trim = TRUE), collapse = " "),
+    hessian = function(fit) paste(format(fit$convergence$hessian, digits = 15, trim = TRUE), collapse = " ")
   ),
   lme4 = list(
     kind = "REML", package = "lme4",
@@ -85,4 +89,5 @@ export_case <- function(case, data, folder) {
   text <- c(n = nrow(data), p = ncol(x), groups = paste(case$python$groups, collapse = ","),
             slopes = paste(case$python$slopes, collapse = ","))
   writeLines(paste(names(text), text, sep = "="), file.path(folder, "case.txt"))
+  NULL
 }

@@ -1,6 +1,7 @@
 """One Python package on one case in a fresh process: python bench/peers.py <folder> <case> <peer> <budget> <threads>
 
-Reads what bench/peers.R exports (raw columns), writes <folder>/result.txt with the same keys as bench/worker.R.
+Reads what bench/peers.R exports (raw columns), writes <folder>/result.txt with the same keys as bench/worker.R; of GPBoost
+also theta, its standard deviations over that of the residuals, with names as ferrite has them.
 `python bench/peers.py --installed` prints the peers that can be imported, with their versions.
 The model matrix is given ready-made; the call is timed from arrays to the fitted model.
 """
@@ -34,6 +35,8 @@ def read(folder):
         return np.fromfile(os.path.join(folder, name + ".bin"), dtype=kind)
 
     return {
+        "names": facts["groups"].split(","),
+        "slope_names": [s for s in facts["slopes"].split(",") if s],
         "y": column("y", "f8"),
         "x": column("x", "f8").reshape((n, p), order="F"),
         "groups": [column("g_" + g, "i4") for g in facts["groups"].split(",") if g],
@@ -54,7 +57,10 @@ def fit_gpboost(data, threads):
     groups = data["groups"][0] if len(data["groups"]) == 1 else np.column_stack(data["groups"])
     model = gpboost.GPModel(group_data=groups, likelihood="gaussian", num_parallel_threads=threads, **more)
     model.fit(y=data["y"], X=data["x"])
-    return 2 * model.get_current_neg_log_likelihood()
+    error, *variances = np.ravel(model.get_cov_pars(format_pandas=False))
+    names = [g + ".(Intercept)" for g in data["names"]] + [data["names"][0] + "." + s for s in data["slope_names"]]
+    theta = " ".join(f"{name}={np.sqrt(v / error):.12g}" for name, v in zip(names, variances))
+    return 2 * model.get_current_neg_log_likelihood(), theta
 
 
 def fit_mixed(module):
@@ -63,7 +69,7 @@ def fit_mixed(module):
 
         z = np.column_stack([np.ones(len(data["y"]))] + data["slopes"])
         model = module.MixedLM(data["y"], data["x"], groups=data["groups"][0], exog_re=z)
-        return -2 * model.fit(reml=True).llf
+        return -2 * model.fit(reml=True).llf, ""
 
     return fit
 
@@ -100,7 +106,7 @@ def main(folder, _case, peer, budget, threads):
     except OSError:
         pass
     begin = time.perf_counter()
-    criterion = fit(data, threads)
+    criterion, theta = fit(data, threads)
     first = time.perf_counter() - begin
     peak = status("VmHWM") - before
     most, times, spent, last = 7, [], first, first
@@ -117,6 +123,7 @@ def main(folder, _case, peer, budget, threads):
             times.append(last)
     facts = {
         "criterion": f"{criterion:.10f}",
+        "theta": theta,
         "evaluations": "NA",
         "version": importlib.metadata.version(peer),
         "first": first,
