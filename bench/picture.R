@@ -1,7 +1,9 @@
-# bench/table.png and bench/scaling.png from the CSV beside this file: Rscript bench/picture.R
+# table.png and scaling.png from the CSV: Rscript bench/picture.R [--folder DIR]
 
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1L]))
 source(file.path(here, "exponent.R"))
+args <- commandArgs(trailingOnly = TRUE)
+folder <- if ("--folder" %in% args) args[[match("--folder", args) + 1L]] else here
 
 # Okabe and Ito's colours; every peer has its own symbol as well.
 look <- data.frame(
@@ -42,21 +44,26 @@ table_picture <- function(rows) {
                    bty = "n", inset = c(0, -0.075), xpd = NA, x.intersp = 0.7, cex = 0.95)
 }
 
+# Each: curve, what its panel says above, and below the axis.
+panels <- list(
+  c("rows", "Rows, (1 | g)", "rows; 1,000 groups"), c("groups", "Groups, (1 | g)", "groups of 4 rows"),
+  c("p", "Fixed effects", "columns of X; 1e5 rows"), c("crossed", "Crossed, dense", "levels L x L / 5, at random"),
+  c("rows, slope", "Rows, (x | g)", "rows; 1,000 groups"), c("groups, slope", "Groups, (x | g)", "groups of 4 rows"),
+  c("theta", "Variance parameters", "elements of theta; 1,000 groups"),
+  c("crossed, sparse", "Crossed, sparse", "levels L x L, 7 neighbours")
+)
+
 scaling_picture <- function(rows) {
-  panels <- list(
-    list(c("rows", "rows, slope"), "Rows, 1e3 groups"), list(c("groups", "groups, slope"), "Groups of 4 rows"),
-    list("p", "Columns of X, 1e5 rows"), list("theta", "Elements of theta, 2e4 rows"),
-    list("crossed", "Levels L crossed with L / 5")
-  )
-  graphics::par(mfrow = c(2, 3), mar = c(2.6, 4.6, 2.4, 0.8), cex = 0.85, las = 1, mgp = c(2, 0.5, 0), tcl = -0.3)
-  for (panel in panels) scaling_panel(rows[rows$curve %in% panel[[1L]], ], panel[[1L]], panel[[2L]])
-  graphics::plot.new()
-  graphics::text(-0.15, 0.98, paste(
-    "Time of the whole call of lmm(),", "median, both axes logarithmic.", "",
-    "Solid: (1 | g); dashed: (x | g).", "Exponent: slope over the upper", "half of the sizes; 1 is linear,",
-    "as are the thin grey lines.", sep = "\n"
-  ), adj = c(0, 1), cex = 1.05, xpd = NA)
+  graphics::par(mfrow = c(2, 4), mar = c(3.6, 4.4, 3.6, 0.6), oma = c(0, 0, 3.4, 0), cex = 0.85, las = 1,
+                mgp = c(2.1, 0.45, 0), tcl = -0.3)
+  for (panel in panels) scaling_panel(rows[rows$curve == panel[1L], ], panel[2L], panel[3L])
+  graphics::par(fig = c(0, 1, 0, 1), oma = rep(0, 4), mar = rep(0, 4), new = TRUE)
+  graphics::plot.default(NA, xlim = 0:1, ylim = 0:1, axes = FALSE, ann = FALSE)
+  graphics::legend("top", c("whole call of lmm()", "one evaluation of the criterion and its gradient", "slope 1: linear"),
+                   col = c(shade, "grey70"), pch = c(19, 17, NA), lty = c(1, 1, 2), lwd = c(2, 2, 1), bty = "n",
+                   horiz = TRUE, text.width = c(0.14, 0.32, 0.1), inset = c(0, -0.005), cex = 1.05)
 }
+shade <- c("#0072B2", "#D55E00")
 
 # Decades, with 2 and 5 between them where there are few.
 log_ticks <- function(span) {
@@ -69,36 +76,40 @@ size_text <- function(x) {
   if (x < 1e4) format(x) else sub("e\\+0?", "e", format(x, scientific = TRUE))
 }
 
-scaling_panel <- function(rows, curves, label) {
-  colours <- c("#0072B2", "#D55E00")
+# Time against size, both logarithmic, a dashed line of slope 1 through the last point of either curve. The exponents stand
+# in the title, in the colours of their curves.
+scaling_panel <- function(rows, title, label) {
+  if (!nrow(rows)) return(graphics::plot.new())
+  rows <- rows[order(rows$size), ]
+  times <- list(rows$seconds, rows$optimise / rows$evaluations)
   ends <- range(rows$size)
-  graphics::plot.default(NA, xlim = ends, ylim = range(rows$seconds) * c(0.7, 1.5), log = "xy", axes = FALSE,
-                         xlab = "", ylab = "", main = label, font.main = 1, cex.main = 1)
-  for (base in 10^seq(-10, 2, by = 0.5)) graphics::lines(ends, base * ends, col = "grey92")
-  ticks <- log_ticks(range(rows$seconds) * c(0.7, 1.5))
+  span <- range(unlist(times)) * c(0.6, 1.6)
+  graphics::plot.default(NA, xlim = ends, ylim = span, log = "xy", axes = FALSE, xlab = label, ylab = "")
+  ticks <- log_ticks(span)
+  graphics::abline(h = ticks, col = "grey93")
   graphics::axis(2, ticks, seconds_text(ticks), lwd = 0, lwd.ticks = 1)
   ticks <- log_ticks(ends)
   graphics::axis(1, ticks, vapply(ticks, size_text, ""), lwd = 0, lwd.ticks = 1)
   graphics::box(col = "grey60")
-  text <- character()
-  for (k in seq_along(curves)) {
-    own <- rows[rows$curve == curves[k], ]
-    graphics::lines(own$size, own$seconds, col = colours[k], lwd = 2, lty = k)
-    graphics::points(own$size, own$seconds, col = colours[k], pch = c(19, 17)[k])
-    text <- c(text, sprintf("exponent %.2f", exponent(own)))
+  for (k in 1:2) {
+    last <- utils::tail(times[[k]], 1L)
+    if (k == 1L || last > 2 * times[[k]][1L]) graphics::lines(ends, last * ends / ends[2L], col = "grey70", lty = 2)
+    graphics::lines(rows$size, times[[k]], col = shade[k], lwd = 2)
+    graphics::points(rows$size, times[[k]], col = shade[k], pch = c(19, 17)[k])
   }
-  used <- seq_along(curves)
-  graphics::legend("topleft", text, col = colours[used], pch = c(19, 17)[used], lty = used, lwd = 2, bty = "n",
-                   text.col = colours[used])
+  graphics::mtext(title, 3, 1.7, font = 2, cex = 0.95)
+  # Beside one another: the exponent of the call, that of an evaluation.
+  graphics::mtext(paste("exponent", exponent_text(rows, between = " \u00b1 ")), 3, 0.4, adj = 0, cex = 0.78, col = shade[1L])
+  graphics::mtext(exponent_text(rows, "evaluation", " \u00b1 "), 3, 0.4, adj = 1, cex = 0.78, col = shade[2L])
 }
 
 draw <- function(name, width, height, plot) {
-  source <- file.path(here, paste0(name, ".csv"))
+  source <- file.path(folder, paste0(name, ".csv"))
   if (!file.exists(source)) return(invisible())
-  grDevices::png(file.path(here, paste0(name, ".png")), width, height, res = 110)
+  grDevices::png(file.path(folder, paste0(name, ".png")), width, height, res = 110)
   on.exit(grDevices::dev.off())
   plot(utils::read.csv(source))
 }
 
 draw("table", 1100, 700, table_picture)
-draw("scaling", 1150, 720, scaling_picture)
+draw("scaling", 1400, 760, scaling_picture)

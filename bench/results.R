@@ -164,11 +164,13 @@ plan_lines <- function() {
   cells <- data.frame(
     Model = sprintf("%s: %s", plan$model, plan$formula), `time planned` = time_text(plan$planned),
     measured = time_text(plan$total), ratio = sprintf("**%.2f**", plan$ratio), `MB planned` = mb(plan$planned_mb),
-    measured = mb(plan$peak_mb), ratio = sprintf("**%.2f**", plan$memory_ratio), check.names = FALSE
+    measured = mb(plan$peak_mb),
+    ratio = ifelse(is.na(plan$memory_ratio), "-", sprintf("**%.2f**", plan$memory_ratio)), check.names = FALSE
   )
   c("## What lmm_plan() predicts (bench/plan.R)", "",
     sprintf("Ratio: predicted over measured. Time within a factor of two: %d of %d; memory: %d of %d.",
-            sum(abs(log2(plan$ratio)) <= 1), nrow(plan), sum(abs(log2(plan$memory_ratio)) <= 1), nrow(plan)),
+            sum(abs(log2(plan$ratio)) <= 1), nrow(plan), sum(abs(log2(plan$memory_ratio)) <= 1, na.rm = TRUE),
+            sum(!is.na(plan$memory_ratio))),
     busy_text(plan), "", table_lines(cells), "")
 }
 

@@ -90,8 +90,8 @@ row_of <- function(id, case, peer, facts, data_mb) {
   times <- if (length(facts$times)) facts$times else NA_real_
   at <- stats::quantile(times, c(0.25, 0.5, 0.75), names = FALSE, na.rm = TRUE)
   data.frame(
-    case = id, title = case$title, peer = peer, version = if (length(facts$version)) facts$version else NA_character_,
-    kind = peer_kind(peer), seconds = at[2L], low = at[1L], high = at[3L],
+    case = id, title = if (shrink > 1) sprintf("%s, all / %g", case$title, shrink) else case$title, peer = peer,
+    version = if (length(facts$version)) facts$version else NA_character_, kind = peer_kind(peer), seconds = at[2L], low = at[1L], high = at[3L],
     runs = if (anyNA(times)) 0L else length(times), first = number(facts$first), criterion = number(facts$criterion),
     evaluations = number(facts$evaluations), memory_mb = number(facts$memory), planned_mb = number(facts$planned),
     data_mb = data_mb, r_side = if (length(facts$r_side)) stats::median(facts$r_side) else NA_real_,
