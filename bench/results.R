@@ -231,19 +231,19 @@ rounded <- function(rows, columns) {
   rows
 }
 shown <- rows[rows$verdict != "not run", ]
-shown <- shown[c("case", "title", "peer", "seconds", "runs", "verdict", "memory_mb", "planned_mb", "data_mb", "threads",
-                 "load", "recorded", "cpu", "cores", "r", "date")]
+shown <- shown[c("case", "title", "peer", "seconds", "runs", "verdict", "evaluations", "r_side", "memory_mb",
+                 "planned_mb", "data_mb", "threads", "load", "recorded", "cpu", "cores", "r", "date")]
 scaling <- read("scaling")
 plan <- read("plan")
-outputs <- list(`performance-table.csv` = rounded(shown, c("seconds", "memory_mb", "planned_mb", "data_mb")))
+outputs <- list(`performance-table.csv` = rounded(shown, c("seconds", "r_side", "memory_mb", "planned_mb", "data_mb")))
 if (length(scaling)) {
   times <- c("seconds", "crossprod", "optimise")
   outputs$`performance-scaling.csv` <-
-    rounded(scaling[c("curve", "label", "size", times, "evaluations", "load", "cores", "date")], times)
+    rounded(scaling[c("curve", "label", "size", times, "evaluations", "load", "cpu", "cores", "date")], times)
 }
 if (length(plan$memory_ratio)) {
   columns <- c("planned", "total", "ratio", "planned_mb", "peak_mb", "memory_ratio")
-  outputs$`performance-plan.csv` <- rounded(plan[c("model", "formula", columns, "load", "cores", "date")], columns)
+  outputs$`performance-plan.csv` <- rounded(plan[c("model", "formula", columns, "load", "cpu", "cores", "date")], columns)
 }
 as_lines <- function(rows) utils::capture.output(utils::write.csv(rows, row.names = FALSE))
 outputs <- lapply(outputs, as_lines)
