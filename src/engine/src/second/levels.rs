@@ -15,7 +15,8 @@ const PIECE: usize = 8192;
 /// Elements that the sums of all pieces may hold together.
 pub(super) const MOST: usize = 100_000_000;
 
-/// Sums over levels; q x q blocks by rows, pairs of blocks by rows of the first one's elements.
+/// Sums over levels. Blocks are symmetric and kept as their lower triangles by rows, pairs of blocks by rows of the first
+/// one's elements.
 struct Sums {
     k: Vec<f64>,
     m: Vec<f64>,
@@ -32,7 +33,7 @@ struct Sums {
 impl Sums {
     fn new(q: usize, p: usize, reml: bool) -> Sums {
         let zeros = |n: usize| vec![0.0; n];
-        let (size, h) = (q * q, if reml { p * q } else { 0 });
+        let (size, h) = (half(q), if reml { p * q } else { 0 });
         Sums {
             k: zeros(size),
             m: zeros(size),
@@ -51,9 +52,19 @@ impl Sums {
     }
 }
 
+/// Elements of a lower triangle.
+fn half(q: usize) -> usize {
+    q * (q + 1) / 2
+}
+
+/// Place of an element of a symmetric block in its lower triangle.
+fn place(i: usize, j: usize) -> usize {
+    half(i.max(j)) + i.min(j)
+}
+
 /// Elements of the largest sums of one piece.
 pub(super) fn elements(q: usize) -> usize {
-    3 * q * q * q * q
+    3 * half(q) * half(q)
 }
 
 /// The sums with K of V^-1 in place of P, and what the fixed part adds.
@@ -95,9 +106,10 @@ pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, workers: &Workers) -> Resul
         small::mul_by_transposed(&mut fixed, &forms, &forms, k, p * p, k, 1.0);
         fixed.iter_mut().zip(directions.pairs(&sums.km)).for_each(|(f, x)| *f -= 2.0 * x);
     }
-    let mut score = sums.k;
-    score.iter_mut().zip(sums.m.iter().zip(&sums.n)).for_each(|(s, (m, n))| *s -= m + n / at.sigma2);
-    let form = directions.entries.iter().map(|e| e.iter().map(|&(i, j, x)| x * sums.n[i * q + j]).sum()).collect();
+    let mut lower = sums.k;
+    lower.iter_mut().zip(sums.m.iter().zip(&sums.n)).for_each(|(s, (m, n))| *s -= m + n / at.sigma2);
+    let score = (0..q * q).map(|x| lower[place(x / q, x % q)]).collect();
+    let form = directions.entries.iter().map(|e| e.iter().map(|&(i, j, x)| x * sums.n[place(i, j)]).sum()).collect();
     Ok(Parts { pairs: Vec::new(), quadratic, score: vec![score], form, fixed, widths: vec![q] })
 }
 
@@ -107,45 +119,55 @@ fn sum<const Q: usize>(here: Here<'_>, at: &Solved<'_>, levels: std::ops::Range<
     let q = if Q == 0 { link.q } else { Q };
     let (sums, tf, size) = (&a.factors[link.factor], &t[link.factor], q * q);
     let mut out = Sums::new(q, p, at.reml);
-    let (mut b, mut cov, mut outer) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
+    let lower = half(q);
+    let (mut b, mut cov) = (vec![0.0; size], vec![0.0; size]);
+    let (mut own, mut other) = (vec![0.0; lower], vec![0.0; lower]);
     let (mut h, mut last) = (vec![0.0; p * q], vec![0.0; q]);
     let batch = (BATCH / q).max(1);
     let (mut white, mut whitening) = (Vec::new(), Vec::new());
     for j in levels.clone() {
-        let place = (j - levels.start) % batch;
-        if at.reml && place == 0 {
+        let at_row = (j - levels.start) % batch * q;
+        if at.reml && at_row == 0 {
             white.clear();
             white.extend_from_slice(&inverse.residual[j * q * m..(j + batch).min(levels.end) * q * m]);
             whiten(&at.pls.rx, p, &mut white, &mut whitening);
         }
         // K = D - B'B with B = L^-1 T'D.
         let d = &sums.diag[j * size..(j + 1) * size];
-        b[..size].fill(0.0);
-        tiny::mul_transposed(&mut b[..size], tf, d, q, q, q, 1.0);
-        tiny::solve_lower(&w.links[0].diag[j * size..(j + 1) * size], q, &mut b[..size], q);
-        cov[..size].copy_from_slice(d);
-        tiny::mul_transposed(&mut cov[..size], &b[..size], &b[..size], q, q, q, -1.0);
-        tiny::mul(&mut out.kk, &cov, &cov, size, 1, size, 1.0);
-        out.k.iter_mut().zip(&cov).for_each(|(s, x)| *s += x);
+        b.fill(0.0);
+        tiny::mul_transposed(&mut b, tf, d, q, q, q, 1.0);
+        tiny::solve_lower(&w.links[0].diag[j * size..(j + 1) * size], q, &mut b, q);
+        cov.copy_from_slice(d);
+        tiny::mul_transposed(&mut cov, &b, &b, q, q, q, -1.0);
+        for r in 0..q {
+            own[half(r)..half(r + 1)].copy_from_slice(&cov[r * q..r * q + r + 1]);
+        }
+        tiny::mul(&mut out.kk, &own, &own, lower, 1, lower, 1.0);
+        out.k.iter_mut().zip(&own).for_each(|(s, x)| *s += x);
         for r in 0..q {
             let row = &inverse.residual[(j * q + r) * m..(j * q + r + 1) * m];
             h[r * p..(r + 1) * p].copy_from_slice(&row[..p]);
             last[r] = row[p];
         }
         tiny::mul(&mut out.linear, &h, &last[..q], p * q, 1, q, 1.0);
-        outer[..size].fill(0.0);
-        tiny::mul(&mut outer[..size], &last[..q], &last[..q], q, 1, q, 1.0);
-        out.n.iter_mut().zip(&outer).for_each(|(s, x)| *s += x);
-        tiny::mul(&mut out.kn, &cov, &outer, size, 1, size, 1.0);
+        for r in 0..q {
+            (0..=r).for_each(|c| other[half(r) + c] = last[r] * last[c]);
+        }
+        out.n.iter_mut().zip(&other).for_each(|(s, x)| *s += x);
+        tiny::mul(&mut out.kn, &own, &other, lower, 1, lower, 1.0);
         if at.reml {
             for r in 0..q {
-                h[r * p..(r + 1) * p].copy_from_slice(&white[(place * q + r) * m..][..p]);
+                h[r * p..(r + 1) * p].copy_from_slice(&white[(at_row + r) * m..][..p]);
             }
             tiny::mul(&mut out.hh, &h, &h, p * q, 1, p * q, 1.0);
-            outer[..size].fill(0.0);
-            tiny::mul_by_transposed(&mut outer[..size], &h, &h, q, p, q, 1.0);
-            out.m.iter_mut().zip(&outer).for_each(|(s, x)| *s += x);
-            tiny::mul(&mut out.km, &cov, &outer, size, 1, size, 1.0);
+            for r in 0..q {
+                for c in 0..=r {
+                    let pair = h[r * p..(r + 1) * p].iter().zip(&h[c * p..(c + 1) * p]);
+                    other[half(r) + c] = pair.map(|(x, y)| x * y).sum();
+                }
+            }
+            out.m.iter_mut().zip(&other).for_each(|(s, x)| *s += x);
+            tiny::mul(&mut out.km, &own, &other, lower, 1, lower, 1.0);
         }
     }
     out
@@ -170,15 +192,14 @@ impl Directions {
     /// tr(E_a X E_b Y) for all pairs of elements, `sums` holding the sum of the outer products of X and Y.
     fn pairs(&self, sums: &[f64]) -> Vec<f64> {
         let (q, k) = (self.q, self.entries.len());
-        let size = q * q;
         let mut out = vec![0.0; k * k];
-        let mut inner = vec![0.0; size];
+        let mut inner = vec![0.0; q * q];
         for (row, a) in out.chunks_exact_mut(k).zip(&self.entries) {
             inner.fill(0.0);
             for &(l, i, x) in a {
                 for j in 0..q {
-                    let from = (i * q + j) * size;
-                    (0..q).for_each(|n| inner[j * q + n] += x * sums[from + n * q + l]);
+                    let from = place(i, j) * half(q);
+                    (0..q).for_each(|n| inner[j * q + n] += x * sums[from + place(n, l)]);
                 }
             }
             for (o, b) in row.iter_mut().zip(&self.entries) {

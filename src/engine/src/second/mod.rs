@@ -38,7 +38,7 @@ pub(crate) fn way(s: &Structure, layout: &Layout, work: f64, p: usize) -> Way {
         let q = s.chain[0].q as f64;
         let count = s.chain[0].levels as f64;
         let h = p as f64 * q;
-        let cost = count * (3.0 * q * q * q * q + h * h + 2.0 * h * q);
+        let cost = count * (q * q * q * q + h * h + 2.0 * h * q);
         let fits = levels::elements(s.chain[0].q) <= levels::MOST;
         return if fits && cost < 3.0 * (k + 3.0) * work { Way::Levels } else { Way::No };
     }
