@@ -31,8 +31,12 @@
 #'     nothing else follows;
 #'   * `.hat`: the leverage of the row; `.cooksd`: Cook's distance;
 #'   * `.fixed`: the population mean, without random effects;
-#'   * `.mu` (the same as `.fitted` unless `re.form` is given), `.offset`, `.sqrtXwt`, `.sqrtrwt` (both the square root
-#'     of the prior weight), `.weights`, `.wtres` (the residual times that root): the inner columns of models of lme4.
+#'   * `.mu` (the same as `.fitted` unless `re.form` is given), `.offset`, `.sqrtXwt`, `.sqrtrwt` (both [sigma()] over
+#'     the residual standard deviation of the row: the square root of the prior weight, over what `dispersion` gives),
+#'     `.weights` (prior weights), `.wtres` (the residual times that root): the inner columns of models of lme4.
+#'
+#'   With `dispersion` and `correlation`, `.hat` and `.cooksd` are those of [hatvalues.lmm()], `.wtres` are
+#'   `residuals(x, type = "pearson")`.
 #' @section Conditions:
 #'   `ferrite_error_data` when `data` are not those of the fit; those of [predict.lmm()]; `ferrite_warning_argument`.
 #' @seealso [tidy.lmm()], [glance.lmm()], [predict.lmm()].
@@ -63,7 +67,7 @@ augment.lmm <- function(x, data = NULL, newdata = NULL, re.form = NULL, allow.ne
     return(add_columns(newdata, seq_len(nrow(newdata)), added))
   }
   source <- augmented_rows(x, data, call)
-  added <- c(lapply(predicted(), unpadded, fit = x), fit_columns(x))
+  added <- c(lapply(predicted(), unpadded, fit = x), fit_columns(x, call))
   added$.resid <- added$.resid - (added$.fitted - added$.mu)
   added <- added[order(match(names(added), augment_columns, nomatch = 1L))]
   add_columns(source$data, source$rows, added)
@@ -86,18 +90,17 @@ predicted_columns <- function(value) {
 }
 
 # What the fit says of its own rows.
-fit_columns <- function(fit) {
+fit_columns <- function(fit, call) {
   design <- design_of(fit)
   fixed <- fixed_part(fit, design)
   mu <- fixed + random_part(fit, design)
-  weights <- or_else(design$weights, rep(1, fit$nobs))
   residual <- design$y - mu
-  hat <- leverages(fit)
-  rest <- ifelse(1 - hat < 1e-10, NaN, 1 - hat)
+  sd <- residual_sd(fit)
+  hat <- leverages(fit, call)
   list(
-    .resid = residual, .hat = hat, .cooksd = residual^2 * weights * hat / (fit$sigma * rest)^2 / fit$rank,
-    .fixed = fixed, .mu = mu, .offset = or_else(design$offset, numeric(fit$nobs)), .sqrtXwt = sqrt(weights),
-    .sqrtrwt = sqrt(weights), .weights = weights, .wtres = residual * sqrt(weights)
+    .resid = residual, .hat = hat, .cooksd = cook_distances(fit, hat, whiten_rows(fit, residual / sd)), .fixed = fixed,
+    .mu = mu, .offset = or_else(design$offset, numeric(fit$nobs)), .sqrtXwt = 1 / sd, .sqrtrwt = 1 / sd,
+    .weights = or_else(design$weights, rep(1, fit$nobs)), .wtres = residual / sd
   )
 }
 

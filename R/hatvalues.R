@@ -44,12 +44,7 @@ hatvalues.lmm <- function(model, ...) {
 cooks.distance.lmm <- function(model, ...) {
   call <- method_call()
   refuse_arguments("cooks.distance", ..., call = call)
-  h <- leverages(model, call)
-  r <- conditional_residuals(model)
-  # a leverage of one leaves no residual: 0 / 0
-  h[1 - h < 1e-10] <- NaN
-  p <- if (model$rank) model$rank else NA
-  by_row(model, (r / (model$sigma * (1 - h)))^2 * h / p, stats::naresid)
+  by_row(model, cook_distances(model, leverages(model, call), conditional_residuals(model)), stats::naresid)
 }
 
 #' @rdname hatvalues.lmm
@@ -118,6 +113,14 @@ whitening_links <- function(blocks) {
     row = blocks$order[at], old = blocks$order[at - steps$place[at] + sequence(before)], slope = steps$slope[at],
     sd = sd
   )
+}
+
+# Cook's distances from leverages and independent residuals.
+cook_distances <- function(fit, h, r) {
+  # a leverage of one leaves no residual: 0 / 0
+  h[1 - h < 1e-10] <- NaN
+  p <- if (fit$rank) fit$rank else NA
+  (r / (fit$sigma * (1 - h)))^2 * h / p
 }
 
 standardised_residuals <- function(fit, call) {

@@ -24,6 +24,27 @@ test_that("the model frame and what the fit says of it", {
   expect_equal(table$.weights, unname(weights(fit)))
 })
 
+test_that("the columns are those of the generics, whatever the residuals are", {
+  data <- plain(nlme::Orthodont)
+  data$visit <- (data$age - 6) / 2
+  for (fit in list(
+    lmm(distance ~ age + (1 | Subject), data),
+    lmm(distance ~ age + (1 | Subject), data, weights = age),
+    lmm(distance ~ age + (1 | Subject), data, weights = age, dispersion = ~ Sex),
+    lmm(distance ~ age + (1 | Subject), data, dispersion = ~ power(age)),
+    lmm(distance ~ age + (1 | Subject), data, dispersion = ~ Sex, correlation = ar1(~ visit | Subject)),
+    lmm(distance ~ age + (0 + age | Subject), data, correlation = cs(~ 1 | Subject))
+  )) {
+    table <- augment.lmm(fit)
+    expect_equal(table$.hat, unname(hatvalues(fit)))
+    expect_equal(table$.cooksd, unname(cooks.distance(fit)))
+    expect_equal(table$.wtres, unname(residuals(fit, "pearson")))
+    expect_equal(table$.wtres, table$.resid * table$.sqrtrwt)
+    expect_equal(table$.resid, unname(residuals(fit)))
+    expect_equal(table$.weights, unname(weights(fit)))
+  }
+})
+
 test_that("columns are those of broom.mixed for the fit of lme4", {
   skip_if_not_installed("broom.mixed")
   skip_if_not_installed("lme4")
