@@ -1,4 +1,4 @@
-# Arguments with a fixed set of values: a wrong one is a classed error that names the values.
+# Arguments with a fixed set of values, and arguments that are not known: classed errors that name what there is.
 
 # One of `choices`, the first when the argument was left out; the beginning of a value is enough, as in match.arg().
 choose_one <- function(value, choices, name, call) {
@@ -39,3 +39,33 @@ check_level <- function(level, call) {
   }
   bad_setting(level, "level", "one number between 0 and 1", call, "argument")
 }
+
+# Arguments of a fit that it does not know; R would say "unused argument". `known`: those of the function.
+refuse_unknown <- function(verb, names, known, call) {
+  known <- setdiff(known, "...")
+  unnamed <- !length(names) || !any(nzchar(names))
+  unknown <- names[nzchar(names)]
+  abort_ferrite("argument", sprintf("Every argument of `%s()` must be one that it knows.", verb),
+    if (unnamed) "There is one more without a name." else sprintf("It does not know %s.", quoted_list(unknown)),
+    hint = if (unnamed) "Give all after `data` by their names." else unknown_hint(unknown, known), call = call,
+    data = list(argument = unknown)
+  )
+}
+
+unknown_hint <- function(unknown, known) {
+  if (any(unknown %in% names(foreign_arguments))) {
+    return(foreign_arguments[[unknown[unknown %in% names(foreign_arguments)][1L]]])
+  }
+  settings <- intersect(unknown, names(formals(lmm_control)))
+  if (length(settings)) return(sprintf("It is a setting: `control = lmm_control(%s = )`.", settings[1L]))
+  name_hint(unknown[1L], known, "Arguments")
+}
+
+# What users of glm(), lmer(), lme() and glmmTMB() may look for.
+foreign_arguments <- c(
+  family = "`lmm()` fits Gaussian models only: `lme4::glmer()` fits other families.",
+  random = "The random part stands in the formula: `y ~ x + (1 | g)`.",
+  fixed = "Give the formula with its random part: `y ~ x + (1 | g)`.",
+  method = "Write `REML = TRUE` or `REML = FALSE`.",
+  dispformula = "Write `dispersion = ~ g`: it is the log of a standard deviation."
+)

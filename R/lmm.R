@@ -27,6 +27,7 @@
 #' @param start Starting values of \eqn{\theta}, in the order of the names of `component(fit, "theta")`. Default
 #'   `NULL`: found from the data. A good start saves evaluations and does not change the result.
 #' @param control Settings made by [lmm_control()].
+#' @param ... Must be empty. An unknown or misspelled argument is an error.
 #' @returns An object of class `lmm`: plain data, to be read by [fixef()], [ranef()], [VarCorr()], `summary()`,
 #'   [vcov()], [component()] and the other methods. A fit that did not converge is returned with a warning of class
 #'   `ferrite_warning_not_converged`; a fit on the boundary (a variance of zero, a correlation of one) is a result
@@ -81,9 +82,10 @@
 #'   The functions `corAR1()`, `corCAR1()` and `corCompSymm()` of nlme are understood as well.
 #' @section Conditions:
 #'   All have the class `ferrite_error` (`ferrite_warning`, `ferrite_message`) as well. Errors before the fit:
-#'   `ferrite_error_formula`, `_variable` (not found, or of the wrong kind or length), `_data`, `_weights`,
-#'   `_offset`, `_subset`, `_missing`, `_rows` (none left), `_response`, `_levels` (a fixed factor of one level),
-#'   `_groups` (a grouping factor of one level), `_contrasts`, `_start`, `_control`, `_dispersion`, `_correlation`,
+#'   `ferrite_error_argument` (one that is not known), `_formula`, `_variable` (not found, or of the wrong kind or
+#'   length), `_data`, `_weights`, `_offset`, `_subset`, `_missing`, `_rows` (none left), `_response`, `_levels` (a fixed
+#'   factor of one level), `_groups` (a grouping factor of one level), `_contrasts`, `_start`, `_control`,
+#'   `_dispersion`, `_correlation`,
 #'   `_structure` (a random term such as `cs()`). In the fit: `_nonfinite`, `_constant_response`, `_perfect_fit`,
 #'   `_no_residual_df`, `_unidentified`, `_rank_random`, `_too_large`, `_tied_times` (in a series), `_residual_scale` (a
 #'   residual standard deviation that tends to zero, a correlation that tends to one), `_internal`. Warnings:
@@ -100,9 +102,10 @@
 #' lmm(follicles ~ sin(2 * pi * Time) + (1 | Mare), nlme::Ovary, correlation = ar1(~ 1 | Mare))
 #' @export
 lmm <- function(formula, data, REML = TRUE, weights, offset, subset, na.action, # nolint: object_name_linter.
-                contrasts = NULL, dispersion = ~ 1, correlation = NULL, start = NULL, control = lmm_control()) {
+                contrasts = NULL, dispersion = ~ 1, correlation = NULL, start = NULL, control = lmm_control(), ...) {
   begin <- clock()
   call <- user_call(match.call())
+  if (...length()) refuse_unknown("lmm", ...names(), names(formals(lmm)), call)
   residual <- if (!missing(dispersion) || !missing(correlation)) {
     read_residual(function() dispersion, substitute(correlation), function() correlation, call)
   }

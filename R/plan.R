@@ -7,33 +7,41 @@
 # Floating-point operations a second that an evaluation reaches, and how many evaluations a search takes, measured by
 # bench/plan.R (two cores of 2025): small blocks by themselves, blocks that update a trailing matrix, that matrix if it
 # is dense, if it is sparse. `overhead` of an evaluation and `call` of R in seconds; evaluations: `fixed`, and `each`
-# for an element of theta.
+# for an element of theta. With residuals that are not alike: `joint` evaluations, `joint_each` more for an element of
+# theta and for a parameter of the residuals; `sorted` seconds a row to find the classes of rows; `combined` elements of
+# kept sums a second; `again`: a pass over the rows that weights them, over the first one.
 plan_rates <- list(
-  blocks = 4.5e8, update = 2.5e9, dense = 7e10, sparse = 1.6e9, overhead = 1e-5, call = 5e-4, fixed = 6, each = 0.12
+  blocks = 4.5e8, update = 2.5e9, dense = 7e10, sparse = 1.6e9, overhead = 1e-5, call = 5e-4, fixed = 6, each = 0.12,
+  joint = 12, joint_each = 8, sorted = 1e-7, combined = 2.5e9, again = 2.5
 )
 
 #' What a fit will cost
 #'
 #' Reads the data and finds the structure of the equations as [lmm()] does, and stops there: how much memory the fit
 #' takes, and about how long. A fit that is within seconds needs no plan; two crossed grouping factors of ten thousand
-#' levels each do. Structured residuals (`dispersion`, `correlation`) are not planned.
+#' levels each do, and so do long series with a correlation that are crossed with a factor of many levels.
 #'
 #' @inheritParams lmm
-#' @param REML Makes no difference to the cost. It is here so that a call of [lmm()] becomes one of `lmm_plan()` by its
-#'   name alone.
+#' @param REML,start Make no difference to the cost. They are here so that a call of [lmm()] becomes one of `lmm_plan()`
+#'   by its name alone.
 #' @param control Settings made by [lmm_control()]; `threads` and `memory` count.
 #' @param x An object of class `lmm_plan`.
 #' @param row.names,optional As in [as.data.frame()].
-#' @param ... Not used.
+#' @param ... Must be empty: an unknown or misspelled argument is an error. Not used by the methods.
 #' @returns A list of class `lmm_plan`:
 #'   * `formula`, `nobs`, `p` (columns of the fixed part), `n_theta` (variance parameters);
+#'   * `residual`: `NULL` without `dispersion` and `correlation`, else a list of `text`, `parameters`, `classes` (of rows
+#'     whose weights are the same function of the parameters: strata, distances in time, lengths of series), `kept`
+#'     (`TRUE` if there are so few that each has its sums; `FALSE`: the rows are read again in each evaluation, as for a
+#'     covariate or irregular times), `elements` of one set of sums, and `bytes` that all this takes;
 #'   * `groups`: data frame of the grouping factors with the number of levels and of random effects per level;
 #'   * `structure`: text: which factors are eliminated level by level, one small block after the other, and which are
 #'     left over in the *trailing* matrix, dense or sparse;
 #'   * `order`, `fill`, `dense`: order of the trailing matrix, elements of its factor, and whether it is dense;
 #'   * `bytes`: the workspace of the factorisation, known before it is allocated; `limit`, what `lmm_control(memory = )`
 #'     allows, and `fits`, whether that is enough. Codes of the groups, sums and estimates come on top: about 16 bytes
-#'     for each row and grouping factor, and as much as the workspace again if no trailing matrix is large;
+#'     for each row and grouping factor, and as much as the workspace again if no trailing matrix is large, and
+#'     `residual$bytes`. If the trailing matrix is sparse, what a correlation adds to its elements is not known before;
 #'   * `work`: floating-point operations of one evaluation of the criterion and its gradient;
 #'   * `evaluations`: how many a search may take;
 #'   * `seconds`: `read` (model frame and design) and `sums` (over the rows), both measured just now, `evaluation` (of
@@ -49,12 +57,18 @@ plan_rates <- list(
 #' lmm_plan(distance ~ age + (age | Subject), nlme::Orthodont)$n_theta # 3
 #' @export
 lmm_plan <- function(formula, data, REML = TRUE, weights, offset, subset, na.action, # nolint: object_name_linter.
-                     contrasts = NULL, control = lmm_control()) {
+                     contrasts = NULL, dispersion = ~ 1, correlation = NULL, start = NULL, control = lmm_control(),
+                     ...) {
   begin <- clock()
   call <- user_call(match.call())
+  if (...length()) refuse_unknown("lmm_plan", ...names(), names(formals(lmm_plan)), call)
+  residual <- if (!missing(dispersion) || !missing(correlation)) {
+    read_residual(function() dispersion, substitute(correlation), function() correlation, call)
+  }
   check_flag(REML, "REML", call, "argument")
   control <- check_control(control, call)
   input <- read_input(environment(), parent.frame(), call)
+  input$parsed$residual <- residual
   built <- build_frame(input$parsed, input$data, input$extras, input$na_action, call)
   design <- build_design(built, input$parsed$random, contrasts, control$memory, call)
   # On few rows the first call of a session takes longer than the next; `call` of the rates stands for it.
@@ -73,7 +87,7 @@ new_plan <- function(raw, design, formula, control, read) {
   )
   plan <- list(
     formula = formula, nobs = length(design$y), p = length(design$x_names), n_theta = raw$n_theta, groups = groups,
-    structure = named_structure(raw$structure, names), order = raw$order, fill = raw$fill, dense = raw$dense,
+    residual = planned_residual(design), structure = named_structure(raw$structure, names), order = raw$order, fill = raw$fill, dense = raw$dense,
     bytes = raw$bytes, limit = control$memory, fits = raw$bytes <= control$memory, work = raw$work,
     threads = control$threads
   )
@@ -91,6 +105,15 @@ planned_time <- function(plan, sums, read, rates = plan_rates) {
   evaluation <- rates$overhead + blocks / (if (plan$order == 0) rates$blocks else rates$update) +
     trailing / (if (plan$dense) rates$dense else rates$sparse)
   evaluations <- rates$fixed + rates$each * plan$n_theta
+  residual <- plan$residual
+  if (!is.null(residual)) {
+    evaluations <- rates$joint + rates$joint_each * (plan$n_theta + residual$parameters)
+    # the sums themselves, and their derivative in each parameter
+    times <- 1 + residual$parameters
+    evaluation <- evaluation +
+      times * if (residual$kept) residual$classes * residual$elements / rates$combined else rates$again * sums
+    sums <- sums * (1 + residual$kept) + plan$nobs * rates$sorted
+  }
   total <- rates$call + read + sums + evaluations * evaluation
   list(
     evaluations = evaluations,
@@ -110,6 +133,7 @@ print.lmm_plan <- function(x, ...) {
   row("Size", paste0(counted(x$nobs, "row"), ", ", counted(x$p, "fixed effect"), ", ",
                      counted(sum(as.double(x$groups$levels) * x$groups$effects), "random effect"), ", ",
                      counted(x$n_theta, "variance parameter"), " besides sigma"))
+  if (!is.null(x$residual)) row("Residuals", residual_cost(x$residual))
   row("Structure", sub("\nworkspace: [^\n]*$", "", x$structure))
   row("Memory", memory_text(x))
   row("Time", paste0("about ", duration(x$seconds[["total"]]), " (", duration(x$seconds[["lower"]]), " to ",
@@ -118,8 +142,16 @@ print.lmm_plan <- function(x, ...) {
   invisible(x)
 }
 
+residual_cost <- function(residual) {
+  paste0(
+    residual$text, "\n", counted(residual$parameters, "parameter"), ", ", counted(residual$classes, "kind"),
+    " of rows, ", if (residual$kept) "summed once for each" else "so that every evaluation reads the rows"
+  )
+}
+
 memory_text <- function(x) {
-  size <- if (x$bytes < 1e9) paste(signif(x$bytes / 1e6, 3), "MB") else gigabytes(x$bytes)
+  bytes <- x$bytes + or_else(x$residual$bytes, 0)
+  size <- if (bytes < 1e9) paste(signif(bytes / 1e6, 3), "MB") else gigabytes(bytes)
   text <- paste0(size, " of workspace beyond the data; ", gigabytes(signif(x$limit, 2)), " are allowed")
   if (x$fits) text else paste0(text, ": lmm() will refuse")
 }

@@ -61,16 +61,15 @@ changed_call <- function(fit, changes) {
   call
 }
 
-# lmm() would say "unused argument", in the words of R.
 check_changes <- function(names, call) {
-  unknown <- setdiff(names, names(formals(lmm)))
+  known <- setdiff(names(formals(lmm)), "...")
+  unknown <- setdiff(names, known)
   if (!length(unknown)) {
     return(invisible())
   }
-  hint <- if ("family" %in% unknown) "`lmm()` fits Gaussian models only: `lme4::glmer()` fits other families."
   abort_ferrite("argument", "Changes must be arguments of `lmm()`.",
     paste0(quoted_list(unknown), if (length(unknown) == 1L) " is not one." else " are not."),
-    hint = or_else(hint, name_hint(unknown[1L], names(formals(lmm)), "Arguments")), call = call
+    hint = unknown_hint(unknown, known), call = call
   )
 }
 

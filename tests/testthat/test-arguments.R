@@ -42,3 +42,27 @@ test_that("a level is one number between 0 and 1, whatever is drawn", {
     expect_error(plot_data(fit, "qq", level = level), "`level`", class = "ferrite_error_argument")
   }
 })
+
+test_that("an argument that lmm() does not know is a classed error that says what was meant", {
+  data <- nlme::Orthodont
+  formula <- distance ~ age + (1 | Subject)
+  said <- function(call, text) {
+    condition <- expect_error(eval(call), class = "ferrite_error_argument")
+    expect_three_lines(condition, "ferrite_error_argument")
+    expect_match(conditionMessage(condition), text, fixed = TRUE)
+    expect_identical(conditionCall(condition)[[1L]], call[[1L]])
+  }
+  said(quote(lmm(formula, data, family = binomial)), "Gaussian models only")
+  said(quote(lmm(formula, data, weigths = age)), "Did you mean `weights`?")
+  said(quote(lmm(formula, data, disperson = ~ Sex)), "Did you mean `dispersion`?")
+  said(quote(lmm(formula, data, threads = 1)), "`control = lmm_control(threads = )`")
+  said(quote(lmm(distance ~ age, data, random = ~ 1 | Subject)), "`y ~ x + (1 | g)`")
+  said(quote(lmm(formula, data, method = "ML")), "`REML = FALSE`")
+  said(quote(lmm(formula, data, FALSE, NULL, NULL, NULL, NULL, NULL, ~ 1, NULL, NULL, lmm_control(), 3)), "by their names")
+  said(quote(lmm_plan(formula, data, family = binomial)), "Gaussian models only")
+  said(quote(lmm_plan(formula, data, corelation = 1)), "Did you mean `correlation`?")
+  # the value of an argument that is not known is not asked for
+  said(quote(lmm(formula, data, verbos = stop("no"))), "`verbos`")
+  # the beginning of a name is enough, as before
+  expect_equal(fixef(lmm(formula, data, disp = ~ Sex)), fixef(lmm(formula, data, dispersion = ~ Sex)))
+})

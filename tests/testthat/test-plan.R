@@ -87,3 +87,57 @@ test_that("print is a few lines, as.data.frame one row", {
 test_that("durations have the unit that suits them", {
   expect_identical(duration(c(0.00012, 0.5, 12, 200, 9000)), c("0.12 ms", "0.5 s", "12 s", "3.3 min", "2.5 h"))
 })
+
+test_that("residuals that are not alike are counted: parameters, kinds of rows, memory, time", {
+  data <- as.data.frame(nlme::Orthodont)
+  data$visit <- (data$age - 6) / 2
+  formula <- distance ~ age + (1 | Subject)
+  plain <- lmm_plan(formula, data)
+  expect_null(plain$residual)
+  strata <- lmm_plan(formula, data, dispersion = ~ Sex)
+  expect_identical(strata$residual[c("parameters", "classes", "kept")], list(parameters = 1L, classes = 2L, kept = TRUE))
+  # first, inner and last rows of a series, each by two strata; pairs of boys, of girls
+  both <- lmm_plan(formula, data, dispersion = ~ Sex, correlation = ar1(~ visit | Subject))
+  expect_identical(both$residual$classes, 8L)
+  expect_identical(both$residual$parameters, 2L)
+  # 27 levels with 1 + 3 elements each, and 3 x 3
+  expect_equal(both$residual$elements, 27 * 4 + 9)
+  # lengths of series 4 (26) and 3 (1), one kind of row
+  symmetric <- lmm_plan(distance ~ age + (0 + age | Subject), data[-1, ], correlation = cs(~ 1 | Subject))
+  expect_identical(symmetric$residual$classes, 3L)
+  mixed <- lmm_plan(distance ~ age + (0 + age | Subject), data, dispersion = ~ factor(age),
+    correlation = cs(~ 1 | Subject))
+  expect_false(mixed$residual$kept)
+  expect_identical(lmm_plan(formula, data, dispersion = ~ age + Sex)$residual$classes, 8L)
+  for (plan in list(strata, both, mixed)) {
+    expect_gt(plan$evaluations, plain$evaluations)
+    expect_gt(plan$seconds[["total"]], plain$seconds[["total"]])
+    expect_gt(plan$residual$bytes, 0)
+  }
+  text <- strsplit(printed(both), "\n")[[1]]
+  expect_match(text[4], "Residuals:  dispersion = ~Sex, correlation = ar1(~visit | Subject)", fixed = TRUE)
+  expect_match(text[5], "2 parameters, 8 kinds of rows, summed once for each", fixed = TRUE)
+  expect_match(printed(mixed), "every evaluation reads the rows", fixed = TRUE)
+  expect_identical(dim(rbind(as.data.frame(plain), as.data.frame(both))), c(2L, 13L))
+})
+
+test_that("a correlation that ties the levels of a factor leaves them to the trailing matrix, as in the fit", {
+  set.seed(4)
+  data <- expand.grid(g = factor(1:6), t = 1:30)
+  data$day <- factor(data$t)
+  data$y <- stats::rnorm(180) + stats::rnorm(6)[data$g] + stats::rnorm(30)[data$t]
+  plan <- lmm_plan(y ~ 1 + (1 | g) + (1 | day), data, correlation = ar1(~ t | g))
+  fit <- suppressMessages(lmm(y ~ 1 + (1 | g) + (1 | day), data, correlation = ar1(~ t | g)))
+  expect_identical(plan$order, 30L)
+  expect_identical(plan$structure, convergence(fit)$structure)
+  expect_identical(lmm_plan(y ~ 1 + (1 | g) + (1 | day), data)$order, 6L)
+})
+
+test_that("wrong residuals are errors of lmm_plan() as of lmm()", {
+  formula <- distance ~ age + (1 | Subject)
+  expect_error(lmm_plan(formula, nlme::Orthodont, dispersion = ~ Sexx), "Did you mean `Sex`",
+               class = "ferrite_error_variable")
+  expect_error(lmm_plan(formula, nlme::Orthodont, correlation = ar2(~ age | Subject)), "Did you mean `ar1`",
+               class = "ferrite_error_correlation")
+  expect_identical(lmm_plan(formula, nlme::Orthodont, start = 1)$n_theta, 1L)
+})
