@@ -203,7 +203,7 @@ comparison_table <- function(models, REML, boundary) { # nolint: object_name_lin
   npar <- vapply(models, parameter_count, 0L)
   n <- length(model_rows(models[[1L]])$y)
   steps <- lapply(seq_along(models)[-1L], function(k) {
-    comparison_step(models[[k - 1L]], models[[k]], 2 * (value[k] - value[k - 1L]), boundary)
+    comparison_step(models[[k - 1L]], models[[k]], likelihood_ratio(-2 * value[k - 1L], -2 * value[k]), boundary)
   })
   none <- data.frame(Chisq = NA_real_, Df = NA_integer_, p = NA_real_, Reference = NA_character_)
   tests <- do.call(rbind, c(list(none), steps))

@@ -1,7 +1,7 @@
 # Reference distributions of likelihood ratios whose null hypothesis lies on the boundary: chi-bar-square mixtures.
 #
 # Reads   what a test adds: parameters, and how many of them are variances that are zero under the hypothesis.
-# Writes  p-values and the text of the distribution.
+# Writes  the likelihood ratio, p-values and the text of the distribution.
 # Used by compare.R, ranova.R.
 #
 # One new variance with k covariances: the alternatives near the hypothesis are a half-space of dimension k + 1, so the
@@ -9,10 +9,17 @@
 # Stram and Lee 1994). With two or more new variances they are a cone whose shape depends on the design; since one new
 # variance must not be negative, it lies in a half-space, and the same mixture bounds the p-value from above.
 
+# The statistic from two criteria (minus twice the log-likelihoods). Searches that end in the same place differ by their
+# tolerance (1e-10 each) and by rounding, a few 1e-16 of the criterion; a ratio below 1e-7 does not differ from zero for
+# any p-value that can be read (a half at zero, 0.4999 there).
+likelihood_ratio <- function(small, large) {
+  ratio <- small - large
+  if (abs(ratio) < max(1e-7, 1e-12 * abs(large))) 0 else ratio
+}
+
 # What is added: `df` parameters, `variances` of them zero under the hypothesis.
 mixture_p <- function(statistic, df, variances) {
-  # Criteria of two fits that end in the same place differ by rounding: that is a ratio of zero.
-  x <- ifelse(statistic < 1e-7, 0, statistic)
+  x <- max(statistic, 0)
   upper <- function(df) if (df == 0) as.double(x <= 0) else stats::pchisq(x, df, lower.tail = FALSE)
   if (variances < 1L) upper(df) else (upper(df - 1) + upper(df)) / 2
 }

@@ -15,8 +15,8 @@ most_elements <- 1e5
 #'
 #' @param design From `build_design()`.
 #' @returns `NULL` for residuals that are alike; else list(text (the arguments as written), parameters, classes, kept
-#'   (whether sums of classes are kept), elements (of one set of sums), bytes (of the sums that are kept, and what is
-#'   known of each row)).
+#'   (whether sums of classes are kept), elements (of one set of sums), touched (elements in one reading of the rows),
+#'   bytes (of the sums that are kept, and what is known of each row)).
 #' @noRd
 planned_residual <- function(design) {
   if (is.null(design$residual)) return(NULL)
@@ -31,7 +31,8 @@ planned_residual <- function(design) {
   list(
     text = errors_text(list(residual = list(scale = design$scale, correlation = design$correlation))),
     parameters = length(design$scale$names) + !is.null(serial), classes = found$classes, kept = kept,
-    elements = elements, bytes = 40 * n + if (kept) 8 * found$classes * elements else 0
+    elements = elements, touched = n * (length(design$x_names) + 1 + sum(effect_counts(design)))^2,
+    bytes = 40 * n + if (kept) 8 * found$classes * elements else 0
   )
 }
 
@@ -76,9 +77,7 @@ classes_by_series <- function(scale, serial) {
 # Elements of the sums over the rows: of the factors by level, and of the pairs of levels that meet in a row.
 sum_elements <- function(design) {
   m <- length(design$x_names) + 1
-  columns <- vapply(design$terms, function(term) length(term$effects), 1L)
-  of <- vapply(design$terms, `[[`, 1L, "factor")
-  q <- vapply(seq_along(design$factors), function(k) sum(columns[of == k]), 1)
+  q <- effect_counts(design)
   levels <- vapply(design$factors, function(factor) as.double(factor$n_levels), 1)
   cells <- 0
   for (a in seq_along(q)) {
@@ -88,4 +87,11 @@ sum_elements <- function(design) {
     }
   }
   m^2 + sum(levels * q * (q + m)) + cells
+}
+
+# Random effects of a level of each grouping factor.
+effect_counts <- function(design) {
+  columns <- vapply(design$terms, function(term) length(term$effects), 1L)
+  of <- vapply(design$terms, `[[`, 1L, "factor")
+  vapply(seq_along(design$factors), function(k) as.double(sum(columns[of == k])), 1)
 }

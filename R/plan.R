@@ -8,11 +8,10 @@
 # bench/plan.R (two cores of 2025): small blocks by themselves, blocks that update a trailing matrix, that matrix if it
 # is dense, if it is sparse. `overhead` of an evaluation and `call` of R in seconds; evaluations: `fixed`, and `each`
 # for an element of theta. With residuals that are not alike: `joint` evaluations, `joint_each` more for an element of
-# theta and for a parameter of the residuals; `sorted` seconds a row to find the classes of rows; `combined` elements of
-# kept sums a second; `again`: a pass over the rows that weights them, over the first one.
+# theta and for a parameter of the residuals; elements a second: `combined` of kept sums, `again` of rows read again.
 plan_rates <- list(
   blocks = 4.5e8, update = 2.5e9, dense = 7e10, sparse = 1.6e9, overhead = 1e-5, call = 5e-4, fixed = 6, each = 0.12,
-  joint = 12, joint_each = 8, sorted = 1e-7, combined = 2.5e9, again = 2.5
+  joint = 15, joint_each = 5, combined = 2.5e9, again = 4e8
 )
 
 #' What a fit will cost
@@ -33,7 +32,8 @@ plan_rates <- list(
 #'   * `residual`: `NULL` without `dispersion` and `correlation`, else a list of `text`, `parameters`, `classes` (of rows
 #'     whose weights are the same function of the parameters: strata, distances in time, lengths of series), `kept`
 #'     (`TRUE` if there are so few that each has its sums; `FALSE`: the rows are read again in each evaluation, as for a
-#'     covariate or irregular times), `elements` of one set of sums, and `bytes` that all this takes;
+#'     covariate or irregular times), `elements` of one set of sums, `touched` (elements in one reading of the rows), and
+#'     `bytes` that all this takes;
 #'   * `groups`: data frame of the grouping factors with the number of levels and of random effects per level;
 #'   * `structure`: text: which factors are eliminated level by level, one small block after the other, and which are
 #'     left over in the *trailing* matrix, dense or sparse;
@@ -79,15 +79,13 @@ lmm_plan <- function(formula, data, REML = TRUE, weights, offset, subset, na.act
 
 new_plan <- function(raw, design, formula, control, read) {
   names <- vapply(design$factors, `[[`, "", "name")
-  columns <- vapply(design$terms, function(term) length(term$effects), 1L)
-  of <- vapply(design$terms, `[[`, 1L, "factor")
   groups <- data.frame(
-    group = names, levels = vapply(design$factors, `[[`, 1L, "n_levels"),
-    effects = as.integer(tapply(columns, factor(of, seq_along(names)), sum))
+    group = names, levels = vapply(design$factors, `[[`, 1L, "n_levels"), effects = as.integer(effect_counts(design))
   )
   plan <- list(
     formula = formula, nobs = length(design$y), p = length(design$x_names), n_theta = raw$n_theta, groups = groups,
-    residual = planned_residual(design), structure = named_structure(raw$structure, names), order = raw$order, fill = raw$fill, dense = raw$dense,
+    residual = planned_residual(design), structure = named_structure(raw$structure, names), order = raw$order,
+    fill = raw$fill, dense = raw$dense,
     bytes = raw$bytes, limit = control$memory, fits = raw$bytes <= control$memory, work = raw$work,
     threads = control$threads
   )
@@ -110,9 +108,9 @@ planned_time <- function(plan, sums, read, rates = plan_rates) {
     evaluations <- rates$joint + rates$joint_each * (plan$n_theta + residual$parameters)
     # the sums themselves, and their derivative in each parameter
     times <- 1 + residual$parameters
-    evaluation <- evaluation +
-      times * if (residual$kept) residual$classes * residual$elements / rates$combined else rates$again * sums
-    sums <- sums * (1 + residual$kept) + plan$nobs * rates$sorted
+    evaluation <- evaluation + times * if (residual$kept) residual$classes * residual$elements / rates$combined
+    else residual$touched / rates$again
+    if (residual$kept) sums <- 2 * sums
   }
   total <- rates$call + read + sums + evaluations * evaluation
   list(

@@ -169,7 +169,7 @@ criterion_without <- function(fit, design, terms, call) {
 # One row of the table.
 reduction_row <- function(fit, design, reduction, nsim, threads, call) {
   criterion <- criterion_without(fit, design, reduction$terms, call)
-  statistic <- max(0, criterion - fit$criterion)
+  statistic <- max(0, likelihood_ratio(criterion, fit$criterion))
   npar <- fit$npar - reduction$df
   test <- list(p_value = NA_real_, method = NA_character_)
   if (!is.null(reduction$removed) && is.null(fit$residual)) {

@@ -33,7 +33,7 @@ rlrt_spectrum <- function(fit, term, absorbed = absorb_term(fit, term)) {
 #' @noRd
 rlrt_test <- function(fit, term, statistic, nsim, seed, threads, absorbed = absorb_term(fit, term)) {
   method <- if (length(fit$random) == 1L) "exact" else "conditional"
-  if (statistic < 1e-7) return(list(p_value = 1, method = method, draws = 0L))
+  if (statistic <= 0) return(list(p_value = 1, method = method, draws = 0L))
   spectrum <- rlrt_spectrum(fit, term, absorbed)
   draws <- simulate_rlrt(
     mu = spectrum$mu, xi = if (fit$REML) numeric() else spectrum$xi, n = spectrum$n, p = spectrum$p, fixed = 0,

@@ -25,6 +25,22 @@ test_that("a variance estimated as zero has p-values of one", {
   expect_identical(table[2, "Pr(>RLRT)"], 1)
 })
 
+test_that("a likelihood ratio within rounding of the criteria is zero", {
+  set.seed(20)
+  data <- data.frame(g = gl(10, 6), h = gl(6, 1, 60), y = rnorm(60, 1000, 1))
+  fit <- suppressMessages(lmm(y ~ 1 + (1 | g) + (1 | h), data))
+  small <- suppressMessages(lmm(y ~ 1 + (1 | g), data))
+  table <- ranova(fit, nsim = 10)
+  expect_identical(table$LRT[3], 0)
+  expect_identical(table[3, "Pr(>Chisq)"], 1)
+  compared <- anova(small, fit)
+  expect_identical(compared$Chisq[2], 0)
+  expect_identical(compared[2, "Pr(>Chisq)"], 1)
+  expect_identical(likelihood_ratio(1e6 + 1e-8, 1e6), 0)
+  expect_identical(likelihood_ratio(1e9, 1e9 + 1e-4), 0)
+  expect_equal(likelihood_ratio(10.001, 10), 0.001)
+})
+
 test_that("the exact F test holds with covariates, weights and unequal groups", {
   data <- subset(as.data.frame(nlme::Orthodont), !(Subject %in% c("M01", "F03") & age > 10))
   data$w <- 1 + (seq_len(nrow(data)) %% 3)
