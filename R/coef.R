@@ -11,7 +11,7 @@
 #' @seealso [fixef.lmm()] for the fixed effects alone.
 #' @examples
 #' fit <- lmm(distance ~ age + (age | Subject), nlme::Orthodont)
-#' head(coef(fit)$Subject, 3)
+#' head(coef(fit)$Subject, 3) # M16: 16.57335 and 0.5913; the population: 16.7611 and 0.6602
 #' @importFrom stats coef
 #' @export
 coef.lmm <- function(object, ...) {

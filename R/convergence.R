@@ -25,7 +25,7 @@
 #'   * `criterion`, `REML`.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
-#' convergence(fit)
+#' convergence(fit) # REML criterion 447.0025, its curvature at the optimum 29
 #' convergence(fit)$decrement < 1e-8 # TRUE
 #' @export
 convergence <- function(fit, ...) {

@@ -19,7 +19,7 @@
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' formula(fit, fixed.only = TRUE) # distance ~ age
-#' head(model.matrix(fit))
+#' head(model.matrix(fit), 4) # ages 8, 10, 12, 14
 #' getCall(fit)
 #' @name formula.lmm
 NULL

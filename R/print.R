@@ -5,6 +5,7 @@
 #' @param ... Not used.
 #' @returns `x`, invisibly.
 #' @examples
+#' # REML criterion 447.0025; standard deviations 2.115 and 1.432
 #' lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' @export
 print.lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {

@@ -19,8 +19,8 @@
 #' @seealso [coef.lmm()] adds the fixed effects.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
-#' head(ranef(fit)$Subject)
-#' head(as.data.frame(ranef(fit)))
+#' head(ranef(fit)$Subject) # M16: -0.9180
+#' head(as.data.frame(ranef(fit))) # condsd, the conditional standard deviation: 0.6780 for all
 #' @name ranef.lmm
 NULL
 

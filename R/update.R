@@ -25,8 +25,8 @@
 #'   fit keeps are used instead.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
-#' update(fit, REML = FALSE)
-#' update(fit, . ~ . + Sex)
+#' update(fit, REML = FALSE) # -2 log-likelihood 443.3895; standard deviations 2.072 and 1.423
+#' update(fit, . ~ . + Sex) # SexFemale -2.3210; between subjects 1.807 instead of 2.115
 #' @importFrom stats update
 #' @export
 update.lmm <- function(object, formula., ..., evaluate = TRUE) { # nolint: object_name_linter.
