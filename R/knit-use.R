@@ -41,11 +41,8 @@ knit_print_refits <- function(x, ...) {
 
 knit_print_plan <- function(x, ...) {
   rows <- c(
-    Size = paste0(
-      counted(x$nobs, "row"), ", ", counted(x$p, "fixed effect"), ", ",
-      counted(sum(as.double(x$groups$levels) * x$groups$effects), "random effect"), ", ",
-      counted(x$n_theta, "variance parameter"), " besides sigma"
-    ),
+    Size = plan_size(x),
+    Residuals = if (!is.null(x$residual)) gsub("\n", "; ", residual_cost(x$residual), fixed = TRUE),
     Structure = gsub("\n", "; ", sub("\nworkspace: [^\n]*$", "", x$structure), fixed = TRUE),
     Memory = memory_text(x),
     Time = paste0(

@@ -67,7 +67,7 @@ knit_print_contest <- function(x, ...) {
 }
 
 knit_print_varcorr <- function(x, ...) {
-  as_output(report_random(x))
+  as_output(report_random(x, Inf))
 }
 
 knit_print_ranef <- function(x, n = 20L, ...) {
@@ -94,8 +94,13 @@ report_head <- function(x) {
   )
 }
 
-report_random <- function(varcor) {
-  list(captioned(varcorr_table(varcor, digits = report_digits()), "Random effects", left = 1:2))
+# `most`: strata of the residuals that are shown.
+report_random <- function(varcor, most = 12L) {
+  digits <- report_digits()
+  list(
+    captioned(varcorr_table(varcor, digits = digits, most = most), "Random effects", left = 1:2),
+    residual_lines(varcor, digits, most)
+  )
 }
 
 report_fixed <- function(x, table, caption = "Fixed effects") {

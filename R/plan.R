@@ -128,9 +128,7 @@ print.lmm_plan <- function(x, ...) {
   }
   cat("Plan of a linear mixed model; nothing is fitted\n")
   row("Formula", code_text(x$formula, 200L))
-  row("Size", paste0(counted(x$nobs, "row"), ", ", counted(x$p, "fixed effect"), ", ",
-                     counted(sum(as.double(x$groups$levels) * x$groups$effects), "random effect"), ", ",
-                     counted(x$n_theta, "variance parameter"), " besides sigma"))
+  row("Size", plan_size(x))
   if (!is.null(x$residual)) row("Residuals", residual_cost(x$residual))
   row("Structure", sub("\nworkspace: [^\n]*$", "", x$structure))
   row("Memory", memory_text(x))
@@ -138,6 +136,14 @@ print.lmm_plan <- function(x, ...) {
                      duration(x$seconds[["upper"]]), "): sums ", duration(x$seconds[["sums"]]), ", about ",
                      counted(round(x$evaluations), "evaluation"), " of ", duration(x$seconds[["evaluation"]])))
   invisible(x)
+}
+
+plan_size <- function(x) {
+  paste0(
+    counted(x$nobs, "row"), ", ", counted(x$p, "fixed effect"), ", ",
+    counted(sum(as.double(x$groups$levels) * x$groups$effects), "random effect"), ", ",
+    counted(x$n_theta, "variance parameter"), " besides sigma"
+  )
 }
 
 residual_cost <- function(residual) {

@@ -162,3 +162,28 @@ test_that("long tables are cut, wide ones set smaller or in parts in LaTeX", {
   prose <- cbind(item = "a", value = strrep("word ", 60))
   expect_match(render_table(prose, new_target("latex", FALSE)), "p{", fixed = TRUE)
 })
+
+test_that("the residuals are in the tables: strata, the correlation, the function of a covariate", {
+  data <- plain(nlme::Orthodont)
+  data$visit <- (data$age - 6) / 2
+  formula <- distance ~ age + (1 | Subject)
+  fit <- lmm(formula, data, dispersion = ~ Sex, correlation = ar1(~ visit | Subject))
+  power <- lmm(formula, data, dispersion = ~ power(age))
+  for (object in list(fit, summary(fit), VarCorr(fit))) {
+    text <- knitr::knit_print(object)
+    expect_match(text, "|Residual|Male", fixed = TRUE)
+    expect_match(text, "Residual correlation: ar1", fixed = TRUE)
+    expect_match(text, paste("rho", format(fit$residual$rho, digits = 4)), fixed = TRUE)
+  }
+  expect_match(knitr::knit_print(VarCorr(power)), "Residual sd: ", fixed = TRUE)
+  # many strata: all of them in VarCorr(), the first in the summary
+  set.seed(1)
+  long <- data.frame(g = gl(36, 20), cell = gl(18, 40))
+  long$y <- rnorm(36)[long$g] + rnorm(720)
+  many <- suppressMessages(lmm(y ~ 1 + (1 | g), long, dispersion = ~ cell))
+  expect_match(knitr::knit_print(VarCorr(many)), "|18", fixed = TRUE)
+  expect_match(knitr::knit_print(summary(many)), "6 more strata", fixed = TRUE)
+  plan <- lmm_plan(formula, data, dispersion = ~ Sex, correlation = ar1(~ visit | Subject))
+  expect_match(knitr::knit_print(plan), "Residuals|dispersion = ", fixed = TRUE)
+  expect_match(knitr::knit_print(plan), "8 kinds of rows", fixed = TRUE)
+})
