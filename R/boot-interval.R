@@ -22,7 +22,7 @@ boot_intervals <- function(boot, names, level, type, call) {
     )
   }
   acceleration <- if (type == "bca") boot_acceleration(boot, call)
-  edges <- boot_edges(boot)
+  edges <- if (type == "basic") boot_edges(boot)
   picked <- match(names, names(boot$estimate))
   limits <- matrix(NA_real_, length(names), 2L)
   for (row in which(!is.na(picked))) {

@@ -3,7 +3,8 @@
 # Reads   a fit.
 # Writes  tables without row names: tibbles when the package tibble is installed, else data frames.
 # Used by register.R, as methods of generics::tidy() (which broom and broom.mixed pass on).
-# Not here: one row per model (glance.R), one row per observation (augment.R), other objects than fits (tidy-tables.R).
+# Not here: the rows "ran_pars" and their limits (tidy-parameters.R), one row per model (glance.R), one row per
+# observation (augment.R), other objects than fits (tidy-tables.R).
 
 #' Tidy a fit
 #'
@@ -29,7 +30,8 @@
 #' @param conf.level Coverage, between 0 and 1. Default 0.95.
 #' @param conf.method `"Wald"` (default): estimate plus and minus a quantile of t, with the degrees of freedom of the
 #'   row, times the standard error; none for `"ran_pars"`, which are `NA`. `"profile"` and `"boot"`: the intervals of
-#'   [confint.lmm()], for `"ran_pars"` too. Random effects have Wald intervals always, as their conditional variances.
+#'   [confint.lmm()], for `"ran_pars"` too; with strata (`dispersion = ~ g`) for the standard deviation of each stratum,
+#'   which is profiled, or computed from the replicates, as sigma is for the first. Random effects have Wald intervals always, as their conditional variances.
 #' @param ddf.method Degrees of freedom of the coefficients, see [contest()]. `NULL` is the default. (`ddf` is enough.)
 #' @param nsim,seed For `conf.method = "boot"`: number of replicates and seed, see [bootstrap()].
 #' @param ... Nothing else is known: an argument that is not is left out with a warning.
@@ -124,79 +126,6 @@ tidy_fixed <- function(fit, ddf, method, level, limits, exponentiate, call) {
   table
 }
 
-# Rows in the order of theta, then the residual; limits of a parameter that stands in several rows in all of them.
-tidy_parameters <- function(fit, scale, prefix, with_limits, limits, call) {
-  prefix <- check_prefix(or_else(prefix, if (scale == "vcov") c("var", "cov") else c("sd", "cor")), call)
-  rows <- tidy_components(fit, scale, prefix)
-  table <- rows[c("effect", "group", "term", "estimate")]
-  table$estimate[is.nan(table$estimate)] <- NA_real_
-  if (!with_limits) return(table)
-  own <- matrix(NA_real_, nrow(table), 2L)
-  if (!is.null(limits)) own <- unname(unclass(limits)[match(rows$parameter, rownames(limits)), , drop = FALSE])
-  if (scale == "vcov") {
-    sd <- rows$kind == "sd"
-    own[sd, ] <- own[sd, ]^2
-    own[rows$kind == "cor", ] <- NA_real_
-  }
-  table$conf.low <- own[, 1L]
-  table$conf.high <- own[, 2L]
-  table
-}
-
-# The rows of VarCorr() under tidy names, and the parameter of confint() that each shows: of residuals in strata the
-# standard deviation of each, with limits for the first alone; coefficients of a dispersion; the residual correlation.
-tidy_components <- function(fit, scale, prefix) {
-  rows <- as.data.frame(VarCorr(fit), order = "lower.tri")
-  parameters <- parameter_table(fit)
-  residual <- rows$grp == "Residual" & seq_len(nrow(rows)) > nrow(rows) - residual_row_count(fit)
-  serial <- residual & !is.na(rows$var2)
-  single <- is.na(rows$var2)
-  first <- ifelse(is.na(rows$var1), "Observation", rows$var1)
-  term <- ifelse(single, paste0(prefix[1L], "__", first), paste0(prefix[2L], "__", first, ".", rows$var2))
-  term[serial] <- paste0("cor__", rows$var1[serial])
-  parameter <- rep(NA_character_, nrow(rows))
-  parameter[!residual] <- parameters$name[unlist(parameter_places(fit))]
-  parameter[which(residual)[1L]] <- "sigma"
-  own <- residual_parameters(fit)
-  parameter[serial] <- own$name[own$kind == "rho"]
-  estimate <- rows[[scale]]
-  estimate[serial] <- rows$sdcor[serial]
-  table <- data.frame(
-    effect = "ran_pars", group = rows$grp, term = term, estimate = estimate, parameter = parameter,
-    kind = ifelse(serial, "rho", ifelse(single, "sd", "cor"))
-  )
-  slopes <- own[which(own$kind == "dispersion"), ]
-  if (!NROW(slopes)) return(table)
-  rbind(table, data.frame(
-    effect = "ran_pars", group = "Residual", term = sub("_", "__", slopes$name), estimate = slopes$estimate,
-    parameter = slopes$name, kind = "dispersion"
-  ))
-}
-
-# Rows of the residual in the table of VarCorr().
-residual_row_count <- function(fit) {
-  max(1L, fit$residual$scale$strata$n_levels) + !is.null(fit$residual$correlation)
-}
-
-# For each random term the row of parameter_table() of every cell of its lower triangle.
-parameter_places <- function(fit) {
-  at <- 0L
-  lapply(fit$random, function(term) {
-    own <- parameter_cells(term)
-    cells <- parameter_cells(list(effects = term$effects))
-    sd <- own[, 1L] == own[, 2L]
-    place <- at + seq_len(nrow(own))
-    at <<- at + nrow(own)
-    if (is.null(term$structure)) return(place)
-    on <- cells[, 1L] == cells[, 2L]
-    out <- rep(NA_integer_, nrow(cells))
-    out[on] <- rep_len(place[sd], sum(on))
-    shown <- if (term$structure$kind == "ar1") cells[, 1L] == cells[, 2L] + 1L else !on
-    if (any(!sd)) out[shown] <- place[!sd]
-    out
-  })
-}
-
 tidy_values <- function(fit, with_limits, level) {
   rows <- as.data.frame(ranef(fit))
   table <- data.frame(
@@ -252,22 +181,6 @@ check_prefix <- function(prefix, call) {
     bad_setting(prefix, "ran_prefix", "two words, such as `c(\"sd\", \"cor\")`", call, "argument")
   }
   prefix
-}
-
-#' Limits of the parameters by profile or bootstrap
-#'
-#' @returns The matrix of `confint.lmm()`, variance parameters first; `NULL` when there is nothing to compute.
-#' @noRd
-tidy_limits <- function(fit, wanted, method, level, nsim, seed, call) {
-  kinds <- c(if ("ran_pars" %in% wanted) variance_kinds, if ("fixed" %in% wanted) "beta")
-  if (method %in% c("none", "Wald") || !length(kinds)) return(NULL)
-  table <- parameter_table(fit)
-  table <- table[table$kind %in% kinds, ]
-  if (method == "profile") {
-    return(profile_intervals(profile_fits(fit, table$kind, call), table, level, call))
-  }
-  boot <- run_bootstrap(fit, NULL, nsim, seed, fit$control$threads, FALSE, call)
-  boot_intervals(boot, table$name, level, "percentile", call)
 }
 
 # Programs hand arguments through tidy(), glance() and augment() that are meant for others: they are named, no error.

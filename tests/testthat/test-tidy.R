@@ -168,3 +168,38 @@ test_that("broom itself knows the tables of anova() and drop1()", {
   expect_named(table, c("term", "sumsq", "meansq", "NumDF", "DenDF", "statistic", "p.value"))
   expect_equal(table$statistic, 20.576, tolerance = 1e-4)
 })
+
+test_that("each stratum has limits: those of sigma where it is the reference", {
+  data <- plain(nlme::Orthodont)
+  data$visit <- (data$age - 6) / 2
+  formula <- distance ~ age + (1 | Subject)
+  data$Sex <- factor(data$Sex, c("Male", "Female"))
+  fit <- lmm(formula, data, dispersion = ~ Sex, correlation = ar1(~ visit | Subject))
+  profiled <- tidy.lmm(fit, "ran_pars", conf.int = TRUE, conf.method = "profile")
+  row <- profiled[profiled$term == "sd__Female", ]
+  turned <- data
+  turned$Sex <- factor(data$Sex, c("Female", "Male"))
+  other <- lmm(formula, turned, dispersion = ~ Sex, correlation = ar1(~ visit | Subject))
+  expect_equal(c(row$conf.low, row$conf.high), as.vector(confint(other, "sigma")), tolerance = 1e-6)
+  expect_equal(row$estimate, sigma(other), tolerance = 1e-6)
+  squared <- tidy.lmm(fit, "ran_pars", scales = "vcov", conf.int = TRUE, conf.method = "profile")
+  expect_equal(squared$conf.low[squared$term == "var__Female"], row$conf.low^2)
+
+  # strata with parameters in common, and by maximum likelihood
+  data$half <- factor(data$age > 11)
+  turned <- data
+  turned$Sex <- factor(data$Sex, c("Female", "Male"))
+  turned$half <- factor(data$half, c("TRUE", "FALSE"))
+  fit <- lmm(formula, data, REML = FALSE, dispersion = ~ Sex + half)
+  other <- lmm(formula, turned, REML = FALSE, dispersion = ~ Sex + half)
+  profiled <- tidy.lmm(fit, conf.int = TRUE, conf.method = "profile")
+  row <- profiled[grepl("Female.*TRUE", profiled$term), ]
+  expect_equal(c(row$conf.low, row$conf.high), as.vector(confint(other, "sigma")), tolerance = 1e-6)
+  expect_false(anyNA(profiled$conf.low))
+
+  booted <- tidy.lmm(fit, "ran_pars", conf.int = TRUE, conf.method = "boot", nsim = 99, seed = 1)
+  draws <- bootstrap(fit, nsim = 99, seed = 1)$replicates
+  sd <- draws[, "sigma"] * draws[, "ratio_SexFemale"] * draws[, "ratio_halfTRUE"]
+  row <- booted[grepl("Female.*TRUE", booted$term), ]
+  expect_equal(c(row$conf.low, row$conf.high), unname(stats::quantile(sd, c(0.025, 0.975), type = 6)))
+})
