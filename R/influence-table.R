@@ -51,15 +51,14 @@ print.influence.lmm <- function(x, n = 6, digits = max(3L, getOption("digits") -
     cat("\n", if (shown < there) sprintf("The %d with the largest Cook's distances", shown) else "By Cook's distance",
       ":\n", sep = "")
     print_table(influence_text(x, shown, digits), "deleted")
-    cat(if (length(x$fixed.effects)) "dfbetas: the largest of the coefficients. ",
-      "Last columns: change of standard deviations.\n", sep = "")
+    cat(strwrap(influence_note(x), 0.95 * getOption("width")), sep = "\n")
   }
   if (there < m) cat(counted(m - there, "deletion"), "without a result, see $status\n")
   invisible(x)
 }
 
-# The most influential deletions as text.
-influence_text <- function(x, n, digits) {
+# The most influential deletions as text: of the coefficients and of the other parameters the one that moves most.
+influence_text <- function(x, n, digits, width = getOption("width")) {
   table <- as.data.frame.influence.lmm(x)
   top <- utils::head(order(table$cooks.distance, x$status %in% c("ok", "stalled"), decreasing = TRUE), n)
   changes <- scaled_changes(x)[top, , drop = FALSE]
@@ -69,13 +68,57 @@ influence_text <- function(x, n, digits) {
     text <- cbind(text,
       "Cook's D" = format(table$cooks.distance[top], digits = digits - 1L),
       dfbetas = format(changes[cbind(seq_along(top), largest)], digits = digits - 1L),
-      of = colnames(changes)[largest]
+      coefficient = colnames(changes)[largest]
     )
   }
-  spread <- names(table) %in% paste0("change_", names(x$sd))
-  cells <- vapply(table[top, spread, drop = FALSE], format, character(length(top)), digits = digits - 1L)
-  cells <- matrix(cells, length(top), dimnames = list(NULL, sub("^sd_", "", names(x$sd))))
-  text <- cbind(text, cells[, utils::tail(seq_along(x$sd), 4L), drop = FALSE])
+  moved <- as.matrix(table[top, startsWith(names(table), "change_"), drop = FALSE])
+  largest <- max.col(parameter_moves(moved, c(x$sd, x$residual)), "first")
+  text <- cbind(text,
+    change = format(moved[cbind(seq_along(top), largest)], digits = digits - 1L),
+    parameter = sub("^change_(sd_)?", "", colnames(moved))[largest]
+  )
   rownames(text) <- rep("", nrow(text))
+  fitted_names(text, intersect(c("coefficient", "parameter"), colnames(text)), width)
+}
+
+# A table of text whose columns of names are cut where it would be wider than a line.
+fitted_names <- function(text, columns, width) {
+  widths <- apply(rbind(colnames(text), text), 2L, function(cells) max(nchar(cells, type = "width"))) + 1L
+  for (k in seq_along(columns)) {
+    over <- sum(widths) - width + 1L
+    if (over <= 0L) break
+    # the first gives way down to a quarter of the line, the last takes what is left
+    least <- if (k < length(columns)) max(15L, width %/% 4L) else 12L
+    widths[[columns[k]]] <- max(least, widths[[columns[k]]] - over)
+    text[, columns[k]] <- shortened(text[, columns[k]], widths[[columns[k]]] - 1L)
+  }
   text
+}
+
+# How far parameters move, on a common scale: standard deviations and ratios as a share of the sum of both values, so
+# that one that becomes or was zero counts as one; the correlation and coefficients of a dispersion as they are.
+parameter_moves <- function(moved, before) {
+  positive <- !grepl("^(rho|dispersion)_", names(before))
+  before <- rep(before, each = nrow(moved))
+  share <- abs(moved) / pmax(2 * before + moved, .Machine$double.xmin)
+  moves <- ifelse(rep(positive, each = nrow(moved)), share, abs(moved))
+  moves[is.na(moves)] <- 0
+  matrix(moves, nrow(moved))
+}
+
+# Names cut to a width; the end is kept, which names the group.
+shortened <- function(names, width) {
+  size <- nchar(names)
+  long <- size > width
+  end <- (width - 2L) %/% 2L
+  names[long] <- paste0(substr(names, 1L, width - 2L - end), "..", substring(names, size - end + 1L))[long]
+  names
+}
+
+influence_note <- function(x) {
+  paste0(
+    if (length(x$fixed.effects)) "dfbetas: the largest of the coefficients. ",
+    "change: of the standard deviation", if (length(x$residual)) " or other parameter of the errors",
+    " that moves most. All are in as.data.frame()."
+  )
 }

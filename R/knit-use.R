@@ -9,12 +9,11 @@ knit_print_influence <- function(x, n = 6L, ...) {
   what <- if (x$groups == "case") "case" else paste0("group (", x$groups, ")")
   title <- paste0("Influence: deletion of each ", what, ", ", counted(there, "exact refit"))
   as_output(list(
-    if (shown) captioned(influence_text(x, shown, report_digits()), title, left = 1L)
+    if (shown) captioned(influence_text(x, shown, report_digits(), 100L), title, left = 1L)
     else structure(title, role = "title"),
     if (shown) {
       paste0(if (shown < there) sprintf("The %d with the largest Cook's distances. ", shown),
-             if (length(x$fixed.effects)) "dfbetas: the largest of the coefficients. ",
-             "Last columns: change of standard deviations.")
+             influence_note(x))
     },
     if (there < m) paste(counted(m - there, "deletion"), "without a result.")
   ))

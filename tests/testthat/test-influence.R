@@ -135,6 +135,24 @@ test_that("the table and its print have a row for each deletion", {
   expect_match(printed(influence(lmm(y ~ 0 + (1 | person), estrone), "person")), "5 exact refits")
 })
 
+test_that("the printed table is as wide as the line", {
+  fit <- suppressMessages(lmm(score ~ Machine + (1 + Machine | Worker), as.data.frame(nlme::Machines)))
+  text <- strsplit(printed(influence(fit, "Worker")), "\n")[[1]]
+  expect_lte(max(nchar(text)), 80L)
+  expect_match(text[grep("deleted rows", text)], "dfbetas coefficient change +parameter$")
+  # without child M13 sigma falls most, not the variance between children
+  child <- influence(lmm(distance ~ age + (1 | Subject), nlme::Orthodont), "Subject")
+  expect_match(printed(child), "M13 .*-0.17[0-9]* +sigma\n")
+  long <- data.frame(g = gl(5, 4), a_variable_with_a_very_long_name_that_fills_the_line = c(1, 3, 2, 5))
+  long$y <- sin(1:20) + rep(c(1, 4, 2, 8, 3), each = 4)
+  fit <- lmm(y ~ a_variable_with_a_very_long_name_that_fills_the_line + (1 | g), long)
+  expect_lte(max(nchar(strsplit(printed(influence(fit, "g")), "\n")[[1]])), 80L)
+  expect_identical(shortened(c("(Intercept)|cask:batch", "x"), 12L), c("(Inte..batch", "x"))
+  # a standard deviation that becomes zero moves most
+  moved <- parameter_moves(cbind(-2, 0.5, 0.3), c(sd = 2, sigma = 1, "rho_ar1|g" = 0.1))
+  expect_equal(moved, cbind(1, 0.2, 0.3))
+})
+
 test_that("a fit with na.exclude pads cases, not groups", {
   data <- sleep_data()
   data$y[c(3, 40)] <- NA
