@@ -58,23 +58,8 @@ check_ggplot2 <- function(call) {
   )
 }
 
-ggplot_of <- function(table, which) {
-  switch(which,
-    residuals = gg_residuals(table),
-    scale = gg_scale(table),
-    qq = gg_qq(table),
-    by_group = gg_by_group(table),
-    ranef_qq = gg_ranef_qq(table),
-    caterpillar = gg_caterpillar(table),
-    shrinkage = gg_shrinkage(table),
-    observed = gg_observed(table),
-    varcomp = gg_varcomp(table),
-    profile = gg_profile(table),
-    influence = gg_influence(table),
-    strata = gg_strata(table),
-    acf = gg_acf(table)
-  )
-}
+# One function for each kind: gg_residuals() for "residuals" and so on.
+ggplot_of <- function(table, which) get(paste0("gg_", which), mode = "function")(table)
 
 # aes() of columns by their names.
 aes_of <- function(...) do.call(ggplot2::aes, lapply(list(...), as.name))

@@ -91,68 +91,6 @@ model_text <- function(model) {
   if (is.list(model$residual)) paste0(text, ", ", errors_text(model)) else text
 }
 
-# Same data -------------------------------------------------------------------------------------------------------
-
-model_rows <- function(model) {
-  frame <- stats::model.frame(model)
-  list(
-    rows = as.character(attr(frame, "row.names")), name = names(frame)[1L],
-    y = as.double(stats::model.response(frame)), weights = frame[["(weights)"]]
-  )
-}
-
-check_same_rows <- function(models, names, call) {
-  rows <- lapply(models, model_rows)
-  first <- rows[[1L]]
-  fail <- function(rule, found, hint) abort_ferrite("comparison", rule, found, hint = hint, call = call)
-  for (k in seq_along(rows)[-1L]) {
-    other <- rows[[k]]
-    if (length(first$y) != length(other$y)) {
-      fail("All models must be fitted to the same rows.",
-           different_rows(first, other, names[c(1L, k)]),
-           "Fit all to the rows without missing values in any variable, for example by `subset`.")
-    }
-    at <- same_order(first$rows, other$rows)
-    scale <- max(abs(first$y), abs(other$y))
-    if (max(abs(first$y - other$y[at])) > 1e-10 * scale) {
-      same <- identical(first$name, other$name)
-      fail("All models must be fitted to the same response.",
-           if (same) different_values(first, other, at, names[c(1L, k)])
-           else paste0("It is `", first$name, "` in `", names[1L], "` and `", other$name, "` in `", names[k], "`."),
-           if (same) "Fit all models to the same data frame." else "Compare models of one response on one scale.")
-    }
-    if (!same_weights(first$weights, other$weights[at])) {
-      fail("All models must be fitted with the same weights.",
-           paste0("Those of `", names[1L], "` and `", names[k], "` differ."), "Fit all with the same `weights`.")
-    }
-  }
-}
-
-same_weights <- function(a, b) {
-  if (is.null(a) && is.null(b)) return(TRUE)
-  isTRUE(all.equal(as.double(or_else(a, rep(1, length(b)))), as.double(or_else(b, rep(1, length(a))))))
-}
-
-different_rows <- function(a, b, names) {
-  only <- function(x, y, name) {
-    more <- setdiff(x$rows, y$rows)
-    if (length(more)) {
-      paste0(if (length(more) == 1L) "Row " else "Rows ", plain_list(more), if (length(more) == 1L) " is" else " are",
-             " only in `", name, "`.")
-    }
-  }
-  c(
-    paste0("`", names[1L], "` has ", length(a$y), " rows, `", names[2L], "` has ", length(b$y), "."),
-    only(a, b, names[1L]), only(b, a, names[2L])
-  )
-}
-
-different_values <- function(a, b, at, names) {
-  where <- which(a$y != b$y[at])
-  paste0("`", a$name, "` has other values in `", names[2L], "` than in `", names[1L], "`, first in row ",
-         a$rows[where[1L]], ".")
-}
-
 # One criterion -----------------------------------------------------------------------------------------------------
 
 # The models, refitted where necessary, and whether REML is what is compared.
@@ -227,54 +165,6 @@ comparison_step <- function(small, large, statistic, boundary) {
     p = if (testable) mixture_p(statistic, df, variances) else NA_real_,
     Reference = if (known || !testable) text else paste0(text, " nested?")
   )
-}
-
-# How many variances the larger random part adds; NA when it does not contain the smaller one. The correlation of car1()
-# counts as one: it is not below zero.
-added_variances <- function(small, large) {
-  if (!residual_within(small, large)) return(NA_integer_)
-  parts <- function(model) if (inherits(model, "lmm")) model$random else list()
-  from <- parts(small)
-  to <- parts(large)
-  key <- function(model, term) paste(sort(model$factors[[term$factor]]$variables), collapse = "\r")
-  inside <- vapply(from, function(a) {
-    any(vapply(to, function(b) {
-      identical(key(small, a), key(large, b)) && pattern_within(a, b) && spans(large, b, small, a)
-    }, NA))
-  }, NA)
-  if (!all(inside)) return(NA_integer_)
-  width <- function(terms) sum(vapply(terms, variance_count, 1L))
-  bounded <- function(model) inherits(model, "lmm") && identical(model$residual$correlation$form, "car1")
-  width(to) - width(from) + bounded(large) - bounded(small)
-}
-
-# Is a pattern of covariances a case of another, for the same columns?
-pattern_within <- function(a, b) {
-  if (is.null(b$structure)) return(TRUE)
-  identical(a$effects, b$effects) && !is.null(a$structure) &&
-    (a$structure$kind == b$structure$kind || a$structure$kind == "diag") && (a$structure$hom || !b$structure$hom)
-}
-
-# Are the residuals of the smaller model a case of those of the larger one?
-residual_within <- function(small, large) {
-  part <- function(model) if (inherits(model, "lmm")) model$residual
-  from <- part(small)
-  to <- part(large)
-  if (is.null(from)) return(TRUE)
-  key <- function(correlation) c(correlation$form, correlation$time, correlation$series$name)
-  alike <- is.null(from$correlation) || identical(key(from$correlation), key(to$correlation))
-  strata <- function(scale) if (is.null(scale$strata)) scale$names else scale$strata$variables
-  alike && (is.null(from$scale) || all(strata(from$scale) %in% strata(to$scale)))
-}
-
-# Do the columns of term `b` of one model span those of term `a` of another? By name, else by their values.
-spans <- function(large, b, small, a) {
-  if (all(a$effects %in% b$effects)) return(TRUE)
-  n <- large$nobs
-  outer <- dense_blocks(basis_in(b, large$frame), n)
-  order <- same_order(attr(large$frame, "row.names"), attr(small$frame, "row.names"))
-  inner <- dense_blocks(basis_in(a, small$frame), n)[order, , drop = FALSE]
-  sum(qr.resid(qr(outer), inner)^2) < 1e-14 * sum(inner^2)
 }
 
 # Output ----------------------------------------------------------------------------------------------------------

@@ -35,6 +35,14 @@ one_factor <- function(n, levels, slope) {
   data.frame(y = y, x = x, g = as_factor(g))
 }
 
+# Levels of two factors -> data; effects of `b` have a standard deviation of 0.7.
+two_factors <- function(a, b, levels_a, levels_b) {
+  n <- length(a)
+  x <- stats::rnorm(n)
+  y <- 1 + 0.5 * x + stats::rnorm(levels_a)[a] + stats::rnorm(levels_b, 0, 0.7)[b] + stats::rnorm(n)
+  data.frame(y = y, x = x, a = as_factor(a), b = as_factor(b))
+}
+
 crossed <- function(n, levels_a, levels_b) {
   n <- shrunk(n, 500)
   levels_a <- shrunk(levels_a, 20)
@@ -42,9 +50,7 @@ crossed <- function(n, levels_a, levels_b) {
   set.seed(2)
   a <- sample.int(levels_a, n, replace = TRUE)
   b <- sample.int(levels_b, n, replace = TRUE)
-  x <- stats::rnorm(n)
-  y <- 1 + 0.5 * x + stats::rnorm(levels_a)[a] + stats::rnorm(levels_b, 0, 0.7)[b] + stats::rnorm(n)
-  data.frame(y = y, x = x, a = as_factor(a), b = as_factor(b))
+  two_factors(a, b, levels_a, levels_b)
 }
 
 nested <- function(n, outer, inner) {
@@ -53,10 +59,7 @@ nested <- function(n, outer, inner) {
   inner <- shrunk(inner, 50)
   set.seed(3)
   b <- sample.int(inner, n, replace = TRUE)
-  a <- rep_len(seq_len(outer), inner)[b]
-  x <- stats::rnorm(n)
-  y <- 1 + 0.5 * x + stats::rnorm(outer)[a] + stats::rnorm(inner, 0, 0.7)[b] + stats::rnorm(n)
-  data.frame(y = y, x = x, a = as_factor(a), b = as_factor(b))
+  two_factors(rep_len(seq_len(outer), inner)[b], b, outer, inner)
 }
 
 wide <- function(n, p, levels) {
