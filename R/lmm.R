@@ -83,8 +83,8 @@
 #' @section Conditions:
 #'   All have the class `ferrite_error` (`ferrite_warning`, `ferrite_message`) as well. Errors before the fit:
 #'   `ferrite_error_argument` (one that is not known), `_formula`, `_variable` (not found, or of the wrong kind or
-#'   length), `_data`, `_weights`, `_offset`, `_subset`, `_missing`, `_rows` (none left), `_response`, `_levels` (a fixed
-#'   factor of one level), `_groups` (a grouping factor of one level), `_contrasts`, `_start`, `_control`,
+#'   length), `_data`, `_weights`, `_offset`, `_subset`, `_missing`, `_rows` (none left), `_response`, `_levels` (a
+#'   fixed factor of one level), `_groups` (a grouping factor of one level), `_contrasts`, `_start`, `_control`,
 #'   `_dispersion`, `_correlation`,
 #'   `_structure` (a random term such as `cs()`). In the fit: `_nonfinite`, `_constant_response`, `_perfect_fit`,
 #'   `_no_residual_df`, `_unidentified`, `_rank_random`, `_too_large`, `_tied_times` (in a series), `_residual_scale` (a

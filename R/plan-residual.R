@@ -56,7 +56,6 @@ code_rows <- function(vectors) {
 classes_in_time <- function(scale, serial) {
   order <- order(serial$codes, serial$time, method = "radix")
   scale <- scale[order]
-  n <- length(order)
   gap <- c(0, diff(serial$time[order]))
   first <- c(TRUE, diff(serial$codes[order]) != 0)
   gap[first] <- 0

@@ -29,11 +29,11 @@ plan_rates <- list(
 #' @param ... Must be empty: an unknown or misspelled argument is an error. Not used by the methods.
 #' @returns A list of class `lmm_plan`:
 #'   * `formula`, `nobs`, `p` (columns of the fixed part), `n_theta` (variance parameters);
-#'   * `residual`: `NULL` without `dispersion` and `correlation`, else a list of `text`, `parameters`, `classes` (of rows
-#'     whose weights are the same function of the parameters: strata, distances in time, lengths of series), `kept`
-#'     (`TRUE` if there are so few that each has its sums; `FALSE`: the rows are read again in each evaluation, as for a
-#'     covariate or irregular times), `elements` of one set of sums, `touched` (elements in one reading of the rows), and
-#'     `bytes` that all this takes;
+#'   * `residual`: `NULL` without `dispersion` and `correlation`, else a list of `text`, `parameters`, `classes` (of
+#'     rows whose weights are the same function of the parameters: strata, distances in time, lengths of series), `kept`
+#'     (`TRUE` if there are so few that each has its sums; `FALSE`: the rows are read again in each evaluation, as for
+#'     a covariate or irregular times), `elements` of one set of sums, `touched` (elements in one reading of the rows),
+#'     and `bytes` that all this takes;
 #'   * `groups`: data frame of the grouping factors with the number of levels and of random effects per level;
 #'   * `structure`: text: which factors are eliminated level by level, one small block after the other, and which are
 #'     left over in the *trailing* matrix, dense or sparse;

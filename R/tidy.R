@@ -31,7 +31,8 @@
 #' @param conf.method `"Wald"` (default): estimate plus and minus a quantile of t, with the degrees of freedom of the
 #'   row, times the standard error; none for `"ran_pars"`, which are `NA`. `"profile"` and `"boot"`: the intervals of
 #'   [confint.lmm()], for `"ran_pars"` too; with strata (`dispersion = ~ g`) for the standard deviation of each stratum,
-#'   which is profiled, or computed from the replicates, as sigma is for the first. Random effects have Wald intervals always, as their conditional variances.
+#'   which is profiled, or computed from the replicates, as sigma is for the first. Random effects have Wald intervals
+#'   always, as their conditional variances.
 #' @param ddf.method Degrees of freedom of the coefficients, see [contest()]. `NULL` is the default. (`ddf` is enough.)
 #' @param nsim,seed For `conf.method = "boot"`: number of replicates and seed, see [bootstrap()].
 #' @param ... Nothing else is known: an argument that is not is left out with a warning.

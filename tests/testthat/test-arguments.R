@@ -58,7 +58,9 @@ test_that("an argument that lmm() does not know is a classed error that says wha
   said(quote(lmm(formula, data, threads = 1)), "`control = lmm_control(threads = )`")
   said(quote(lmm(distance ~ age, data, random = ~ 1 | Subject)), "`y ~ x + (1 | g)`")
   said(quote(lmm(formula, data, method = "ML")), "`REML = FALSE`")
-  said(quote(lmm(formula, data, FALSE, NULL, NULL, NULL, NULL, NULL, ~ 1, NULL, NULL, lmm_control(), 3)), "by their names")
+  said(
+    quote(lmm(formula, data, FALSE, NULL, NULL, NULL, NULL, NULL, ~ 1, NULL, NULL, lmm_control(), 3)), "by their names"
+  )
   said(quote(lmm_plan(formula, data, family = binomial)), "Gaussian models only")
   said(quote(lmm_plan(formula, data, corelation = 1)), "Did you mean `correlation`?")
   # the value of an argument that is not known is not asked for

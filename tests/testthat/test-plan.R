@@ -95,7 +95,8 @@ test_that("residuals that are not alike are counted: parameters, kinds of rows, 
   plain <- lmm_plan(formula, data)
   expect_null(plain$residual)
   strata <- lmm_plan(formula, data, dispersion = ~ Sex)
-  expect_identical(strata$residual[c("parameters", "classes", "kept")], list(parameters = 1L, classes = 2L, kept = TRUE))
+  found <- strata$residual[c("parameters", "classes", "kept")]
+  expect_identical(found, list(parameters = 1L, classes = 2L, kept = TRUE))
   # first, inner and last rows of a series, each by two strata; pairs of boys, of girls
   both <- lmm_plan(formula, data, dispersion = ~ Sex, correlation = ar1(~ visit | Subject))
   expect_identical(both$residual$classes, 8L)
