@@ -244,7 +244,11 @@ no_random_term <- function(formula, fixed, call) {
   abort_ferrite(
     "formula", "`formula` must have at least one random term, such as `(1 | g)`.",
     paste0("`", code_text(formula), "` has none."),
-    hint = paste0("For a model without random effects use `lm(", code_text(formula), ")`."), call = call
+    hint = if (any(c("dispersion", "correlation") %in% names(call))) {
+      "For such residuals without random effects use `nlme::gls()`."
+    } else {
+      paste0("For a model without random effects use `lm(", code_text(formula), ")`.")
+    }, call = call
   )
 }
 

@@ -87,3 +87,8 @@ test_that("a formula of 3,000 terms is parsed", {
   expect_identical(all.vars(parsed$fixed), terms)
   expect_length(parsed$random, 1)
 })
+
+test_that("without a random term the hint is for the residuals that were asked for", {
+  expect_error(lmm(distance ~ age, nlme::Orthodont), "use `lm(", fixed = TRUE, class = "ferrite_error_formula")
+  expect_error(lmm(distance ~ age, nlme::Orthodont, dispersion = ~ Sex), "nlme::gls", class = "ferrite_error_formula")
+})
