@@ -93,7 +93,8 @@ a_kind <- function(x) {
   if (is.null(x)) return("`NULL`")
   if (is.function(x)) return("a function")
   if (is.object(x) || !is.atomic(x) || is.array(x)) return(paste("an object of class", class(x)[1L]))
-  paste0("a ", class(x)[1L], " vector of length ", length(x))
+  kind <- class(x)[1L]
+  paste0(if (kind == "integer") "an " else "a ", kind, " vector of length ", length(x))
 }
 
 at_most_cores <- function(threads) {

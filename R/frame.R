@@ -76,8 +76,17 @@ evaluate_extra <- function(expr, force, name, data, env, call) {
       )
     }
   )
+  if (inherits(value, "varFunc")) variance_function(value, call)
   if (name != "subset" && !is.null(value) && !is.numeric(value)) not_numeric(value, name, call)
   value
+}
+
+# `weights = varIdent(form = ~ 1 | g)` as in lme().
+variance_function <- function(value, call) {
+  if (!inherits(value, "varFixed")) dispersion_of_nlme(value, call)
+  abort_ferrite("weights", "`weights` must be numbers, one for each row.", "It is an object of class varFixed of nlme.",
+    hint = sprintf("Write `weights = 1 / %s`.", deparse_one(attr(value, "formula")[[2L]])), call = call
+  )
 }
 
 not_numeric <- function(value, name, call) {

@@ -18,7 +18,7 @@ insight_predicted <- function(x, data = NULL, predict = "expectation", ci = NULL
   ddf <- if (population && startsWith(method, "satt")) "Satterthwaite"
   else if (population && startsWith(method, "k")) "Kenward-Roger" else "asymptotic"
   found <- stats::predict(x, data, re.form = re_form, allow.new.levels = new_levels, se.fit = !is.null(ci),
-    interval = interval, level = or_else(ci, 0.95), ddf = ddf
+    interval = interval, level = or_else(ci, 0.95), ddf = ddf, serial = if (!has_series(x, data)) FALSE
   )
   values <- if (is.null(ci)) found else found$fit[, "fit"]
   shown <- or_else(data, insight_data(x, verbose = FALSE))
@@ -41,6 +41,12 @@ predicted_effects <- function(fit, data, include, new_levels) {
     all(factor$variables %in% names(data)) && (new_levels || all_known(factor, data))
   }, NA)
   if (all(known)) NULL else NA
+}
+
+# Has new data what a forecast in a series needs? A grid of predictors has no times.
+has_series <- function(fit, data) {
+  needed <- c(fit$residual$correlation$variables, fit$residual$scale$variables)
+  is.null(data) || all(all.vars(str2expression(or_else(needed, character()))) %in% names(data))
 }
 
 all_known <- function(factor, data) {

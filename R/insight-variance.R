@@ -20,12 +20,13 @@ insight_variance <- function(x, component = variance_words, verbose = TRUE, tole
       call = quote(get_variance())
     )
   }
+  residual <- x$sigma^2 * mean_residual_variance(x)
   terms <- unclass(VarCorr(x))
   found <- list(
     var.fixed = if (wanted("fixed")) parts$fixed,
     var.random = if (wanted("random") && !singular) sum(parts$variance),
-    var.residual = if (wanted("residual")) x$sigma^2,
-    var.distribution = if (component %in% c("all", "distribution")) x$sigma^2,
+    var.residual = if (wanted("residual")) residual,
+    var.distribution = if (component %in% c("all", "distribution")) residual,
     var.dispersion = if (component %in% c("all", "dispersion")) 0,
     var.intercept = if (wanted("intercept")) intercept_variances(terms),
     var.slope = if (wanted("slope")) slope_variances(terms),
@@ -33,6 +34,20 @@ insight_variance <- function(x, component = variance_words, verbose = TRUE, tole
     cor.slopes = if (wanted("rho00")) slope_correlations(terms)
   )
   Filter(length, found)
+}
+
+# The mean of the residual variance over the rows, relative to sigma^2 and at weights of one; for each row of a matrix of
+# coefficients of the dispersion.
+mean_residual_variance <- function(fit, d = rbind(dispersion_coefficients(fit))) {
+  scale <- fit$residual$scale
+  if (is.null(scale)) return(1)
+  strata <- scale$strata
+  if (!is.null(strata)) {
+    share <- tabulate(codes_in(strata, fit$frame), strata$n_levels) / fit$nobs
+    return(drop(exp(2 * d %*% t(strata$values)) %*% share))
+  }
+  columns <- dense_blocks(scale_columns(scale, fit$frame), fit$nobs)
+  vapply(seq_len(nrow(d)), function(k) mean(exp(2 * columns %*% d[k, ])), 0)
 }
 
 # The rule of lme4 and easystats: a diagonal element of theta below the tolerance.

@@ -40,7 +40,8 @@
 #' @section Where the numbers differ on purpose:
 #'   * `get_variance()`, and so `r2()` and `icc()`: the variance of random effects is the mean of \eqn{z'Gz} over the
 #'     rows (Johnson 2014) with all columns z that the model has. insight leaves out random effects without a fixed
-#'     effect of the same name, and those written with `||`;
+#'     effect of the same name, and those written with `||`. With `dispersion` the residual variance is the mean of
+#'     those of the rows, at weights of one;
 #'   * `get_predicted(ci = )`: standard errors of predictions with random effects count the estimation of both, see
 #'     [predict.lmm()]; insight counts the fixed effects only;
 #'   * `check_singularity()`: [isSingular()] with the same tolerance;

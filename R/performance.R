@@ -40,7 +40,8 @@ r2_limits <- function(fit, level, nsim) {
     at <- max(own)
   }
   fixed <- if (ncol(draws$beta)) rowSums((draws$beta %*% parts$spread) * draws$beta) / draws$sigma^2 else 0 * random
-  shares <- cbind(R2_conditional = fixed + random, R2_marginal = fixed) / (1 + fixed + random)
+  residual <- mean_residual_variance(fit, draws$phi[, seq_along(fit$residual$scale$names), drop = FALSE])
+  shares <- cbind(R2_conditional = fixed + random, R2_marginal = fixed) / (residual + fixed + random)
   apply(shares, 2L, stats::quantile, probs = (1 + c(-level, level)) / 2, na.rm = TRUE, names = FALSE)
 }
 

@@ -194,3 +194,12 @@ test_that("plain columns make the frame that model.frame() makes", {
     expect_null(plain_frame(terms_of(rhs, parsed, NULL, response = quote(y)), data))
   }
 })
+
+test_that("variance functions of nlme as weights are told what they are here", {
+  formula <- distance ~ age + (1 | Subject)
+  expect_error(lmm(formula, nlme::Orthodont, weights = nlme::varIdent(form = ~ 1 | Sex)), "`dispersion = ~ Sex`",
+    fixed = TRUE, class = "ferrite_error_dispersion")
+  condition <- expect_error(lmm(formula, nlme::Orthodont, weights = nlme::varFixed(~ age)), "`weights = 1 / age`",
+    fixed = TRUE, class = "ferrite_error_weights")
+  expect_three_lines(condition, "ferrite_error_weights")
+})

@@ -170,3 +170,24 @@ test_that("every method is found by the generic of its package", {
     expect_type(found, "closure")
   }
 })
+
+test_that("with a dispersion the residual variance is the mean over the rows; a grid needs no times", {
+  skip_if_not_installed("insight")
+  data <- plain(nlme::Orthodont)
+  data$visit <- (data$age - 6) / 2
+  formula <- distance ~ age + (1 | Subject)
+  strata <- lmm(formula, data, dispersion = ~ Sex, correlation = ar1(~ visit | Subject))
+  expected <- mean(attr(VarCorr(strata), "residual")$strata$sd[as.integer(data$Sex)]^2)
+  expect_equal(insight_variance(strata)$var.residual, expected)
+  power <- lmm(formula, data, dispersion = ~ power(age))
+  expect_equal(insight_variance(power)$var.residual,
+    mean((sigma(power) * data$age^power$residual$phi[[1L]])^2))
+  expect_equal(insight_variance(lmm(formula, data))$var.residual, sigma(lmm(formula, data))^2)
+  grid <- data.frame(age = c(8, 10), Subject = data$Subject[1L])
+  found <- insight_predicted(strata, grid)
+  expect_equal(as.vector(found), unname(predict(strata, grid, serial = FALSE)))
+  expect_equal(as.vector(insight_predicted(strata, data)), unname(predict(strata, data)))
+  draws <- r2_limits(strata, 0.9, 50L)
+  expect_true(all(draws > 0 & draws < 1))
+  expect_equal(mean_residual_variance(power, rbind(0, 0.5)), c(1, mean(data$age)))
+})
