@@ -54,6 +54,7 @@ component.default <- function(fit, name, limit = 1e9) {
 #' @export
 component.lmm <- function(fit, name, limit = 1e9) {
   call <- method_call()
+  if (missing(name)) name <- NULL
   known <- names(component_makers)
   unknown <- if (is.character(name)) setdiff(name, known) else a_kind(name)
   if (length(unknown) || !length(name)) {

@@ -39,3 +39,8 @@ test_that("a matrix above the limit is refused with its size", {
   expect_identical(condition$bytes, 8 * 108^2)
   expect_match(conditionMessage(condition), "93.3 kB")
 })
+
+test_that("without a name the names are listed", {
+  condition <- expect_error(component(shared_fit("slope")), "The names are y, offset", class = "ferrite_error_component")
+  expect_three_lines(condition, "ferrite_error_component")
+})
