@@ -36,8 +36,8 @@ insight_variance <- function(x, component = variance_words, verbose = TRUE, tole
   Filter(length, found)
 }
 
-# The mean of the residual variance over the rows, relative to sigma^2 and at weights of one; for each row of a matrix of
-# coefficients of the dispersion.
+# The mean of the residual variance over the rows, relative to sigma^2 and at weights of one; for each row of a matrix
+# of coefficients of the dispersion.
 mean_residual_variance <- function(fit, d = rbind(dispersion_coefficients(fit))) {
   scale <- fit$residual$scale
   if (is.null(scale)) return(1)

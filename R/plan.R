@@ -100,7 +100,7 @@ planned_time <- function(plan, sums, read, rates = plan_rates) {
   else if (plan$dense) as.double(plan$order)^3
   else 3 * plan$fill^2 / plan$order
   blocks <- max(plan$work - trailing, 0)
-  evaluation <- rates$overhead + blocks / (if (plan$order == 0) rates$blocks else rates$update) +
+  evaluation <- rates$overhead + blocks / (if (plan$order == 0) rates$blocks else update_rate(plan, blocks, rates)) +
     trailing / (if (plan$dense) rates$dense else rates$sparse)
   evaluations <- rates$fixed + rates$each * plan$n_theta
   residual <- plan$residual
@@ -117,6 +117,14 @@ planned_time <- function(plan, sums, read, rates = plan_rates) {
     evaluations = evaluations,
     seconds = c(read = read, sums = sums, evaluation = evaluation, total = total, lower = total / 2, upper = 2 * total)
   )
+}
+
+# Blocks that update a trailing matrix: three operations for each pair of columns that an effect meets there. Where it
+# meets most of them, the update is one of dense matrices, and faster the larger they are.
+update_rate <- function(plan, work, rates) {
+  eliminated <- sum(as.double(plan$groups$levels) * plan$groups$effects) - plan$order
+  met <- if (eliminated > 0) sqrt(work / (3 * eliminated)) else 0
+  rates$update * if (met > plan$order / 3) min(max(met / 100, 1), 10) else 1
 }
 
 #' @rdname lmm_plan

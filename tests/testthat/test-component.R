@@ -41,6 +41,7 @@ test_that("a matrix above the limit is refused with its size", {
 })
 
 test_that("without a name the names are listed", {
-  condition <- expect_error(component(shared_fit("slope")), "The names are y, offset", class = "ferrite_error_component")
+  fit <- shared_fit("slope")
+  condition <- expect_error(component(fit), "The names are y, offset", class = "ferrite_error_component")
   expect_three_lines(condition, "ferrite_error_component")
 })

@@ -68,6 +68,11 @@ test_that("time adds up: the work at the rate of its kind, times the evaluations
   expect_equal(dense$seconds[c("lower", "upper")], dense$seconds[["total"]] * c(lower = 0.5, upper = 2))
   sparse <- planned_time(list(order = 12L, dense = FALSE, fill = 20, work = 110, n_theta = 1L), 0, 0, rates)
   expect_equal(sparse$seconds[["evaluation"]], 0.5 + 10 / 10 + 100 / 50)
+  # 4 effects that meet all of 200 columns: 3 * 200^2 operations each, at twice the rate
+  groups <- data.frame(levels = c(4L, 200L), effects = 1L)
+  filled <- list(order = 200L, dense = TRUE, fill = 20100, work = 8e6 + 4 * 3 * 200^2, n_theta = 2L, groups = groups)
+  found <- planned_time(filled, 0, 0, rates)
+  expect_equal(found$seconds[["evaluation"]], 0.5 + 4 * 3 * 200^2 / 20 + 8e6 / 100)
   none <- planned_time(list(order = 0L, dense = TRUE, fill = 0, work = 20, n_theta = 1L), 0, 0, rates)
   expect_equal(none$seconds[["evaluation"]], 0.5 + 20 / 20)
 })
