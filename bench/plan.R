@@ -27,6 +27,26 @@ columns <- function(n, levels, q) {
   y <- stats::rnorm(n) + stats::rnorm(levels)[g] + rowSums(x * slopes[g, ])
   data.frame(y = y, x, g = g)
 }
+# Series of equal length with an AR(1), crossed with their times; k strata of the residuals, v a covariate.
+serial <- function(series, length, strata) {
+  series <- shrunk(series)
+  length <- shrunk(length)
+  set.seed(10)
+  n <- series * length
+  d <- expand.grid(t = seq_len(length), g = seq_len(series))
+  d$k <- sample.int(strata, n, replace = TRUE)
+  d$x <- stats::rnorm(n)
+  d$v <- stats::runif(n, 1, 5)
+  e <- replicate(series, as.vector(stats::arima.sim(list(ar = 0.5), length)))
+  d$y <- 0.3 * d$x + stats::rnorm(series)[d$g] + stats::rnorm(length, 0, 0.5)[d$t] + as.vector(e) * sqrt(d$k)
+  d[c("g", "k")] <- lapply(d[c("g", "k")], as_factor)
+  d$day <- as_factor(d$t)
+  d
+}
+strata <- list(dispersion = ~ k)
+covariate <- list(dispersion = ~ power(v))
+lagged <- list(correlation = quote(ar1(~ t | g)))
+# Data, formula, and other arguments.
 models <- list(
   list(quote(one_factor(2e5, 2e4, FALSE)), y ~ x + (1 | g)),
   list(quote(one_factor(1e6, 1e5, FALSE)), y ~ x + (1 | g)),
@@ -43,8 +63,21 @@ models <- list(
   list(quote(maximal()), bench_cases$maximal$formula),
   list(quote(crossed(1e5, 1e4, 200)), y ~ x + (1 | a) + (1 | b)),
   list(quote(neighbours(5e4, 5e3)), y ~ 1 + (1 | a) + (1 | b)),
-  list(quote(neighbours(3e5, 3e4)), y ~ 1 + (1 | a) + (1 | b))
+  list(quote(neighbours(3e5, 3e4)), y ~ 1 + (1 | a) + (1 | b)),
+  list(quote(serial(1e4, 20, 3)), y ~ x + (1 | g), strata),
+  list(quote(serial(1e4, 20, 3)), y ~ x + (1 | g), covariate),
+  list(quote(serial(1e4, 20, 3)), y ~ x + (1 | g), lagged),
+  list(quote(serial(1e4, 20, 3)), y ~ x + (x | g), c(strata, lagged)),
+  list(quote(serial(60, 350, 3)), y ~ x + (1 | g) + (1 | day), strata),
+  list(quote(serial(60, 350, 3)), y ~ x + (1 | g) + (1 | day), lagged),
+  list(quote(serial(60, 350, 3)), y ~ x + (1 | g) + (1 | day), c(strata, lagged)),
+  list(quote(serial(200, 1500, 3)), y ~ x + (1 | g) + (1 | day), lagged)
 )
+# `do`: lmm() or lmm_plan().
+call_of <- function(do, model, data, control) {
+  arguments <- c(list(model[[2L]], quote(data), control = quote(control)), unlist(model[-(1:2)]))
+  suppressMessages(do.call(do, arguments))
+}
 
 status <- function(field) {
   if (!file.exists("/proc/self/status")) return(NA_real_)
@@ -56,7 +89,7 @@ measure <- function(model) {
   data <- eval(model[[1L]])
   if (is.null(data)) stop("the data are not installed")
   control <- ferrite::lmm_control(threads = threads, progress = FALSE)
-  once <- function() suppressMessages(ferrite::lmm(model[[2L]], data, control = control))
+  once <- function() call_of(ferrite::lmm, model, data, control)
   # What R loads and compiles at its first call is not the fit's.
   for (i in 1:2) suppressMessages(ferrite::lmm(distance ~ age + (age | Subject), nlme::Orthodont, control = control))
   invisible(gc())
@@ -66,16 +99,17 @@ measure <- function(model) {
   peak <- status("VmHWM") - before
   timing <- vapply(1:3, function(i) once()$convergence$timing, numeric(7L))
   timing <- timing[, order(timing["total", ])[2L]]
-  plan <- ferrite::lmm_plan(model[[2L]], data, control = control)
+  plan <- call_of(ferrite::lmm_plan, model, data, control)
   # As planned_time() of R/plan.R divides the work.
   trailing <- if (plan$order == 0) 0 else if (plan$dense) as.double(plan$order)^3 else 3 * plan$fill^2 / plan$order
-  kind <- if (plan$order == 0) "blocks" else if (trailing < plan$work / 2) "update"
-  else if (plan$dense) "dense" else "sparse"
-  workspace <- plan$bytes / 2^20
+  kind <- if (!is.null(plan$residual)) "joint" else if (plan$order == 0) "blocks"
+  else if (trailing < plan$work / 2) "update" else if (plan$dense) "dense" else "sparse"
+  workspace <- (plan$bytes + if (is.null(plan$residual)) 0 else plan$residual$bytes) / 2^20
   rows <- 16 * plan$nobs * nrow(plan$groups) / 2^20
   row <- data.frame(
-    model = deparse(model[[1L]]), formula = substr(paste(deparse(model[[2L]]), collapse = ""), 1, 40), kind = kind,
-    n_theta = plan$n_theta, work = plan$work, trailing = trailing, evaluations = fit$convergence$evaluations,
+    model = deparse(model[[1L]]), formula = substr(paste(deparse(model[[2L]]), collapse = ""), 1, 40),
+    residual = if (is.null(plan$residual)) "" else plan$residual$text, kind = kind, n_theta = plan$n_theta,
+    phi = if (is.null(plan$residual)) 0L else plan$residual$parameters, work = plan$work, trailing = trailing, evaluations = fit$convergence$evaluations,
     planned_evaluations = plan$evaluations, optimise = timing[["optimise"]], estimates = timing[["estimates"]],
     total = timing[["total"]], planned = plan$seconds[["total"]], workspace_mb = workspace,
     planned_mb = workspace + rows, peak_mb = peak
@@ -115,9 +149,14 @@ if (is.null(rows)) stop("nothing was measured", call. = FALSE)
 known <- rows$memory_ratio[!is.na(rows$memory_ratio)]
 cat("rates, geometric means:\n")
 print(signif(tapply(rows$rate, rows$kind, function(x) exp(mean(log(x)))), 2))
-if (nrow(rows) > 2L) {
+joint <- rows$kind == "joint"
+if (sum(!joint) > 2L) {
   cat("evaluations: ")
-  print(signif(stats::coef(stats::lm(evaluations ~ n_theta, rows)), 2))
+  print(signif(stats::coef(stats::lm(evaluations ~ n_theta, rows[!joint, ])), 2))
+}
+if (sum(joint) > 2L) {
+  cat("evaluations with residuals that are not alike: ")
+  print(signif(stats::coef(stats::lm(evaluations ~ I(n_theta + phi), rows[joint, ])), 2))
 }
 cat(sprintf("time: ratio %.2f (geometric mean), from %.2f to %.2f, within a factor of two %d of %d\n",
             exp(mean(log(rows$ratio))), min(rows$ratio), max(rows$ratio), sum(abs(log2(rows$ratio)) <= 1), nrow(rows)))
