@@ -87,8 +87,9 @@ pub fn polish(
             Some(f) => {
                 next.f = f;
                 (_, after) = newton_step(&next.g, &values, &vectors);
-                f < point.f - noise * (1.0 + point.f.abs())
-                    || (f <= point.f + noise * (1.0 + point.f.abs()) && after < 0.5 * decrement)
+                // A gradient that vanishes says more than a value that differs by its rounding.
+                let margin = noise * (1.0 + point.f.abs()) * if after < 1e-2 * decrement { 10.0 } else { 1.0 };
+                f < point.f - margin || (f <= point.f + margin && after < 0.5 * decrement)
             }
             None => false,
         };
