@@ -11,7 +11,9 @@ use crate::together::CHEAP;
 impl Joint<'_> {
     /// Parameters to begin at: several where that is cheap.
     pub(crate) fn starts(&mut self, options: &FitOptions, phi: Option<&[f64]>) -> Result<Vec<Parameters>> {
-        let mut starts = phi.map_or_else(|| self.rows.residual.starts(), |phi| vec![phi.to_vec()]);
+        let residual = &self.rows.residual;
+        let opened = |phi: &[f64]| phi.iter().enumerate().map(|(i, x)| residual.opened(i, *x)).collect();
+        let mut starts = phi.map_or_else(|| residual.starts(), |phi| vec![opened(phi)]);
         if self.model.s.work(self.model.a.p) >= CHEAP {
             starts.truncate(1);
         }

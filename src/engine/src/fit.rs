@@ -14,7 +14,7 @@ const CHEAP: f64 = 2e6;
 /// The same up to which a second start is.
 const TINY: f64 = 1e5;
 /// A scaled score below this is a direction in which the criterion falls.
-const SCORE: f64 = -1e-6;
+pub(crate) const SCORE: f64 = -1e-6;
 
 /// The minimum in the working basis.
 pub(crate) struct Minimum {

@@ -20,6 +20,7 @@ use crate::theta::{self, Blocks};
 pub struct Joint<'d> {
     /// The model at the phi that was set last.
     pub model: Model,
+    pub(crate) design: &'d Design<'d>,
     pub(crate) rows: Reweight<'d>,
     /// For each random term the pattern of its covariance matrix.
     pub(crate) shapes: Vec<Option<Shape>>,
@@ -54,9 +55,9 @@ impl<'d> Joint<'d> {
         let rows = Reweight::new(design, options.threads)?;
         let mut model = Model::new(rows.base.clone(), options)?;
         let shapes: Vec<Option<Shape>> =
-            design.terms.iter().map(|t| t.structured.map(|kind| Shape::new(kind, t.basis.len()))).collect();
+            design.terms.iter().map(|t| t.structured.map(|kind| Shape::new(kind, &t.basis, design.n()))).collect();
         model.held = shapes.iter().map(Option::is_some).collect();
-        Ok(Joint { change: rows.base.clone(), model, rows, shapes })
+        Ok(Joint { change: rows.base.clone(), model, design, rows, shapes })
     }
 
     /// The residuals.
@@ -89,7 +90,7 @@ impl<'d> Joint<'d> {
         let mut out = Vec::new();
         for (k, shape) in self.shapes.iter().enumerate() {
             if let Some(shape) = shape {
-                out.push((k, *shape, next..next + shape.len()));
+                out.push((k, shape.clone(), next..next + shape.len()));
                 next += shape.len();
             }
         }
@@ -103,7 +104,10 @@ impl<'d> Joint<'d> {
         layout.fill(&at.theta, &mut t);
         for (k, shape, range) in self.patterned() {
             let q = shape.q;
-            let (l, _) = shape.factor(&at.psi[range])?;
+            if !shape.is_inside(&at.psi[range.clone()]) {
+                return None;
+            }
+            let (l, _) = shape.factor(&at.psi[range]);
             let mut product = vec![0.0; q * q];
             let map = theta::working_from_user(&c.terms[k]);
             small::mul(&mut product, &map, &l, q, q, q, c.weight_mean.sqrt());
@@ -131,7 +135,7 @@ impl<'d> Joint<'d> {
         let mut of_psi = Vec::with_capacity(at.psi.len());
         for (k, shape, range) in self.patterned() {
             let (q, c) = (shape.q, &self.model.a.coordinates);
-            let (_, slopes) = shape.factor(&at.psi[range]).ok_or(Error::NotPositiveDefinite)?;
+            let (_, slopes) = shape.factor(&at.psi[range]);
             let map = theta::working_from_user(&c.terms[k]);
             let mut of_l = vec![0.0; q * q];
             let block = layout.term_block(&gamma.total, k);
@@ -193,5 +197,39 @@ impl Residual {
     /// the criterion flat.
     pub fn is_idle(&self, phi: &[f64], i: usize) -> bool {
         i == self.k && self.serial() == Some(Serial::Car1) && self.rho(phi).is_some_and(|r| r < 1e-3)
+    }
+
+    /// Element i of phi, away from where the criterion is stationary or flat whatever the data.
+    pub(crate) fn opened(&self, i: usize, phi: f64) -> f64 {
+        match self.serial() {
+            Some(Serial::Car1) if i == self.k => phi.abs().max(0.2),
+            Some(Serial::Cs) if i == self.k => phi.clamp(-4.0, 8.0),
+            _ => phi,
+        }
+    }
+
+    /// Edges of the correlation, each with the last value before it where R can be inverted.
+    pub(crate) fn edges(&self) -> [(f64, f64); 2] {
+        let rho = |r: f64| {
+            let mut phi = vec![0.0; self.k];
+            phi.push(r);
+            self.rho(&phi).unwrap_or(0.0)
+        };
+        let (far, high) = (self.tightest(8.0), 1.0);
+        match self.serial() {
+            Some(Serial::Car1) => [(0.0, 0.0), (high, rho(far))],
+            Some(Serial::Cs) => [(rho(f64::NEG_INFINITY), rho(-far)), (high, rho(far))],
+            _ => [(-1.0, rho(-far)), (high, rho(far))],
+        }
+    }
+
+    /// Puts a common correlation that is nearly at its lower limit (where R is singular) so close to it that the criterion
+    /// differs by rounding; true if it is there.
+    pub(crate) fn hold(&self, phi: &mut [f64]) -> bool {
+        let there = self.serial() == Some(Serial::Cs) && phi[self.k] < -12.0;
+        if there {
+            phi[self.k] = -16.0;
+        }
+        there
     }
 }

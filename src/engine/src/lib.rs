@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod accumulate;
+mod angle;
 mod assemble;
 mod average;
 mod basis;
@@ -26,6 +27,7 @@ mod correlation;
 mod crossprod;
 mod describe;
 mod design;
+mod distinct;
 mod error;
 mod estimate;
 mod factor;
@@ -40,6 +42,7 @@ mod joint;
 mod levels;
 mod model;
 mod nested;
+mod opening;
 mod optim;
 mod options;
 mod order;
@@ -51,6 +54,7 @@ mod rows;
 mod search;
 mod second;
 mod series;
+mod settle;
 mod shape;
 mod start;
 mod structure;

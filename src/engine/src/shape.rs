@@ -1,38 +1,51 @@
-//! Covariance matrices with a pattern: the factor L of one term as a function of few numbers psi.
+//! Covariance matrices with a pattern: the factor L of one term as a smooth function of few numbers psi.
 //!
-//! L = diag(tau) C with C C' the correlation matrix. psi holds tau (one, or one a column) and the transformed correlation.
-//! Where columns with their own tau are correlated, tau = s^2 is searched in s: a tau below zero would turn a correlation
-//! round.
+//! L = diag(tau) C with C C' the correlation matrix. psi holds tau (one, or one a column; in units of the columns) and an
+//! angle a with rho = middle + half sin(a). Both limits of rho are then ordinary stationary points at which C is singular
+//! and still smooth, so that a search finds them, ends there and proves them like any other minimum. Where columns with
+//! their own tau are correlated, tau = s^2 is searched in s: a tau below zero would turn a correlation round.
 
-use crate::block::small;
-use crate::correlation::Form;
-use crate::design::{Pattern, Serial, Structured};
+use crate::angle::Angle;
+use crate::design::{Column, Structured};
 
 /// Smallest tau that is not zero.
-const ZERO: f64 = 1e-5;
-
-/// Distance from its limit at which a correlation is there.
-const EDGE: f64 = 1e-4;
+const ZERO: f64 = 1e-7;
 
 /// The factor of one structured term.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Shape {
     kind: Structured,
     /// Columns.
     pub q: usize,
-    form: Option<Form>,
+    /// The correlation, if there is one.
+    pub angle: Option<Angle>,
+    /// Size of each column where it is not zero.
+    pub units: Vec<f64>,
 }
 
 impl Shape {
-    /// For a term of q columns.
-    pub fn new(kind: Structured, q: usize) -> Shape {
-        let form = match kind.pattern {
-            _ if q < 2 => None,
-            Pattern::Diagonal => None,
-            Pattern::CompoundSymmetric => Some(Form::new(Serial::Cs, q)),
-            Pattern::Autoregressive => Some(Form::new(Serial::Ar1, q)),
+    /// For a term of the given columns (n rows).
+    pub fn new(kind: Structured, basis: &[Column<'_>], n: usize) -> Shape {
+        let q = basis.len();
+        let sums = |c: &Column<'_>| match c {
+            Column::Constant => (1.0, 1.0),
+            Column::Values(v) => {
+                let alive = v.iter().take(n).filter(|x| **x != 0.0);
+                alive.fold((0.0, 0.0), |(sum, count), x| (sum + x * x, count + 1.0))
+            }
         };
-        Shape { kind, q, form }
+        let all: Vec<(f64, f64)> = basis.iter().map(sums).collect();
+        let (sum, count) = all.iter().fold((0.0, 0.0), |(a, b), (x, y)| (a + x, b + y));
+        let size = |(sum, count): (f64, f64)| {
+            let unit = (sum / count).sqrt();
+            if unit.is_normal() {
+                unit
+            } else {
+                1.0
+            }
+        };
+        let units = all.iter().map(|own| size(if kind.equal { (sum, count) } else { *own })).collect();
+        Shape { kind, q, angle: Angle::new(kind.pattern, q), units }
     }
 
     fn sds(&self) -> usize {
@@ -44,16 +57,16 @@ impl Shape {
     }
 
     fn squared(&self) -> bool {
-        self.form.is_some() && !self.kind.equal
+        self.angle.is_some() && !self.kind.equal
     }
 
     /// Number of parameters.
     pub fn len(&self) -> usize {
-        self.sds() + usize::from(self.form.is_some())
+        self.sds() + usize::from(self.angle.is_some())
     }
 
-    /// tau of every column.
-    fn tau(&self, psi: &[f64]) -> Vec<f64> {
+    /// tau of every column, in units of the columns.
+    pub fn tau(&self, psi: &[f64]) -> Vec<f64> {
         let own = |i: usize| psi[if self.kind.equal { 0 } else { i }];
         (0..self.q).map(|i| if self.squared() { own(i) * own(i) } else { own(i) }).collect()
     }
@@ -62,40 +75,44 @@ impl Shape {
     pub fn start(&self, l: &[f64]) -> Vec<f64> {
         let q = self.q;
         let norm = |i: usize| l[i * q..(i + 1) * q].iter().map(|x| x * x).sum::<f64>().sqrt();
-        let sd = |i: usize| norm(i).max(0.02);
+        let sd = |i: usize| (norm(i) * self.units[i]).max(0.02);
         let mut psi: Vec<f64> = if self.kind.equal {
             vec![((0..q).map(|i| sd(i).powi(2)).sum::<f64>() / q as f64).sqrt()]
         } else {
             (0..q).map(|i| if self.squared() { sd(i).sqrt() } else { sd(i) }).collect()
         };
-        if let Some(form) = self.form {
+        if let Some(angle) = self.angle {
             let neighbours: Vec<f64> = (1..q)
                 .filter(|&i| norm(i - 1) * norm(i) > 0.0)
                 .map(|i| (0..q).map(|k| l[(i - 1) * q + k] * l[i * q + k]).sum::<f64>() / (norm(i - 1) * norm(i)))
                 .collect();
             let mean = neighbours.iter().sum::<f64>() / neighbours.len().max(1) as f64;
-            let known = mean.clamp(0.98 * form.lowest(), 0.98);
-            psi.push(if known.abs() > 1e-6 { form.free(known) } else { form.starts()[0] });
+            let known = mean.clamp(0.98 * angle.lowest(), 0.98);
+            psi.push(angle.of(if known.abs() > 1e-6 { known } else { 0.2 }));
         }
         psi
     }
 
     /// Other numbers to start from: at tau = 0 the criterion is stationary, and a wrong correlation may lead there.
     pub fn variants(&self, psi: &[f64]) -> Vec<Vec<f64>> {
-        let Some(form) = self.form else { return Vec::new() };
-        let larger = |x: f64| self.psi_of_sd(self.tau_of(x).max(0.4));
+        let Some(angle) = self.angle else { return Vec::new() };
+        let larger = |x: f64| {
+            let tau = if self.squared() { x * x } else { x.abs() };
+            self.psi_of_tau(tau.max(0.4))
+        };
         let with = |rho: f64| {
             let sds = psi[..self.sds()].iter().map(|x| larger(*x));
-            sds.chain([form.free(rho)]).collect::<Vec<f64>>()
+            sds.chain([angle.of(rho)]).collect::<Vec<f64>>()
         };
-        vec![with(0.6), with(0.6 * form.lowest())]
+        vec![with(0.6), with(0.6 * angle.lowest())]
     }
 
-    fn tau_of(&self, psi: f64) -> f64 {
+    /// psi of a tau in units of the columns.
+    pub fn psi_of_tau(&self, tau: f64) -> f64 {
         if self.squared() {
-            psi * psi
+            tau.max(0.0).sqrt()
         } else {
-            psi.abs()
+            tau
         }
     }
 
@@ -103,14 +120,14 @@ impl Shape {
     pub fn psi_of(&self, l: &[f64]) -> Vec<f64> {
         let q = self.q;
         let sd = |i: usize| l[i * q..(i + 1) * q].iter().map(|x| x * x).sum::<f64>().sqrt();
-        let mut psi: Vec<f64> = (0..self.sds()).map(|i| self.psi_of_sd(sd(i))).collect();
-        if let Some(form) = self.form {
+        let mut psi: Vec<f64> = (0..self.sds()).map(|i| self.psi_of_sd(i, sd(i))).collect();
+        if let Some(angle) = self.angle {
             let neighbours = (1..q).find(|&i| sd(i - 1) * sd(i) > 0.0);
             let rho = neighbours.map(|i| {
                 let dot: f64 = (0..q).map(|k| l[(i - 1) * q + k] * l[i * q + k]).sum();
                 dot / (sd(i - 1) * sd(i))
             });
-            psi.push(rho.map_or_else(|| form.starts()[0], |r| form.free(r)));
+            psi.push(angle.of(rho.unwrap_or(0.2)));
         }
         psi
     }
@@ -126,31 +143,32 @@ impl Shape {
 
     /// Place of the correlation among psi, if there is one.
     pub fn place_of_rho(&self) -> Option<usize> {
-        self.form.map(|_| self.sds())
+        self.angle.map(|_| self.sds())
     }
 
     /// Standard deviation of a column beside sigma.
     pub fn sd(&self, psi: &[f64], column: usize) -> f64 {
-        self.tau(psi)[column].abs()
+        self.tau(psi)[column].abs() / self.units[column]
+    }
+
+    /// Lowest correlation; minus one where there is none.
+    pub fn lowest(&self) -> f64 {
+        self.angle.map_or(-1.0, Angle::lowest)
     }
 
     /// The correlation.
     pub fn rho(&self, psi: &[f64]) -> Option<f64> {
-        self.form.map(|form| form.rho(psi[self.sds()]).0)
+        self.angle.map(|angle| angle.rho(psi[self.sds()]))
     }
 
-    /// psi of a standard deviation beside sigma.
-    pub fn psi_of_sd(&self, tau: f64) -> f64 {
-        if self.squared() {
-            tau.max(0.0).sqrt()
-        } else {
-            tau
-        }
+    /// psi of a standard deviation (that of column `column`, or of all) beside sigma.
+    pub fn psi_of_sd(&self, column: usize, tau: f64) -> f64 {
+        self.psi_of_tau(tau * self.units[column])
     }
 
     /// psi of a correlation.
     pub fn psi_of_rho(&self, rho: f64) -> f64 {
-        self.form.map_or(0.0, |form| form.free(rho))
+        self.angle.map_or(0.0, |angle| angle.of(rho))
     }
 
     /// Change of psi for a unit of the logarithm of its standard deviation.
@@ -164,18 +182,48 @@ impl Shape {
 
     /// True if the numbers are in range.
     pub fn is_inside(&self, psi: &[f64]) -> bool {
-        psi[..self.sds()].iter().all(|t| t.abs() < 1e8) && psi.get(self.sds()).is_none_or(|r| r.abs() < 25.0)
+        psi.iter().all(|x| x.is_finite()) && psi[..self.sds()].iter().all(|t| t.abs() < 1e8)
     }
 
-    /// psi with what is nearly zero set to zero.
+    /// psi with what is nearly zero set to zero and what is nearly at its limit set there; the angle in its main range.
     pub fn settled(&self, psi: &[f64]) -> Vec<f64> {
-        let tau = |x: f64| if self.squared() { x * x } else { x.abs() };
-        psi.iter().enumerate().map(|(i, &x)| if i < self.sds() && tau(x) < ZERO { 0.0 } else { x }).collect()
+        let mut out = psi.to_vec();
+        for x in &mut out[..self.sds()] {
+            if self.psi_tau(*x) < ZERO {
+                *x = 0.0;
+            }
+        }
+        if self.angle.is_some() {
+            out[self.sds()] = Angle::settled(psi[self.sds()]);
+        }
+        out
+    }
+
+    /// Element i of psi, away from where the criterion is stationary whatever the data: zero and the limits of the angle.
+    pub fn opened_element(&self, i: usize, psi: f64) -> f64 {
+        if i < self.sds() {
+            return if self.psi_tau(psi) < 0.01 { self.psi_of_tau(0.01) } else { psi };
+        }
+        Angle::opened(psi)
+    }
+
+    /// tau of one element of psi.
+    pub fn psi_tau(&self, psi: f64) -> f64 {
+        if self.squared() {
+            psi * psi
+        } else {
+            psi.abs()
+        }
+    }
+
+    /// Columns that vary.
+    pub fn alive(&self, psi: &[f64]) -> usize {
+        self.tau(&self.settled(psi)).iter().filter(|t| **t != 0.0).count()
     }
 
     /// Rank of the covariance matrix, with a correlation at its limit taken as there.
     pub fn rank(&self, psi: &[f64]) -> usize {
-        let alive = self.tau(&self.settled(psi)).iter().filter(|t| **t != 0.0).count();
+        let alive = self.alive(psi);
         match self.edge(psi) {
             Some(true) => alive.min(1),
             Some(false) if alive == self.q => self.q - 1,
@@ -186,92 +234,58 @@ impl Shape {
     /// True where the correlation is at a limit at which all columns are one, false where it is at one at which they
     /// add up to nothing.
     fn edge(&self, psi: &[f64]) -> Option<bool> {
-        let rho = self.rho(psi)?;
-        let low = self.form.map_or(-1.0, |form| form.lowest());
-        match rho {
-            r if r > 1.0 - EDGE => Some(true),
-            r if r < low + EDGE => Some(low == -1.0),
-            _ => None,
-        }
+        let lowest = self.angle?.lowest();
+        Angle::edge(psi[self.sds()]).map(|upper| upper || lowest == -1.0)
     }
 
     /// True if psi[i] is a correlation that multiplies nothing, or that is at its limit.
     pub fn is_idle(&self, psi: &[f64], i: usize) -> bool {
-        let alive = self.tau(&self.settled(psi)).iter().filter(|t| **t != 0.0).count();
-        i == self.sds() && (alive < 2 || self.edge(psi).is_some())
+        i == self.sds() && (self.alive(psi) < 2 || self.edge(psi).is_some())
     }
 
-    /// Correlation matrix and its derivative in the transformed correlation.
-    fn correlations(&self, psi: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    /// L (q x q by rows, lower) and its derivatives.
+    pub fn factor(&self, psi: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
         let q = self.q;
-        let (mut r, mut d) = (vec![0.0; q * q], vec![0.0; q * q]);
-        let (rho, slope) = self.form.map_or((0.0, 0.0), |f| f.rho(psi[self.sds()]));
-        for i in 0..q {
-            for j in 0..q {
-                let lag = i.abs_diff(j) as i32;
-                (r[i * q + j], d[i * q + j]) = match (lag, self.kind.pattern) {
-                    (0, _) => (1.0, 0.0),
-                    (_, Pattern::Diagonal) => (0.0, 0.0),
-                    (_, Pattern::CompoundSymmetric) => (rho, slope),
-                    (_, Pattern::Autoregressive) => (rho.powi(lag), f64::from(lag) * rho.powi(lag - 1) * slope),
-                };
-            }
-        }
-        (r, d)
-    }
-
-    /// L (q x q by rows, lower) and its derivatives; `None` where the correlation matrix is singular to rounding.
-    pub fn factor(&self, psi: &[f64]) -> Option<(Vec<f64>, Vec<Vec<f64>>)> {
-        let q = self.q;
-        let (mut c, d) = self.correlations(psi);
-        if !small::cholesky(&mut c, q) {
-            return None;
-        }
-        (0..q).for_each(|i| c[i * q + i + 1..(i + 1) * q].fill(0.0));
+        let (c, d) = self.angle.map_or_else(
+            || ((0..q * q).map(|k| f64::from(u8::from(k / q == k % q))).collect(), Vec::new()),
+            |angle| angle.root(psi[self.sds()]),
+        );
         let tau = self.tau(psi);
-        let scaled = |t: &dyn Fn(usize) -> f64, m: &[f64]| (0..q * q).map(|k| t(k / q) * m[k]).collect::<Vec<f64>>();
+        let scaled = |t: &dyn Fn(usize) -> f64, m: &[f64]| {
+            (0..q * q).map(|k| t(k / q) * m[k] / self.units[k / q]).collect::<Vec<f64>>()
+        };
         let mut slopes: Vec<Vec<f64>> = Vec::with_capacity(self.len());
         if self.kind.equal {
-            slopes.push(c.clone());
+            slopes.push(scaled(&|_| 1.0, &c));
         } else {
             for (i, own) in psi[..q].iter().enumerate() {
                 let slope = if self.squared() { 2.0 * own } else { 1.0 };
                 slopes.push(scaled(&|r| if r == i { slope } else { 0.0 }, &c));
             }
         }
-        if self.form.is_some() {
-            // dC = C Phi(C^-1 dR C^-T), Phi the lower triangle with half its diagonal.
-            let mut half = d;
-            small::solve_lower(&c, q, &mut half, q);
-            (1..q).for_each(|r| (0..r).for_each(|k| half.swap(r * q + k, k * q + r)));
-            small::solve_lower(&c, q, &mut half, q);
-            for i in 0..q {
-                half[i * q + i] *= 0.5;
-                half[i * q + i + 1..(i + 1) * q].fill(0.0);
-            }
-            let mut slope = vec![0.0; q * q];
-            small::mul(&mut slope, &c, &half, q, q, q, 1.0);
-            slopes.push(scaled(&|r| tau[r], &slope));
+        if self.angle.is_some() {
+            slopes.push(scaled(&|r| tau[r], &d));
         }
-        Some((scaled(&|r| tau[r], &c), slopes))
+        (scaled(&|r| tau[r], &c), slopes)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::design::Pattern;
 
     #[test]
     fn factors_have_their_pattern_and_slopes_are_differences() {
         for pattern in [Pattern::Diagonal, Pattern::CompoundSymmetric, Pattern::Autoregressive] {
             for equal in [true, false] {
-                let shape = Shape::new(Structured { pattern, equal }, 4);
+                let shape = Shape::new(Structured { pattern, equal }, &[Column::Constant; 4], 1);
                 let psi: Vec<f64> = (0..shape.len()).map(|i| 0.4 + 0.1 * i as f64).collect();
-                let (l, slopes) = shape.factor(&psi).unwrap();
+                let (l, slopes) = shape.factor(&psi);
                 for (i, slope) in slopes.iter().enumerate() {
                     let (mut up, mut down) = (psi.clone(), psi.clone());
                     (up[i], down[i]) = (psi[i] + 1e-6, psi[i] - 1e-6);
-                    let (a, b) = (shape.factor(&up).unwrap().0, shape.factor(&down).unwrap().0);
+                    let (a, b) = (shape.factor(&up).0, shape.factor(&down).0);
                     for k in 0..16 {
                         assert!((slope[k] - (a[k] - b[k]) / 2e-6).abs() < 1e-8, "{pattern:?} {equal} {i}");
                     }
@@ -286,5 +300,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn psi_does_not_depend_on_the_units_of_columns() {
+        let (x, z) = ([1.0, -2.0, 0.0, 3.0], [1e6, -2e6, 0.0, 3e6]);
+        let kind = Structured { pattern: Pattern::CompoundSymmetric, equal: false };
+        let small = Shape::new(kind, &[Column::Constant, Column::Values(&x)], 4);
+        let large = Shape::new(kind, &[Column::Constant, Column::Values(&z)], 4);
+        let l = [0.5, 0.0, 0.2, 0.1];
+        let psi = small.psi_of(&l);
+        let other = large.psi_of(&[0.5, 0.0, 0.2e-6, 0.1e-6]);
+        assert!(psi.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-14), "{psi:?} {other:?}");
+        assert!(small.factor(&psi).0.iter().zip(&l).all(|(a, b)| (a - b).abs() < 1e-14));
     }
 }

@@ -9,11 +9,12 @@ const LAYERS: [&[&str]; 8] = [
     &["error", "options", "block", "optim", "rng", "workers", "codes"],
     &["design", "order"],
     &["rows", "column", "basis", "grouping", "cells", "levels", "accumulate", "crossprod", "working", "series",
-      "correlation", "shape", "classes", "residual", "flat", "tie", "reweight"],
+      "correlation", "angle", "shape", "classes", "residual", "flat", "tie", "reweight"],
     &["structure", "describe", "theta"],
     &["factor", "assemble", "pls", "inverse", "gradient", "trace", "average", "second", "sweep", "nested", "start"],
     &["model", "convergence"],
-    &["search", "boundary", "identify", "fit", "estimate", "joint", "begin", "together"],
+    &["search", "boundary", "identify", "fit", "estimate", "joint", "distinct", "begin",
+      "opening", "settle", "together"],
     &["inference", "lib"],
 ];
 

@@ -159,10 +159,23 @@ impl<'m> Constrained<'m> {
         self.unit
     }
 
+    /// Lower and upper edge of the parameter space, each with the last value before it that can be held.
+    pub fn edges(&self) -> [(f64, f64); 2] {
+        let there = |low: f64, high: f64| [(low, low), (high, high)];
+        match self.target {
+            Target::Sd { .. } | Target::Sigma => there(0.0, f64::INFINITY),
+            Target::Correlation { term, .. } => there(self.varying.lowest(term), 1.0),
+            Target::Coefficient(_) | Target::ResidualScale(_) => there(f64::NEG_INFINITY, f64::INFINITY),
+            Target::ResidualCorrelation => self.varying.residual_edges(),
+        }
+    }
+
     /// A zero on the diagonal of a T is a stationary point: opens it, so that a search can leave it.
     pub fn opened(&self, x: &[f64]) -> Vec<f64> {
         let places = &self.model.layout.places;
         let mut out = x.to_vec();
+        let beyond = out.len() - self.varying.n_free();
+        self.varying.open(&mut out[beyond..]);
         for (v, &i) in out.iter_mut().zip(&self.others) {
             if places[i].1 == places[i].2 && v.abs() < 1e-2 {
                 *v = 1e-2;
@@ -208,7 +221,7 @@ impl<'m> Constrained<'m> {
             small::mul(&mut block, &self.frame, &self.lower(x), self.q, self.q, self.q, 1.0 / s.sqrt());
             layout.set_term_block(&mut t, term, &block);
         }
-        self.varying.fill(&self.model.a.coordinates, layout, &mut t)?;
+        self.varying.fill(&self.model.a.coordinates, layout, &mut t);
         Ok(t)
     }
 

@@ -24,16 +24,6 @@ pub struct Profile {
     pub upper: Vec<f64>,
 }
 
-/// Edges of the parameter space.
-fn edges(target: Target) -> (f64, f64) {
-    match target {
-        Target::Sd { .. } | Target::Sigma => (0.0, f64::INFINITY),
-        Target::Correlation { .. } => (-1.0, 1.0),
-        Target::Coefficient(_) | Target::ResidualScale(_) => (f64::NEG_INFINITY, f64::INFINITY),
-        Target::ResidualCorrelation => (-1.0, 1.0),
-    }
-}
-
 struct Walker<'m> {
     problem: Constrained<'m>,
     best: f64,
@@ -129,13 +119,13 @@ fn profile<'m>(
 
 impl Walker<'_> {
     fn side(&mut self, estimate: f64, target: Target, sign: f64, zetas: &[f64]) -> Result<Vec<f64>> {
-        let (low, high) = edges(target);
-        let edge = if sign < 0.0 { low } else { high };
+        let edges = self.problem.edges();
+        let (edge, near) = if sign < 0.0 { edges[0] } else { edges[1] };
         let mut out = Vec::with_capacity(zetas.len());
         // (value, zeta) of the last point inside.
         let mut inside = (estimate, 0.0);
         let mut step = self.first_step(estimate, target)?;
-        let mut at_edge = estimate == edge;
+        let mut at_edge = (estimate - near) * sign >= 0.0;
         for &zeta in zetas {
             if at_edge {
                 out.push(edge);
@@ -144,8 +134,8 @@ impl Walker<'_> {
             let mut outside = None;
             for _ in 0..60 {
                 let mut next = inside.0 + sign * step;
-                if (next - edge) * sign >= 0.0 {
-                    next = edge;
+                if (next - near) * sign >= 0.0 {
+                    next = near;
                 }
                 // sigma = 0 is no model; a correlation of one is.
                 if target == Target::Sigma && next == 0.0 {
@@ -156,7 +146,7 @@ impl Walker<'_> {
                         outside = Some((next, z));
                         break;
                     }
-                    Some(z) if next == edge => {
+                    Some(z) if next == near => {
                         inside = (next, z);
                         at_edge = true;
                         break;

@@ -3,7 +3,7 @@
 use super::constrained::Target;
 use crate::block::small;
 use crate::crossprod::{Coordinates, Crossprod};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gradient::{Gamma, Solved};
 use crate::model::Model;
 use crate::reweight::Reweight;
@@ -105,6 +105,31 @@ impl<'m> Varying<'m> {
         psi.iter().map(|&i| self.psi[i]).chain(phi.iter().map(|&i| self.phi[i])).collect()
     }
 
+    /// Lowest correlation of a term.
+    pub fn lowest(&self, term: usize) -> f64 {
+        self.shapes.iter().find(|(k, _, _)| *k == term).map_or(-1.0, |(_, shape, _)| shape.lowest())
+    }
+
+    /// Edges of the residual correlation, each with the last value before it where R can be inverted.
+    pub fn residual_edges(&self) -> [(f64, f64); 2] {
+        self.rows.as_ref().map_or([(-1.0, -1.0), (1.0, 1.0)], |(rows, _)| rows.residual.edges())
+    }
+
+    /// Moves free values away from where they are stationary: zero, and a correlation at its limit.
+    pub fn open(&self, free: &mut [f64]) {
+        let (psi, phi) = self.places();
+        for (x, i) in free.iter_mut().zip(&psi) {
+            if let Some((_, shape, range)) = self.shapes.iter().find(|(_, _, r)| r.contains(i)) {
+                *x = shape.opened_element(i - range.start, *x);
+            }
+        }
+        for (x, &i) in free[psi.len()..].iter_mut().zip(&phi) {
+            if let Some((rows, _)) = &self.rows {
+                *x = rows.residual.opened(i, *x);
+            }
+        }
+    }
+
     /// Takes the free values, sets what is held and weights the rows; false out of range.
     pub fn take(&mut self, free: &[f64], held: f64, sigma: f64, model: &mut Model) -> bool {
         let (psi, phi) = self.places();
@@ -112,8 +137,8 @@ impl<'m> Varying<'m> {
         phi.iter().zip(&free[psi.len()..]).for_each(|(&i, v)| self.phi[i] = *v);
         match self.held {
             Some(Held::Sd(i)) => {
-                let Some((_, shape, _)) = self.shapes.iter().find(|(_, _, r)| r.contains(&i)) else { return false };
-                self.psi[i] = shape.psi_of_sd(held / sigma);
+                let Some((_, shape, range)) = self.shapes.iter().find(|(_, _, r)| r.contains(&i)) else { return false };
+                self.psi[i] = shape.psi_of_sd(i - range.start, held / sigma);
             }
             Some(Held::Psi(i)) => {
                 let Some((_, shape, _)) = self.shapes.iter().find(|(_, _, r)| r.contains(&i)) else { return false };
@@ -143,15 +168,14 @@ impl<'m> Varying<'m> {
     }
 
     /// Writes the factors of the terms with a pattern.
-    pub fn fill(&self, c: &Coordinates, layout: &Layout, t: &mut Blocks) -> Result<()> {
+    pub fn fill(&self, c: &Coordinates, layout: &Layout, t: &mut Blocks) {
         for (k, shape, range) in &self.shapes {
             let q = shape.q;
-            let (l, _) = shape.factor(&self.psi[range.clone()]).ok_or(Error::NotPositiveDefinite)?;
+            let (l, _) = shape.factor(&self.psi[range.clone()]);
             let mut product = vec![0.0; q * q];
             small::mul(&mut product, &theta::working_from_user(&c.terms[*k]), &l, q, q, q, c.weight_mean.sqrt());
             layout.set_term_block(t, *k, &product);
         }
-        Ok(())
     }
 
     /// The gradient at the point that was solved last.
@@ -161,7 +185,7 @@ impl<'m> Varying<'m> {
         let mut of_psi = vec![0.0; self.psi.len()];
         for (k, shape, range) in &self.shapes {
             let q = shape.q;
-            let (_, slopes) = shape.factor(&self.psi[range.clone()]).ok_or(Error::NotPositiveDefinite)?;
+            let (_, slopes) = shape.factor(&self.psi[range.clone()]);
             let mut of_l = vec![0.0; q * q];
             let block = model.layout.term_block(&gamma.total, *k);
             let f = 2.0 * c.weight_mean.sqrt();
@@ -180,7 +204,7 @@ impl<'m> Varying<'m> {
         // tau = sd / sigma falls by half of itself for a unit of ln sigma^2.
         let of_sigma = match self.held {
             Some(Held::Sd(i)) => {
-                let shape = self.shapes.iter().find(|(_, _, r)| r.contains(&i)).map(|x| x.1);
+                let shape = self.shapes.iter().find(|(_, _, r)| r.contains(&i)).map(|x| &x.1);
                 shape.map_or(0.0, |s| -0.5 * of_psi[i] * s.psi_per_log_sd(self.psi[i]))
             }
             _ => 0.0,
