@@ -127,7 +127,7 @@ convergence_sentence <- function(x, digits = 2L) {
 boundary_text <- function(terms) {
   low <- terms[terms$rank < terms$size, , drop = FALSE]
   if (!nrow(low)) {
-    return("a covariance matrix has less than full rank")
+    return("a covariance matrix has less than full rank, or a correlation is at its limit")
   }
   what <- ifelse(low$effects == "(Intercept)", low$group, paste(low$group, low$effects))
   text <- ifelse(low$size == 1L, sprintf("%s variance is exactly 0", what),

@@ -100,13 +100,7 @@ raise_failure <- function(failure, design, frame, call) {
       "The response must vary.", constant_text(response, design),
       hint = "Check how the response was read or computed."
     ),
-    perfect_fit = fail(
-      "The residual variance must be greater than zero.",
-      paste0("The ", if (identical(data$reason, "fixed")) "fixed effects" else "fixed and random effects",
-             " reproduce `", response, "` exactly, or to within 3e-7 of its spread, so the likelihood has no maximum",
-             " that can be told from zero."),
-      hint = "Check whether the response was computed from the other variables, or remove the term that determines it."
-    ),
+    perfect_fit = fail_perfect(data, response, fail),
     scale = fail(
       "Variances must be numbers that double precision can hold (1e-308 to 1e308).",
       if (data$term == 0) paste0("The residual variance of `", response, "` is out of that range.")
@@ -143,6 +137,27 @@ raise_failure <- function(failure, design, frame, call) {
 raise_interrupt <- function() {
   signalCondition(structure(class = c("interrupt", "condition"), list(message = "", call = NULL)))
   invokeRestart("abort")
+}
+
+# sigma is zero to rounding, is lost in the rounding of larger random effects, or tends to zero.
+fail_perfect <- function(data, response, fail) {
+  made <- paste0("The ", if (identical(data$reason, "fixed")) "fixed effects" else "fixed and random effects")
+  ratio <- or_else(data$ratio, 0)
+  tends <- identical(data$reason, "vanishes")
+  found <- if (tends) {
+    paste0("The likelihood does not fall as that of `", response, "` tends to zero: the random effects take all that ",
+           "the fixed effects leave.")
+  } else if (ratio < 3.2e-7) {
+    paste0(made, " reproduce `", response, "` exactly, or to within 3e-7 of its spread.")
+  } else {
+    paste0(made, " reproduce `", response, "` to within ", format(ratio, digits = 1L), " of its spread, where rounding ",
+           "hides the maximum of the likelihood.")
+  }
+  fail(
+    "The residual variance must be greater than zero.", found,
+    hint = if (tends) "Remove or simplify the term that has as many effects as a level has rows."
+    else "Check whether the response was computed from the other variables, or remove the term that determines it."
+  )
 }
 
 nonfinite_text <- function(data, design, frame) {

@@ -89,23 +89,8 @@ profile_values <- function(fits, table, zetas, call) {
   for (i in which(table$kind == "ratio")) {
     out[[i]] <- ended_ratio(lapply(out[[i]], exp), table$target[[i]][2L], fits$variance, zetas, call)
   }
-  serial <- table$kind == "rho"
-  out[serial] <- lapply(out[serial], ended_at_zero, fits$variance, zetas, call)
   if (any(fixed)) out[fixed] <- profile_engine(fits$fixed, table$target[fixed], zetas, call)
   out
-}
-
-# car1() ends at a correlation of zero: beyond the zeta that the model without a correlation has, the value is zero.
-ended_at_zero <- function(found, fit, zetas, call) {
-  lost <- is.nan(found$lower)
-  if (fit$residual$correlation$form != "car1" || !any(lost)) return(found)
-  design <- with_texts_of(fit, design_of(fit))
-  design$residual["correlation"] <- list(NULL)
-  if (is.null(design$residual$scale)) design["residual"] <- list(NULL)
-  criterion <- tryCatch(muffled(fit_design(design, fit$REML, NULL, quiet_control(fit), fit$frame, call))$criterion,
-    ferrite_error = function(e) Inf)
-  found$lower[lost & zetas^2 >= criterion - fit$criterion - 1e-7] <- 0
-  found
 }
 
 # A standard deviation of zero, or of another stratum, can leave a finite criterion where random effects take its place:
@@ -152,12 +137,24 @@ parameter_edges <- function(kind) {
   switch(kind, sd = , sigma = , ratio = c(0, Inf), cor = , rho = c(-1, 1), dispersion = , beta = c(-Inf, Inf))
 }
 
+at_edge <- function(values, edge) {
+  !is.nan(values) & (values == edge | (is.finite(edge) & abs(values - edge) <= 1e-12))
+}
+
+# Of compound symmetry -1 / (m - 1), of car1() zero, else -1.
+lowest_correlation <- function(fit, row) {
+  serial <- fit$residual$correlation
+  form <- if (row$kind == "rho") serial$form else fit$random[[row$target[[1L]][2L]]]$structure$kind
+  m <- if (row$kind == "rho") longest_series(fit) else length(fit$random[[row$target[[1L]][2L]]]$effects)
+  switch(or_else(form, "us"), car1 = 0, cs = -1 / (m - 1), -1)
+}
+
 # One parameter as rows in the order of zeta. Points at the edge of the parameter space become one point.
 profile_rows <- function(fits, row, found, grid, call) {
   edges <- parameter_edges(row$kind)
-  if (row$kind == "rho" && fits$variance$residual$correlation$form == "car1") edges[1L] <- 0
+  if (row$kind %in% c("cor", "rho")) edges[1L] <- lowest_correlation(fits$variance, row)
   side <- function(values, edge, sign) {
-    inside <- is.nan(values) | values != edge
+    inside <- !at_edge(values, edge)
     zetas <- grid[inside]
     values <- values[inside]
     if (!all(inside) && found$estimate != edge) {
@@ -178,7 +175,7 @@ edge_zeta <- function(fits, row, inside, beyond, sign, edge, call) {
     fine <- seq(low, beyond, length.out = 33L)[-1L]
     found <- profile_values(fits, row, fine, call)[[1L]]
     values <- if (sign < 0) found$lower else found$upper
-    first <- which(!is.nan(values) & values == edge)[1L]
+    first <- which(at_edge(values, edge))[1L]
     if (is.na(first)) break
     beyond <- fine[first]
     low <- if (first > 1L) fine[first - 1L] else low

@@ -64,7 +64,7 @@ impl Crossprod {
         let mean_square = sums.yy / n as f64;
         let noise = 8.0 * f64::EPSILON * y_factor * y_range.min.abs().max(y_range.max.abs());
         if mean_square.sqrt() <= noise {
-            return Err(Error::PerfectFit { reason: "fixed" });
+            return Err(Error::PerfectFit { reason: "fixed", ratio: mean_square.sqrt() });
         }
         let rescale = power_of_two(mean_square.sqrt());
         let mut pairs = cells::pairs(&groupings, &order, &weight, &workers);

@@ -4,13 +4,23 @@ use crate::error::Result;
 use crate::fit;
 use crate::joint::{Joint, Parameters};
 use crate::options::{FitOptions, Watch};
+use crate::shape::Shape;
 use crate::start;
 use crate::theta;
-use crate::together::CHEAP;
+use crate::together::{Work, CHEAP};
+
+/// Work up to which a start for each column of a pattern is affordable.
+const FEW: f64 = 2e5;
 
 impl Joint<'_> {
     /// Parameters to begin at: several where that is cheap.
-    pub(crate) fn starts(&mut self, options: &FitOptions, phi: Option<&[f64]>) -> Result<Vec<Parameters>> {
+    pub(crate) fn starts(
+        &mut self,
+        options: &FitOptions,
+        phi: Option<&[f64]>,
+        watch: &Watch,
+        work: &mut Work,
+    ) -> Result<Vec<Parameters>> {
         let residual = &self.rows.residual;
         let opened = |phi: &[f64]| phi.iter().enumerate().map(|(i, x)| residual.opened(i, *x)).collect();
         let mut starts = phi.map_or_else(|| residual.starts(), |phi| vec![opened(phi)]);
@@ -44,14 +54,46 @@ impl Joint<'_> {
             let first = out[0].clone();
             out.extend(self.near_unstructured(&first, options)?);
             for (_, shape, range) in self.patterned() {
-                for own in shape.variants(&first.psi[range.clone()]) {
+                let few = self.model.s.work(self.model.a.p) < FEW;
+                for own in shape.variants(&first.psi[range.clone()], few) {
                     let mut next = first.clone();
                     next.psi[range.clone()].copy_from_slice(&own);
                     out.push(next);
                 }
             }
+            out.extend(self.near_equal(&first, options, watch, work)?);
         }
         Ok(out)
+    }
+
+    /// The fit in which the columns of every pattern have the same variance, where they need not.
+    fn near_equal(
+        &mut self,
+        first: &Parameters,
+        options: &FitOptions,
+        watch: &Watch,
+        work: &mut Work,
+    ) -> Result<Option<Parameters>> {
+        let own = self.shapes.clone();
+        if !own.iter().flatten().any(Shape::is_searched_in_roots) {
+            return Ok(None);
+        }
+        let before = self.patterned();
+        self.shapes.iter_mut().flatten().for_each(Shape::equalise);
+        let mut at = first.clone();
+        at.psi.clear();
+        for ((_, shape, range), (_, equal, _)) in before.iter().zip(self.patterned()) {
+            at.psi.extend(equal.start(&shape.factor(&first.psi[range.clone()]).0));
+        }
+        let end = self.descend_from(&at, None, options, watch, work);
+        let equal = self.patterned();
+        self.shapes = own;
+        let Some((_, mut at)) = end? else { return Ok(None) };
+        let psi = before.iter().zip(&equal).flat_map(|((_, shape, _), (_, equal, range))| {
+            shape.opened(&shape.psi_of(&equal.factor(&at.psi[range.clone()]).0))
+        });
+        at.psi = psi.collect();
+        Ok(Some(at))
     }
 
     /// The parameters nearest to the fit without patterns, where there is one.

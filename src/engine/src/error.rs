@@ -40,11 +40,13 @@ pub enum Error {
     /// The response does not vary.
     #[error("the response is constant")]
     ConstantResponse,
-    /// The model reproduces the response to rounding, so that sigma is zero and the likelihood has no maximum.
-    #[error("the {reason} part reproduces the response exactly")]
+    /// The model reproduces the response, so that sigma is zero or tends to it and the likelihood has no maximum.
+    #[error("the {reason} part reproduces the response: sigma is {ratio:.1e} of its spread")]
     PerfectFit {
-        /// `fixed` or `random`.
+        /// `fixed` or `random`; `vanishes`: the criterion does not rise as sigma tends to zero.
         reason: &'static str,
+        /// sigma beside the root mean square of the response about the fixed part, where the search ended.
+        ratio: f64,
     },
     /// No observation is left to estimate sigma.
     #[error("{rank} coefficients for {n} observations")]
@@ -158,7 +160,7 @@ impl Error {
                 vec![("kind", text(kind)), ("term", number(*term)), ("column", number(*column)), ("row", number(*row))]
             }
             Error::NotPositiveWeight { row } => vec![("row", number(*row))],
-            Error::PerfectFit { reason } => vec![("reason", text(reason))],
+            Error::PerfectFit { reason, ratio } => vec![("reason", text(reason)), ("ratio", Value::Number(*ratio))],
             Error::NoResidualDf { n, rank } => vec![("n", number(*n)), ("rank", number(*rank))],
             Error::Unidentified { term, column, reason, other } => {
                 let mut data = vec![("term", number(*term)), ("column", number(*column)), ("reason", text(reason))];

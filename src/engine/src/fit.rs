@@ -46,8 +46,7 @@ pub(crate) fn minimise(model: &mut Model, options: &FitOptions, watch: &Watch) -
             }
         }
     }
-    let (point, _) =
-        best.ok_or_else(|| Error::Internal("the criterion is not defined at any starting point".into()))?;
+    let (point, _) = best.ok_or(Error::NotPositiveDefinite)?;
     search.check_sigma(&point.x, identify::PERFECT)?;
     let minimum = search.settle(point, tried)?;
     if matches!(minimum.convergence.status, Status::Stalled | Status::MaxEvaluations) {

@@ -21,8 +21,9 @@ impl Search<'_> {
         self.model.layout.fill(theta, &mut blocks);
         let value = self.model.value(&blocks, self.options.criterion)?;
         let response = self.model.a.gram[self.model.a.gram.len() - 1] / self.model.a.n as f64;
-        if value.pls.pwrss / self.model.nu(self.options.criterion) < limit * response {
-            return Err(Error::PerfectFit { reason: "random" });
+        let share = value.pls.pwrss / self.model.nu(self.options.criterion) / response;
+        if share < limit {
+            return Err(Error::PerfectFit { reason: "random", ratio: share.max(0.0).sqrt() });
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 
 use crate::block::small;
 use crate::crossprod::Crossprod;
-use crate::design::{Design, Serial};
+use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::gradient::{Gamma, Solved};
 use crate::model::Model;
@@ -189,47 +189,5 @@ impl<'d> Joint<'d> {
             layout.set_term_block(&mut blocks, k, &l);
         }
         Ok(layout.theta(&blocks))
-    }
-}
-
-impl Residual {
-    /// True if phi[i] is a continuous-time correlation at its limit of zero, where steps of more than one unit of time make
-    /// the criterion flat.
-    pub fn is_idle(&self, phi: &[f64], i: usize) -> bool {
-        i == self.k && self.serial() == Some(Serial::Car1) && self.rho(phi).is_some_and(|r| r < 1e-3)
-    }
-
-    /// Element i of phi, away from where the criterion is stationary or flat whatever the data.
-    pub(crate) fn opened(&self, i: usize, phi: f64) -> f64 {
-        match self.serial() {
-            Some(Serial::Car1) if i == self.k => phi.abs().max(0.2),
-            Some(Serial::Cs) if i == self.k => phi.clamp(-4.0, 8.0),
-            _ => phi,
-        }
-    }
-
-    /// Edges of the correlation, each with the last value before it where R can be inverted.
-    pub(crate) fn edges(&self) -> [(f64, f64); 2] {
-        let rho = |r: f64| {
-            let mut phi = vec![0.0; self.k];
-            phi.push(r);
-            self.rho(&phi).unwrap_or(0.0)
-        };
-        let (far, high) = (self.tightest(8.0), 1.0);
-        match self.serial() {
-            Some(Serial::Car1) => [(0.0, 0.0), (high, rho(far))],
-            Some(Serial::Cs) => [(rho(f64::NEG_INFINITY), rho(-far)), (high, rho(far))],
-            _ => [(-1.0, rho(-far)), (high, rho(far))],
-        }
-    }
-
-    /// Puts a common correlation that is nearly at its lower limit (where R is singular) so close to it that the criterion
-    /// differs by rounding; true if it is there.
-    pub(crate) fn hold(&self, phi: &mut [f64]) -> bool {
-        let there = self.serial() == Some(Serial::Cs) && phi[self.k] < -12.0;
-        if there {
-            phi[self.k] = -16.0;
-        }
-        there
     }
 }

@@ -40,6 +40,7 @@ mod inference;
 mod inverse;
 mod joint;
 mod levels;
+mod limits;
 mod model;
 mod nested;
 mod opening;

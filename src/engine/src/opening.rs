@@ -42,7 +42,7 @@ impl Joint<'_> {
             let own = &ended.at.psi[range.clone()];
             let score = self.score(&ended.at, term, &shape, own, options.criterion)?;
             work.evaluations += 1;
-            if let Some(psi) = shape.opened(own, &score) {
+            if let Some(psi) = shape.fallen(own, &score) {
                 let mut next = ended.at.clone();
                 next.psi[range].copy_from_slice(&psi);
                 return Ok(Some(next));
@@ -99,7 +99,7 @@ impl Joint<'_> {
 
 impl Shape {
     /// psi with columns opened in the direction of G in which a criterion with score D falls most, if there is one.
-    fn opened(&self, psi: &[f64], score: &[f64]) -> Option<Vec<f64>> {
+    fn fallen(&self, psi: &[f64], score: &[f64]) -> Option<Vec<f64>> {
         let q = self.q;
         let tau = self.tau(psi);
         let alive = (0..q).find(|&i| tau[i] != 0.0);

@@ -14,13 +14,8 @@
 use crate::classes::Classes;
 use crate::correlation::{block, power, side, Form};
 use crate::design::{Design, Serial};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::series::Series;
-
-/// Largest spread of log standard deviations; beyond it one of them is zero or infinite.
-const SPREAD: f64 = 14.0;
-/// Largest transformed correlation.
-const TIGHT: f64 = 9.0;
 
 /// The residuals of a design.
 #[derive(Debug)]
@@ -213,31 +208,6 @@ impl Residual {
             out.push((2.0 * self.classes.pair_counts.iter().chain(&self.classes.block_counts).sum::<f64>()).max(1.0));
         }
         out
-    }
-}
-
-impl Residual {
-    /// False where a standard deviation or a correlation has left the range of numbers.
-    pub fn is_inside(&self, phi: &[f64]) -> bool {
-        self.spread(phi) < 2.0 * SPREAD && phi.get(self.k).is_none_or(|r| r.abs() < self.tightest(2.0 * TIGHT))
-    }
-
-    /// Refuses a phi that is on its way to infinity.
-    pub fn check(&self, phi: &[f64]) -> Result<()> {
-        if self.spread(phi) > SPREAD {
-            let column = (0..self.k).max_by(|&i, &j| phi[i].abs().total_cmp(&phi[j].abs())).unwrap_or(0);
-            let to = if phi[column] < 0.0 { "zero" } else { "infinite" };
-            return Err(Error::ResidualScale { column: column + 1, to });
-        }
-        if phi.get(self.k).is_some_and(|r| r.abs() > self.tightest(TIGHT)) {
-            return Err(Error::ResidualScale { column: 0, to: "one" });
-        }
-        Ok(())
-    }
-
-    /// The error for phi[i] along which the criterion does not change.
-    pub fn flat(&self, i: usize) -> Error {
-        Error::ResidualScale { column: if i < self.k { i + 1 } else { 0 }, to: "flat" }
     }
 }
 

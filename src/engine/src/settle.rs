@@ -7,11 +7,11 @@
 use crate::design::Serial;
 use crate::error::{Error, Result};
 use crate::fit::{self, Minimum};
+use crate::identify;
 use crate::joint::{Joint, Parameters};
 use crate::optim::bfgs::{Objective, Point};
-use crate::optim::eigen;
 use crate::optim::newton::{self, Polished};
-use crate::options::{Criterion, FitOptions, Watch};
+use crate::options::{FitOptions, Watch};
 use crate::search::NOISE;
 use crate::together::{Work, CHEAP};
 
@@ -31,7 +31,9 @@ impl Ended {
         let p = &self.polished;
         let largest = p.eigenvalues.last().copied().unwrap_or(0.0);
         let curved = p.eigenvalues.first().is_none_or(|v| *v > -1e-7 * largest.max(1.0));
-        let enough = p.decrement <= options.tolerance + 100.0 * NOISE * (1.0 + p.point.f.abs());
+        // Close to where R is singular the rounding of R^-1 is what is left.
+        let rounding = if self.held { 1e-8 } else { 100.0 * NOISE * (1.0 + p.point.f.abs()) };
+        let enough = p.decrement <= options.tolerance + rounding;
         curved && enough && self.minimum.convergence.kkt.is_none_or(|score| score >= fit::SCORE)
     }
 }
@@ -83,6 +85,27 @@ impl Joint<'_> {
             last = Some(ended);
         }
         last.ok_or_else(|| Error::Internal("no point was polished".into()))
+    }
+
+    /// Refuses an end on the way to where the likelihood has no maximum: sigma tends to zero beside the random effects.
+    pub(crate) fn check_leaving(&mut self, ended: &Ended, options: &FitOptions) -> Result<()> {
+        let (f, kind) = (ended.polished.point.f, options.criterion);
+        self.set(&ended.at.phi);
+        let mut blocks = self.blocks(&ended.at).ok_or(Error::NotPositiveDefinite)?;
+        if blocks.iter().flatten().any(|x| x.abs() > 8.0) {
+            let value = self.model.value(&blocks, kind)?;
+            let response = self.model.a.gram[self.model.a.gram.len() - 1] / self.model.a.n as f64;
+            let ratio = (value.pls.pwrss / self.model.nu(kind) / response).max(0.0).sqrt();
+            blocks.iter_mut().flatten().for_each(|x| *x *= 20.0);
+            let beyond = self.model.value(&blocks, kind).map_or(f64::INFINITY, |v| v.f);
+            if beyond < f + 1e-5 {
+                return Err(Error::PerfectFit { reason: "vanishes", ratio });
+            }
+            if ratio * ratio < identify::VANISHING && !ended.is_certified(options) {
+                return Err(Error::PerfectFit { reason: "random", ratio });
+            }
+        }
+        Ok(())
     }
 
     /// True where a covariance matrix is singular or a residual correlation is at its limit.
@@ -160,51 +183,6 @@ impl Joint<'_> {
         work.evaluations += all.evaluations;
         work.iterations += polished.steps;
         Ok((all.at, polished))
-    }
-
-    /// Refuses a model whose criterion does not change along some direction.
-    pub(crate) fn check_flat(&mut self, ended: &Ended, kind: Criterion, watch: &Watch) -> Result<()> {
-        let p = &ended.polished;
-        let n = p.point.x.len();
-        let scale: Vec<f64> = p.point.x.iter().map(|x| x.abs() + 0.05).collect();
-        let scaled: Vec<f64> = (0..n * n).map(|k| p.hessian[k] * scale[k / n] * scale[k % n]).collect();
-        let (values, vectors) = eigen::symmetric(&scaled, n)?;
-        let largest = values.last().copied().unwrap_or(0.0).max(1.0);
-        for (_, vector) in values.iter().zip(&vectors).filter(|(v, _)| v.abs() <= 1e-5 * largest) {
-            let mut flat = true;
-            for side in [-0.3, 0.3] {
-                let x: Vec<f64> = (0..n).map(|i| p.point.x[i] + side * scale[i] * vector[i]).collect();
-                let mut g = vec![0.0; n];
-                let change = self.all(&ended.at, ended.free.clone(), ended.held, kind, watch).evaluate(&x, &mut g)?;
-                flat &= change.is_some_and(|f| (f - p.point.f).abs() < 1e-6 + 1e-12 * p.point.f.abs());
-            }
-            let strongest = (0..n).max_by(|&i, &j| vector[i].abs().total_cmp(&vector[j].abs())).unwrap_or(0);
-            if flat {
-                self.refuse(ended, strongest)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The error for the parameter that is strongest on a flat direction, unless it multiplies nothing.
-    fn refuse(&self, ended: &Ended, i: usize) -> Result<()> {
-        let places = &self.model.layout.places;
-        let flat = |term: usize, column: usize| Err(Error::Unidentified { term, column, reason: "flat", other: 0 });
-        if let Some(&element) = ended.free.get(i) {
-            return flat(places[element].0 + 1, places[element].1 + 1);
-        }
-        let i = i - ended.free.len();
-        for (term, shape, range) in self.patterned() {
-            if range.contains(&i) {
-                let own = &ended.at.psi[range.clone()];
-                return if shape.is_idle(own, i - range.start) { Ok(()) } else { flat(term + 1, 1) };
-            }
-        }
-        let (residual, i) = (&self.rows.residual, i - ended.at.psi.len());
-        if residual.is_idle(&ended.at.phi, i) {
-            return Ok(());
-        }
-        Err(residual.flat(i))
     }
 }
 

@@ -93,18 +93,39 @@ impl Shape {
         psi
     }
 
-    /// Other numbers to start from: at tau = 0 the criterion is stationary, and a wrong correlation may lead there.
-    pub fn variants(&self, psi: &[f64]) -> Vec<Vec<f64>> {
+    /// Other numbers to start from: at tau = 0 the criterion is stationary, and a wrong correlation may lead there. With
+    /// `each`, one for each column that has its own variance as well.
+    pub fn variants(&self, psi: &[f64], each: bool) -> Vec<Vec<f64>> {
         let Some(angle) = self.angle else { return Vec::new() };
-        let larger = |x: f64| {
-            let tau = if self.squared() { x * x } else { x.abs() };
-            self.psi_of_tau(tau.max(0.4))
-        };
         let with = |rho: f64| {
-            let sds = psi[..self.sds()].iter().map(|x| larger(*x));
+            let sds = psi[..self.sds()].iter().map(|x| self.psi_of_tau(self.psi_tau(*x).max(0.4)));
             sds.chain([angle.of(rho)]).collect::<Vec<f64>>()
         };
-        vec![with(0.6), with(0.6 * angle.lowest())]
+        let mut out = vec![with(0.6), with(0.6 * angle.lowest())];
+        if each && self.squared() {
+            let alone = |j: usize| (0..self.q).map(move |i| if i == j { 1.0 } else { 0.2 });
+            out.extend((0..self.q).map(|j| alone(j).map(|t| self.psi_of_tau(t)).chain([angle.of(0.5)]).collect()));
+        }
+        out
+    }
+
+    /// True where columns have variances of their own and are correlated.
+    pub fn is_searched_in_roots(&self) -> bool {
+        self.squared()
+    }
+
+    /// Makes the variances of columns equal, in a common unit.
+    pub fn equalise(&mut self) {
+        if self.squared() {
+            let unit = (self.units.iter().map(|u| u * u).sum::<f64>() / self.q as f64).sqrt();
+            self.units.fill(unit);
+            self.kind.equal = true;
+        }
+    }
+
+    /// psi, each element away from where the criterion is stationary.
+    pub fn opened(&self, psi: &[f64]) -> Vec<f64> {
+        psi.iter().enumerate().map(|(i, x)| self.opened_element(i, *x)).collect()
     }
 
     /// psi of a tau in units of the columns.

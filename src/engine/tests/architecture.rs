@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 8] = [
     &["error", "options", "block", "optim", "rng", "workers", "codes"],
     &["design", "order"],
     &["rows", "column", "basis", "grouping", "cells", "levels", "accumulate", "crossprod", "working", "series",
-      "correlation", "angle", "shape", "classes", "residual", "flat", "tie", "reweight"],
+      "correlation", "angle", "shape", "classes", "residual", "limits", "flat", "tie", "reweight"],
     &["structure", "describe", "theta"],
     &["factor", "assemble", "pls", "inverse", "gradient", "trace", "average", "second", "sweep", "nested", "start"],
     &["model", "convergence"],
