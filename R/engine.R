@@ -150,12 +150,12 @@ fail_perfect <- function(data, response, fail) {
   } else if (ratio < 3.2e-7) {
     paste0(made, " reproduce `", response, "` exactly, or to within 3e-7 of its spread.")
   } else {
-    paste0(made, " reproduce `", response, "` to within ", format(ratio, digits = 1L), " of its spread, where rounding ",
-           "hides the maximum of the likelihood.")
+    paste0(made, " reproduce `", response, "` to within ", format(ratio, digits = 1L), " of its spread, where ",
+           "rounding hides the maximum of the likelihood.")
   }
   fail(
     "The residual variance must be greater than zero.", found,
-    hint = if (tends) "Remove or simplify the term that has as many effects as a level has rows."
+    hint = if (tends) "Remove or simplify the term that has an effect for each row of a level."
     else "Check whether the response was computed from the other variables, or remove the term that determines it."
   )
 }

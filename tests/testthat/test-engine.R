@@ -10,6 +10,8 @@ test_that("every failure of the engine becomes a classed error in the user's nam
     list("constant_response", list(), "`y`"),
     list("perfect_fit", list(reason = "fixed"), "fixed effects reproduce `y`"),
     list("perfect_fit", list(reason = "random"), "fixed and random effects reproduce `y`"),
+    list("perfect_fit", list(reason = "random", ratio = 6e-5), "to within 6e-05 of its spread"),
+    list("perfect_fit", list(reason = "vanishes", ratio = 1e-3), "as that of `y` tends to zero"),
     list("no_residual_df", list(n = 10L, rank = 10L), "10 observations and 10 fixed effects"),
     list("unidentified", list(term = 1L, column = 1L, reason = "fixed"), "`[(]x [|] g[)]`.*fixed part"),
     list("unidentified", list(term = 1L, column = 1L, reason = "flat"), "`[(]x [|] g[)]`"),

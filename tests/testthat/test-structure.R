@@ -135,3 +135,25 @@ test_that("wrong terms are named", {
   data$v2 <- factor(data$v, levels = c("10", "8", "12", "14"))
   expect_warning(lmm(distance ~ age + ar1(0 + v2 | Subject), data), class = "ferrite_warning_levels")
 })
+
+test_that("variances that a dispersion or a correlation leaves unidentified are refused, not searched", {
+  data <- structured_data()
+  refused <- function(...) expect_three_lines(signalled(lmm(...)), "ferrite_error_unidentified")
+  refused(distance ~ age + cs(0 + v | Subject, hom = TRUE), data, dispersion = ~ Sex)
+  refused(distance ~ age + diag(0 + v | Subject, hom = TRUE), data, dispersion = ~ Sex)
+  refused(distance ~ age + cs(0 + v | Subject, hom = TRUE), data, correlation = cs(~ 1 | Subject))
+  fit <- lmm(distance ~ age + cs(0 + v | Subject, hom = TRUE), data, correlation = ar1(~ 1 | Subject))
+  expect_identical(fit$convergence$status, "on_boundary")
+})
+
+test_that("a correlation at its limit is exactly there, and its interval ends there", {
+  data <- structured_data()
+  fit <- suppressMessages(lmm(distance ~ age + cs(0 + v | Subject), data))
+  expect_lt(max(abs(attr(VarCorr(fit)$Subject, "correlation") - 1)), 1e-12)
+  expect_identical(fit$random[[1]]$rank, 1L)
+  expect_gt(convergence(fit)$iterations, 0)
+  fit <- lmm(distance ~ age + ar1(0 + v | Subject), data, dispersion = ~ Sex)
+  limits <- confint(fit, "cor_ar1|Subject")
+  expect_gt(limits[1L], 0.5)
+  expect_identical(limits[2L], 1)
+})

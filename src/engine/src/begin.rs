@@ -51,14 +51,16 @@ impl Joint<'_> {
             out.push(Parameters { theta, psi, phi });
         }
         if options.start.is_none() && self.model.s.work(self.model.a.p) < CHEAP {
-            let first = out[0].clone();
+            let (first, initial) = (out[0].clone(), out.clone());
             out.extend(self.near_unstructured(&first, options)?);
+            let few = self.model.s.work(self.model.a.p) < FEW;
             for (_, shape, range) in self.patterned() {
-                let few = self.model.s.work(self.model.a.p) < FEW;
-                for own in shape.variants(&first.psi[range.clone()], few) {
-                    let mut next = first.clone();
-                    next.psi[range.clone()].copy_from_slice(&own);
-                    out.push(next);
+                for (k, from) in initial.iter().enumerate().filter(|(k, _)| *k == 0 || few) {
+                    for own in shape.variants(&from.psi[range.clone()], few && k == 0) {
+                        let mut next = from.clone();
+                        next.psi[range.clone()].copy_from_slice(&own);
+                        out.push(next);
+                    }
                 }
             }
             out.extend(self.near_equal(&first, options, watch, work)?);

@@ -25,12 +25,12 @@ impl Form {
         self.serial != Serial::Cs
     }
 
-    /// A little correlation and a strong one, to start from.
-    pub fn starts(&self) -> [f64; 2] {
+    /// A little correlation and a strong one, to start from; in continuous time one that is lost within a step as well.
+    pub fn starts(&self) -> Vec<f64> {
         match self.serial {
-            Serial::Ar1 => [0.2, 1.1],
-            Serial::Car1 => [0.5, 2.0],
-            Serial::Cs => [self.free(0.1), self.free(0.6)],
+            Serial::Ar1 => vec![0.2, 1.1],
+            Serial::Car1 => vec![0.5, 2.0, 0.1],
+            Serial::Cs => vec![self.free(0.1), self.free(0.6)],
         }
     }
 

@@ -7,7 +7,6 @@
 use crate::design::Serial;
 use crate::error::{Error, Result};
 use crate::fit::{self, Minimum};
-use crate::identify;
 use crate::joint::{Joint, Parameters};
 use crate::optim::bfgs::{Objective, Point};
 use crate::optim::newton::{self, Polished};
@@ -98,11 +97,9 @@ impl Joint<'_> {
             let ratio = (value.pls.pwrss / self.model.nu(kind) / response).max(0.0).sqrt();
             blocks.iter_mut().flatten().for_each(|x| *x *= 20.0);
             let beyond = self.model.value(&blocks, kind).map_or(f64::INFINITY, |v| v.f);
-            if beyond < f + 1e-5 {
+            let rounding = if ended.is_certified(options) { 1e-5 } else { 0.1 };
+            if beyond < f + rounding {
                 return Err(Error::PerfectFit { reason: "vanishes", ratio });
-            }
-            if ratio * ratio < identify::VANISHING && !ended.is_certified(options) {
-                return Err(Error::PerfectFit { reason: "random", ratio });
             }
         }
         Ok(())

@@ -130,7 +130,8 @@ impl<'d> Joint<'d> {
         let mut work = Work::default();
         // Where V can no longer be factorised, sigma or another standard deviation is lost in the rounding of the rest.
         let lost = |e: Error| match e {
-            Error::NotPositiveDefinite => Error::PerfectFit { reason: "random", ratio: 0.0 },
+            Error::NotPositiveDefinite => Error::PerfectFit { reason: "vanishes", ratio: 0.0 },
+            Error::PerfectFit { ratio, .. } => Error::PerfectFit { reason: "vanishes", ratio },
             e => e,
         };
         let ended = self.search(options, phi, watch, &mut work).map_err(lost)?;
