@@ -39,6 +39,12 @@ impl Residual {
         Error::ResidualScale { column: if i < self.k { i + 1 } else { 0 }, to: "flat" }
     }
 
+    /// True if phi[i] is a continuous-time correlation at its limit of zero, where steps of more than one unit of time make
+    /// the criterion flat.
+    pub(crate) fn is_idle(&self, phi: &[f64], i: usize) -> bool {
+        i == self.k && self.serial() == Some(Serial::Car1) && self.rho(phi).is_some_and(|r| r < 1e-3)
+    }
+
     /// Element i of phi, away from where the criterion is stationary or flat whatever the data.
     pub(crate) fn opened(&self, i: usize, phi: f64) -> f64 {
         match self.serial() {

@@ -172,7 +172,7 @@ impl Joint<'_> {
         let mut patterned = self.patterned().into_iter();
         let found = patterned.find(|(_, _, range)| range.contains(&i));
         let (term, shape, range) = found.ok_or_else(|| Error::Internal("a psi has no term".into()))?;
-        let (_, slopes) = shape.factor(&at.psi[range.clone()]).ok_or(Error::NotPositiveDefinite)?;
+        let (_, slopes) = shape.factor(&at.psi[range.clone()]);
         let (c, q) = (&self.model.a.coordinates, shape.q);
         let mut out = vec![0.0; q * q];
         let map = theta::working_from_user(&c.terms[term]);
