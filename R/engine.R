@@ -89,6 +89,7 @@ raise_failure <- function(failure, design, frame, call) {
   fail <- function(problem, ..., hint) {
     abort_ferrite(failure$class, problem, ..., hint = hint, call = call, data = as.list(data))
   }
+  if (identical(data$kind, "time")) check_times(design$residual$correlation$time, design$correlation, frame, call)
   switch(
     failure$class,
     interrupted = raise_interrupt(),

@@ -134,11 +134,15 @@ resampled_design <- function(scheme, drawn) {
   design$weights <- design$weights[rows]
   design$x <- cut(design$x)
   if (length(design$residual$scale)) design$residual$scale <- cut(design$residual$scale)
+  if (length(design$residual$strata)) design$residual$strata$codes <- design$residual$strata$codes[rows]
   serial <- design$residual$correlation
   if (!is.null(serial)) {
     own <- codes[[scheme$series]]
     design$residual$correlation[c("codes", "n_levels")] <- list(own, max(own))
-    if (!is.null(serial$time)) design$residual$correlation$time <- serial$time[rows]
+    if (serial$form != "cs") {
+      time <- or_else(serial$time, row_times(serial$codes, serial$n_levels))
+      design$residual$correlation$time <- time[rows]
+    }
   }
   design
 }

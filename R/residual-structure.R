@@ -48,7 +48,7 @@ build_residual <- function(residual, factors, frame, memory, call) {
   }
   correlation <- if (!is.null(residual$correlation)) build_correlation(residual$correlation, factors, frame, call)
   list(
-    residual = list(scale = dispersion$blocks, correlation = correlation$serial),
+    residual = list(scale = dispersion$blocks, strata = dispersion$strata, correlation = correlation$serial),
     scale = dispersion$scale, correlation = correlation$correlation
   )
 }
@@ -57,8 +57,11 @@ build_residual <- function(residual, factors, frame, memory, call) {
 residual_design <- function(fit) {
   residual <- fit$residual
   if (is.null(residual)) return(NULL)
+  scale <- residual$scale
+  strata <- scale$strata
   list(
-    scale = if (!is.null(residual$scale)) scale_columns(residual$scale, fit$frame),
+    scale = if (!is.null(scale) && is.null(strata)) scale_columns(scale, fit$frame),
+    strata = if (!is.null(strata)) list(codes = codes_in(strata, fit$frame), values = unname(strata$values)),
     correlation = if (!is.null(residual$correlation)) serial_columns(residual$correlation, fit$frame)
   )
 }

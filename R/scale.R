@@ -3,14 +3,15 @@
 # Reads   what dispersion.R read, the model frame; for failures what the engine said.
 # Writes  the field `residual$scale` of a fit: list(text, terms, names, contrasts, xlevels, variables, strata), where
 #         `strata` is a grouping factor with `values` (a row of the columns for each stratum), `NULL` when a variable is
-#         numeric; and the columns as blocks for the engine: the log standard deviation is linear in them.
+#         numeric; and for the engine the columns as blocks, or the codes of the strata with `values`: the log standard
+#         deviation is linear in them.
 
 #' The dispersion of a model over its frame
 #'
 #' @param dispersion From `read_dispersion()`.
 #' @param terms Its terms object, with predvars.
 #' @param factors The grouping factors of the design: their codes are not made again.
-#' @returns list(scale, blocks): what the fit keeps, and the columns of the engine.
+#' @returns list(scale, blocks, strata): what the fit keeps, and the columns of the engine, or its strata.
 #' @noRd
 build_dispersion <- function(dispersion, terms, factors, frame, memory, call) {
   variables <- predictor_names(terms)
@@ -27,7 +28,7 @@ build_dispersion <- function(dispersion, terms, factors, frame, memory, call) {
     strata$values <- strata_values(terms, strata, call)
     scale$names <- colnames(strata$values)
     scale$strata <- strata
-    return(list(scale = scale, blocks = strata_columns(strata$values, factor$codes)))
+    return(list(scale = scale, strata = list(codes = factor$codes, values = unname(strata$values))))
   }
   categories <- category_levels(terms, frame)
   for (name in names(categories)) if (length(categories[[name]]) < 2L) one_level(name, categories[[name]], call)

@@ -3,7 +3,8 @@
 # Reads   what correlation.R read, the model frame; for failures what the engine said.
 # Writes  the field `residual$correlation` of a fit: list(form, text, time, time_levels, series, variables), where
 #         `time` is a column of the frame, `NULL` for the order of the rows, and `series` is as a grouping factor,
-#         `NULL` for one series; and list(form, codes, n_levels, time) for the engine.
+#         `NULL` for one series; and list(form, codes, n_levels, time) for the engine, where a `time` of `NULL` is the
+#         order of the rows.
 
 #' The correlation of a model over its frame
 #'
@@ -30,7 +31,6 @@ build_correlation <- function(correlation, factors, frame, call) {
   if (!is.null(time)) check_time(kept, frame, call)
   serial <- serial_columns(kept, frame, codes)
   if (length(serial$codes) == serial$n_levels) lone_rows(kept, call)
-  if (!is.null(time)) check_times(serial$time, kept, frame, call)
   list(correlation = kept, serial = serial)
 }
 
@@ -49,9 +49,7 @@ serial_columns <- function(correlation, frame, codes = NULL) {
   series <- correlation$series
   if (is.null(codes)) codes <- if (is.null(series)) rep.int(1L, n) else codes_in(series, frame)
   levels <- if (is.null(series)) 1L else series$n_levels
-  time <- if (correlation$form == "cs") NULL
-  else if (is.null(correlation$time)) row_times(codes, levels)
-  else time_values(.subset2(frame, correlation$time), correlation$time_levels)
+  time <- if (!is.null(correlation$time)) time_values(.subset2(frame, correlation$time), correlation$time_levels)
   list(form = correlation$form, codes = codes, n_levels = levels, time = time)
 }
 
@@ -91,7 +89,7 @@ check_time <- function(correlation, frame, call) {
   )
 }
 
-# The values: finite, and whole numbers for ar1().
+# The values, where the engine found one that is not finite or, for ar1(), not whole.
 check_times <- function(time, correlation, frame, call) {
   name <- correlation$time
   if (!is.finite(sum(time)) && any(bad <- !is.finite(time))) {
@@ -101,7 +99,7 @@ check_times <- function(time, correlation, frame, call) {
       "Correct the values, or set them to NA to drop the rows.", name, call, which(bad)
     )
   }
-  if (correlation$form != "ar1" || is.integer(.subset2(frame, name)) || !any(part <- time != round(time))) {
+  if (correlation$form != "ar1" || is.integer(.subset2(frame, name)) || !any(part <- time != trunc(time))) {
     return(invisible())
   }
   bad_time(
@@ -233,6 +231,7 @@ common_step <- function(serial) {
 
 # The distances between neighbours in time.
 time_gaps <- function(serial) {
+  if (is.null(serial$time)) return(1)
   at <- order(serial$codes, serial$time)
   unique(diff(serial$time[at])[diff(serial$codes[at]) == 0])
 }

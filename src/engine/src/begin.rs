@@ -24,8 +24,12 @@ impl Joint<'_> {
         let residual = &self.rows.residual;
         let opened = |phi: &[f64]| phi.iter().enumerate().map(|(i, x)| residual.opened(i, *x)).collect();
         let mut starts = phi.map_or_else(|| residual.starts(), |phi| vec![opened(phi)]);
-        if self.model.s.work(self.model.a.p) >= CHEAP {
+        if !self.is_tiny() {
             starts.truncate(1);
+        }
+        if phi.is_none() && !self.is_tiny() {
+            let theta = start::moments(&self.model.a, &self.model.layout);
+            starts.iter_mut().for_each(|own| self.rows.guess(theta.iter().map(|t| t * t).sum(), own));
         }
         let mut out = Vec::new();
         for phi in starts {

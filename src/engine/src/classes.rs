@@ -1,20 +1,31 @@
 //! Rows whose weights are the same function of phi, counted and numbered.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use crate::correlation::Form;
-use crate::design::Design;
+use crate::design::{Column, Design, Strata};
+use crate::rows;
 use crate::series::{Series, NONE};
+use crate::workers::Workers;
 
-/// What a row's own weight depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RowKey {
-    /// Class of scale.
+/// Classes of scale that are told apart; with more of them every row is a class of its own.
+const MANY: usize = 64;
+/// Classes that are found by looking through all of them, and the rows in which they must first occur.
+const NEAR: usize = 8;
+const AHEAD: usize = 4096;
+
+/// Neighbours with the same scales and the same time between them.
+#[derive(Clone, Copy, Debug)]
+pub struct PairKey {
+    /// Class of scale of the later row.
     pub scale: u32,
-    /// Bits of the time since the row before; 0 for none.
-    pub before: u64,
-    /// Bits of the time to the row after.
-    pub after: u64,
+    /// That of the earlier one.
+    pub before: u32,
+    /// Time between them.
+    pub gap: f64,
+    /// Classes of sides of both: what a neighbour adds to a row's own weight.
+    pub sides: [usize; 2],
 }
 
 /// Classes of rows, of neighbours and of series.
@@ -22,22 +33,22 @@ pub struct RowKey {
 pub struct Classes {
     /// Values of the scale by class, k each.
     pub scales: Vec<f64>,
-    /// Class of scale of each row.
-    pub scale_class: Vec<u32>,
+    /// Class of scale of each row, which is the class of its own weight; empty if all rows are alike or all differ.
+    scale_class: Vec<u8>,
+    /// True if every row is a class of scale of its own.
+    pub each: bool,
+    /// Rows in each class; empty where each row is one.
+    pub row_counts: Vec<f64>,
     /// Series and neighbours.
     pub series: Series,
-    /// Class of each row.
-    pub row_class: Vec<u32>,
-    /// Keys of the classes of rows.
-    pub rows: Vec<RowKey>,
-    /// Rows in each.
-    pub row_counts: Vec<f64>,
-    /// Class of the pair of each row with the one before, or [`NONE`]; empty without such pairs.
-    pub pair_class: Vec<u32>,
-    /// Classes of scale of both rows, and bits of the time between them.
-    pub pairs: Vec<(u32, u32, u64)>,
+    /// Class of the pair of each row with the one before; empty if there is one class only.
+    pair_class: Vec<u32>,
+    /// Classes of pairs; where each row has its own scale they are told apart by the time between them alone.
+    pub pairs: Vec<PairKey>,
     /// Pairs in each.
     pub pair_counts: Vec<f64>,
+    /// Class of scale and time to a neighbour: sides of rows.
+    pub sides: Vec<(u32, f64)>,
     /// Class of each series under compound symmetry; empty otherwise.
     pub block_class: Vec<u32>,
     /// Class of scale and number of rows.
@@ -50,104 +61,238 @@ pub struct Classes {
 
 impl Classes {
     /// Sorts the rows of a design.
-    pub fn new(design: &Design<'_>, form: Option<Form>, series: Series) -> Classes {
-        let n = design.n();
-        let (scale_class, scales) = scale_classes(design);
-        let in_time = form.is_some_and(|f| f.is_in_time());
-        let mut after = vec![0.0; if in_time { n } else { 0 }];
-        for i in 0..after.len() {
-            if series.previous[i] != NONE {
-                after[series.previous[i] as usize] = series.gap[i];
+    pub fn new(design: &Design<'_>, form: Option<Form>, series: Series, workers: &Workers) -> Classes {
+        let mut out = Classes {
+            scales: Vec::new(),
+            scale_class: Vec::new(),
+            each: false,
+            row_counts: vec![design.n() as f64],
+            series,
+            pair_class: Vec::new(),
+            pairs: Vec::new(),
+            pair_counts: Vec::new(),
+            sides: Vec::new(),
+            block_class: Vec::new(),
+            blocks: Vec::new(),
+            block_counts: Vec::new(),
+            mixed_blocks: false,
+        };
+        out.sort_scales(design, workers);
+        match form {
+            Some(f) if f.is_in_time() => out.sort_pairs(),
+            Some(_) => out.sort_blocks(),
+            None => {}
+        }
+        out
+    }
+
+    /// Class of scale of row `i`.
+    pub fn scale(&self, i: usize) -> usize {
+        match self.scale_class.get(i) {
+            Some(class) => *class as usize,
+            None if self.each => i,
+            None => 0,
+        }
+    }
+
+    /// Class of the pair of row `i` with the one before it, which it must have.
+    pub fn pair(&self, i: usize) -> usize {
+        self.pair_class.get(i).map_or(0, |c| *c as usize)
+    }
+
+    /// Number of fixed matrices that R^-1 is a sum of: by rows, sides, neighbours and series.
+    pub fn sizes(&self) -> [usize; 4] {
+        let rows = if self.each { self.scales.len() } else { self.row_counts.len() };
+        [rows, self.sides.len(), self.pairs.len(), self.blocks.len()]
+    }
+
+    fn sort_scales(&mut self, design: &Design<'_>, workers: &Workers) {
+        if let Some(strata) = &design.residual.strata {
+            return self.take_strata(strata, workers);
+        }
+        let (n, columns) = (design.n(), &design.residual.scale);
+        if columns.is_empty() {
+            return;
+        }
+        let found = match columns[..] {
+            [Column::Values(a)] => numbered(n, workers, |i| a[i].to_bits()),
+            [Column::Values(a), Column::Values(b)] => numbered(n, workers, |i| [a[i].to_bits(), b[i].to_bits()]),
+            [Column::Values(a), Column::Values(b), Column::Values(c)] => {
+                numbered(n, workers, |i| [a[i].to_bits(), b[i].to_bits(), c[i].to_bits()])
+            }
+            _ => by_hash(n, |i| columns.iter().map(|c| c.at(i).to_bits()).collect::<Vec<_>>()),
+        };
+        match found {
+            Some((own, first, counts)) => {
+                (self.scale_class, self.row_counts) = (own, counts);
+                self.scales = first.iter().flat_map(|&i| columns.iter().map(move |c| c.at(i))).collect();
+            }
+            None => {
+                (self.each, self.row_counts) = (true, Vec::new());
+                self.scales = (0..n).flat_map(|i| columns.iter().map(move |c| c.at(i))).collect();
             }
         }
-        let gap = |v: &[f64], i: usize| if in_time { v[i].to_bits() } else { 0 };
-        let keys = (0..n).map(|i| RowKey { scale: scale_class[i], before: gap(&series.gap, i), after: gap(&after, i) });
-        let (row_class, rows, row_counts) = number(keys);
-        let (mut pair_class, mut pairs, mut pair_counts) = (Vec::new(), Vec::new(), Vec::new());
-        if in_time {
-            let with_pair: Vec<usize> = (0..n).filter(|&i| series.previous[i] != NONE).collect();
-            let keys = with_pair.iter().map(|&i| {
-                let j = series.previous[i] as usize;
-                (scale_class[i], scale_class[j], series.gap[i].to_bits())
+    }
+
+    fn take_strata(&mut self, s: &Strata<'_>, workers: &Workers) {
+        let (n, k) = (s.codes.len(), s.values.len() / s.levels);
+        let values = |level: usize| (0..k).map(move |c| s.values[c * s.levels + level]);
+        if s.levels > MANY {
+            (self.each, self.row_counts) = (true, Vec::new());
+            self.scales = s.codes.iter().flat_map(|c| values(*c as usize - 1)).collect();
+            return;
+        }
+        let parts = workers.map(rows::chunks(n), |c| {
+            let mut counts = vec![0u32; s.levels];
+            let own = s.codes[rows::chunk(c, n)].iter().map(|c| {
+                counts[*c as usize - 1] += 1;
+                *c as u8 - 1
             });
-            let own;
-            (own, pairs, pair_counts) = number(keys);
-            pair_class = vec![NONE; n];
-            with_pair.iter().zip(own).for_each(|(&i, c)| pair_class[i] = c);
+            (own.collect::<Vec<u8>>(), counts)
+        });
+        self.row_counts = vec![0.0; s.levels];
+        self.scale_class.reserve_exact(n);
+        for (part, numbers) in &parts {
+            self.scale_class.extend_from_slice(part);
+            self.row_counts.iter_mut().zip(numbers).for_each(|(c, n)| *c += f64::from(*n));
         }
-        let (mut block_class, mut blocks, mut block_counts) = (Vec::new(), Vec::new(), Vec::new());
-        let mut mixed_blocks = false;
-        if form.is_some() && !in_time {
-            let members = |w: &[usize]| &series.rows[w[0]..w[1]];
-            let scale = |i: u32| scale_class[i as usize];
-            let keys = series.starts.windows(2).map(|w| (members(w).first().map_or(0, |&i| scale(i)), w[1] - w[0]));
-            (block_class, blocks, block_counts) = number(keys);
-            let mixed = |w: &[usize]| members(w).iter().any(|&i| scale(i) != scale(members(w)[0]));
-            mixed_blocks = series.starts.windows(2).any(mixed);
-        }
-        Classes {
-            scales,
-            scale_class,
-            series,
-            row_class,
-            rows,
-            row_counts,
-            pair_class,
-            pairs,
-            pair_counts,
-            block_class,
-            blocks,
-            block_counts,
-            mixed_blocks,
-        }
+        self.scales = (0..s.levels).flat_map(values).collect();
     }
 
-    /// Numbers of classes of rows, neighbours and series: R^-1 is a sum of as many fixed matrices.
-    pub fn sizes(&self) -> [usize; 3] {
-        [self.rows.len(), self.pairs.len(), self.blocks.len()]
+    fn sort_pairs(&mut self) {
+        let common = self.series.common_gap();
+        let alike = self.each || self.row_counts.len() == 1;
+        let n = self.series.previous.len();
+        let mut found: HashMap<(u32, u32, u64), u32> = HashMap::new();
+        let mut side: HashMap<(u32, u64), usize> = HashMap::new();
+        if let (true, Some(gap)) = (alike, common) {
+            let pairs = self.series.previous.iter().filter(|j| **j != NONE).count();
+            if pairs > 0 {
+                self.pairs.push(PairKey { scale: 0, before: 0, gap, sides: [0, 0] });
+                self.pair_counts.push(pairs as f64);
+                self.sides.push((0, gap));
+            }
+            return;
+        }
+        let mut own = vec![NONE; n];
+        let mut last = None;
+        // With one gap the two scales are the key.
+        let mut table = vec![NONE; if common.is_some() { MANY * MANY } else { 0 }];
+        for (i, own) in own.iter_mut().enumerate() {
+            let j = self.series.previous[i];
+            if j == NONE {
+                continue;
+            }
+            let gap = self.series.gap(i);
+            let scale = |i: usize| if alike { 0 } else { u32::from(self.scale_class[i]) };
+            let key = (scale(i), scale(j as usize), gap.to_bits());
+            let place = key.0 as usize * MANY + key.1 as usize;
+            // Neighbours are mostly alike: no need to look them up again.
+            let class = match last {
+                Some((k, c)) if k == key => c,
+                _ if table.get(place).is_some_and(|c| *c != NONE) => table[place],
+                _ => *found.entry(key).or_insert_with(|| {
+                    let mut place = |scale: u32| {
+                        let next = self.sides.len();
+                        *side.entry((scale, key.2)).or_insert_with(|| {
+                            self.sides.push((scale, gap));
+                            next
+                        })
+                    };
+                    let sides = [place(key.0), place(key.1)];
+                    self.pairs.push(PairKey { scale: key.0, before: key.1, gap, sides });
+                    self.pair_counts.push(0.0);
+                    self.pairs.len() as u32 - 1
+                }),
+            };
+            if let Some(known) = table.get_mut(place) {
+                *known = class;
+            }
+            last = Some((key, class));
+            self.pair_counts[class as usize] += 1.0;
+            *own = class;
+        }
+        self.pair_class = own;
+    }
+
+    fn sort_blocks(&mut self) {
+        let mut found: HashMap<(u32, usize), u32> = HashMap::new();
+        for w in self.series.starts.windows(2) {
+            let members = &self.series.rows[w[0]..w[1]];
+            let first = members.first().map_or(0, |&i| self.scale(i as usize));
+            self.mixed_blocks |= members.iter().any(|&i| self.scale(i as usize) != first);
+            let key = (if self.each { 0 } else { first as u32 }, members.len());
+            let class = *found.entry(key).or_insert_with(|| {
+                self.blocks.push(key);
+                self.block_counts.push(0.0);
+                self.blocks.len() as u32 - 1
+            });
+            self.block_counts[class as usize] += 1.0;
+            self.block_class.push(class);
+        }
+        self.mixed_blocks |= self.each;
     }
 }
 
-/// Rows with equal values of the scale: class of each row, values of each class.
-fn scale_classes(design: &Design<'_>) -> (Vec<u32>, Vec<f64>) {
-    let (n, columns) = (design.n(), &design.residual.scale);
-    if columns.is_empty() {
-        return (vec![0; n], Vec::new());
-    }
-    let mut scales = Vec::new();
-    let mut seen: HashMap<Vec<u64>, u32> = HashMap::new();
-    let mut key = vec![0u64; columns.len()];
-    let own = (0..n).map(|i| {
-        key.iter_mut().zip(columns).for_each(|(b, c)| *b = c.at(i).to_bits());
-        if let Some(class) = seen.get(&key) {
-            return *class;
+/// Class of each row, first row of each class, and rows in each.
+type Numbered = (Vec<u8>, Vec<usize>, Vec<f64>);
+
+/// Numbers the distinct keys of `n` rows in the order of their appearance; `None` where there are [`MANY`].
+fn numbered<K: Clone + Eq + Hash + Send + Sync>(
+    n: usize,
+    workers: &Workers,
+    key: impl Fn(usize) -> K + Sync,
+) -> Option<Numbered> {
+    // A few keys are looked through, all of them, which is quicker than hashing or stopping at the right one.
+    let mut near: Vec<K> = Vec::new();
+    let mut first = Vec::new();
+    for i in 0..n.min(AHEAD) {
+        let own = key(i);
+        if !near.contains(&own) {
+            near.push(own);
+            first.push(i);
         }
-        let next = seen.len() as u32;
-        scales.extend(key.iter().map(|b| f64::from_bits(*b)));
-        seen.insert(key.clone(), next);
-        next
+        if near.len() > NEAR {
+            return by_hash(n, key);
+        }
+    }
+    let parts = workers.map(rows::chunks(n), |c| {
+        let mut counts = [0u32; NEAR + 1];
+        let own = rows::chunk(c, n).map(|i| {
+            let (mut class, own) = (NEAR, key(i));
+            near.iter().enumerate().for_each(|(c, k)| class = if *k == own { c } else { class });
+            counts[class] += 1;
+            class as u8
+        });
+        (own.collect::<Vec<u8>>(), counts)
     });
-    (own.collect(), scales)
+    if parts.iter().any(|(_, counts)| counts[NEAR] > 0) {
+        return by_hash(n, key);
+    }
+    let mut own = Vec::with_capacity(n);
+    let mut counts = vec![0.0; near.len()];
+    for (part, numbers) in &parts {
+        own.extend_from_slice(part);
+        counts.iter_mut().zip(numbers).for_each(|(c, n)| *c += f64::from(*n));
+    }
+    Some((own, first, counts))
 }
 
-/// Numbers distinct keys in the order of their appearance: class of each, keys, counts.
-fn number<K: Copy + Eq + std::hash::Hash>(keys: impl Iterator<Item = K>) -> (Vec<u32>, Vec<K>, Vec<f64>) {
-    let mut seen: HashMap<K, u32> = HashMap::new();
-    let (mut own, mut all, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-    let mut last: Option<(K, u32)> = None;
-    for key in keys {
-        // Neighbouring rows are mostly alike: no need to look them up again.
-        let class = match last {
-            Some((k, c)) if k == key => c,
-            _ => *seen.entry(key).or_insert_with(|| {
-                all.push(key);
-                counts.push(0.0);
-                all.len() as u32 - 1
-            }),
-        };
-        last = Some((key, class));
+/// The same for any number of keys.
+fn by_hash<K: Clone + Eq + Hash>(n: usize, key: impl Fn(usize) -> K) -> Option<Numbered> {
+    let mut seen: HashMap<K, u8> = HashMap::new();
+    let (mut own, mut first, mut counts) = (Vec::with_capacity(n), Vec::new(), Vec::new());
+    for i in 0..n {
+        let class = *seen.entry(key(i)).or_insert_with(|| {
+            first.push(i);
+            counts.push(0.0);
+            first.len() as u8 - 1
+        });
+        if first.len() > MANY {
+            return None;
+        }
         counts[class as usize] += 1.0;
         own.push(class);
     }
-    (own, all, counts)
+    Some((own, first, counts))
 }

@@ -85,17 +85,6 @@ pub fn power(rho: f64, gap: f64) -> (f64, f64) {
     (rho.powf(gap), if rho > 0.0 { gap * rho.powf(gap - 1.0) } else { 0.0 })
 }
 
-/// r^2/(1 - r^2) for a gap (0: no neighbour on that side) and its derivative in rho.
-pub fn side(rho: f64, gap: u64) -> (f64, f64) {
-    let gap = f64::from_bits(gap);
-    if gap == 0.0 {
-        return (0.0, 0.0);
-    }
-    let (r, dr) = power(rho, gap);
-    let e = 1.0 - r * r;
-    (r * r / e, 2.0 * r * dr / (e * e))
-}
-
 /// Weight of the sum over a series of compound symmetry, and its log-determinant, each with its derivative in rho.
 pub fn block(rho: f64, m: usize) -> ((f64, f64), (f64, f64)) {
     let m = m as f64;

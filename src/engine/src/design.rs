@@ -91,8 +91,35 @@ pub struct Correlation<'a> {
     pub form: Serial,
     /// Series of each row, from 1.
     pub series: Factor<'a>,
-    /// Time of each row; empty for [`Serial::Cs`].
+    /// Time of each row; empty for [`Serial::Cs`], and where the rows stand one unit of time apart in their order.
     pub time: &'a [f64],
+}
+
+impl Correlation<'_> {
+    /// Time of each row: where none is given, its place among the rows of its series.
+    pub fn times(&self) -> std::borrow::Cow<'_, [f64]> {
+        if !self.time.is_empty() {
+            return self.time.into();
+        }
+        let mut count = vec![0.0; self.series.levels];
+        let place = |&k: &i32| {
+            let own = &mut count[k as usize - 1];
+            *own += 1.0;
+            *own
+        };
+        self.series.codes.iter().map(place).collect::<Vec<f64>>().into()
+    }
+}
+
+/// Columns of the scale that are functions of a factor.
+#[derive(Clone, Copy, Debug)]
+pub struct Strata<'a> {
+    /// Stratum of each row, from 1.
+    pub codes: &'a [i32],
+    /// Columns s by stratum, one after the other.
+    pub values: &'a [f64],
+    /// Number of strata.
+    pub levels: usize,
 }
 
 /// Residuals that are not alike: Var(e_i) = sigma^2 exp(2 s_i'd) / w_i, with correlation within series.
@@ -100,6 +127,8 @@ pub struct Correlation<'a> {
 pub struct Residual<'a> {
     /// Columns s of the logarithm of the standard deviation, without a constant.
     pub scale: Vec<Column<'a>>,
+    /// The same by stratum, in place of columns.
+    pub strata: Option<Strata<'a>>,
     /// Serial correlation.
     pub correlation: Option<Correlation<'a>>,
 }
@@ -107,7 +136,12 @@ pub struct Residual<'a> {
 impl Residual<'_> {
     /// Number of parameters.
     pub fn len(&self) -> usize {
-        self.scale.len() + usize::from(self.correlation.is_some())
+        self.width() + usize::from(self.correlation.is_some())
+    }
+
+    /// Number of columns of the scale.
+    pub fn width(&self) -> usize {
+        self.strata.map_or(self.scale.len(), |s| s.values.len() / s.levels.max(1))
     }
 
     /// True if there is no parameter.
@@ -178,8 +212,15 @@ impl<'a> Design<'a> {
         }
         if let Some(c) = &self.residual.correlation {
             expect("length of the series", n, c.series.codes.len())?;
-            if c.form != Serial::Cs {
+            if !c.time.is_empty() {
                 expect("length of the times", n, c.time.len())?;
+            }
+        }
+        if let Some(s) = &self.residual.strata {
+            expect("length of the strata", n, s.codes.len())?;
+            expect("columns of the strata", 0, s.values.len() % s.levels.max(1))?;
+            if let Some(c) = s.codes.iter().find(|c| **c < 1 || **c as usize > s.levels) {
+                return Err(Error::Dimension { what: "a stratum", expected: s.levels, found: (*c).max(0) as usize });
             }
         }
         let random = self.terms.iter().flat_map(|t| t.basis.iter());
@@ -205,6 +246,8 @@ impl<'a> Design<'a> {
             }
         }
         let series = self.residual.correlation.iter().map(|c| &c.series);
+        let series =
+            series.filter(|s| !self.factors.iter().any(|f| f.levels == s.levels && std::ptr::eq(f.codes, s.codes)));
         for f in self.factors.iter().chain(series) {
             expect("length of the codes", n, f.codes.len())?;
             let mut seen = vec![false; f.levels];

@@ -1,7 +1,6 @@
 //! Sums of rows in one flat vector, so that sums with different weights can be combined.
 
 use crate::crossprod::{Crossprod, Pair};
-use crate::working::Row;
 
 /// Where the sums of a [`Crossprod`] stand in one flat vector.
 pub struct Places {
@@ -13,28 +12,6 @@ pub struct Places {
     pub blocks: Vec<usize>,
     /// Elements in all.
     pub len: usize,
-}
-
-/// One row as it is summed.
-pub struct Place {
-    /// Its number.
-    pub row: usize,
-    /// Columns of the factors.
-    pub values: Row,
-    /// Columns of X, and y.
-    pub xy: Vec<f64>,
-    /// Levels, from 0.
-    pub levels: Vec<usize>,
-}
-
-/// What is added beside the row that was read.
-pub enum Own<'a> {
-    /// The row alone.
-    Row,
-    /// The row with the one before it.
-    Pair(&'a Place),
-    /// The sum over a series.
-    Block(&'a Sum),
 }
 
 /// A linear combination of rows: coefficients of X and y, and of every factor by level.
@@ -60,66 +37,48 @@ impl Places {
         Places { diag, rhs, blocks, len }
     }
 
-    /// Writes the sums into `a`.
-    pub fn load(&self, flat: &[f64], a: &mut Crossprod) {
-        let copy = |to: &mut [f64], at: usize| to.copy_from_slice(&flat[at..at + to.len()]);
-        copy(&mut a.gram, 0);
+    /// Writes a combination of sets of sums into `a`.
+    pub fn load(&self, sets: &[(f64, &[f64])], a: &mut Crossprod) {
+        let combine = |to: &mut [f64], at: usize| {
+            let n = to.len();
+            match sets {
+                [(f, set)] => to.iter_mut().zip(&set[at..at + n]).for_each(|(o, x)| *o = f * x),
+                [(f, one), (g, two), rest @ ..] => {
+                    let both = one[at..at + n].iter().zip(&two[at..at + n]);
+                    to.iter_mut().zip(both).for_each(|(o, (x, y))| *o = f * x + g * y);
+                    for (f, set) in rest {
+                        to.iter_mut().zip(&set[at..at + n]).for_each(|(o, x)| *o += f * x);
+                    }
+                }
+                [] => to.fill(0.0),
+            }
+        };
+        combine(&mut a.gram, 0);
         for (k, f) in a.factors.iter_mut().enumerate() {
-            copy(&mut f.diag, self.diag[k]);
-            copy(&mut f.rhs, self.rhs[k]);
+            combine(&mut f.diag, self.diag[k]);
+            combine(&mut f.rhs, self.rhs[k]);
         }
         for (k, p) in a.pairs.iter_mut().enumerate() {
-            copy(&mut p.blocks, self.blocks[k]);
+            combine(&mut p.blocks, self.blocks[k]);
         }
     }
 
-    /// `w a a'` for a row.
-    pub fn add_row(&self, a: &Crossprod, out: &mut [f64], row: &Place, w: f64) {
-        let m = a.p + 1;
-        add_outer(&mut out[..m * m], &row.xy, &row.xy, w);
-        for (f, sums) in a.factors.iter().enumerate() {
-            let (j, q, z) = (row.levels[f], sums.q, &row.values.z[f]);
-            let at = self.diag[f] + j * q * q;
-            add_outer(&mut out[at..at + q * q], z, z, w);
-            let at = self.rhs[f] + j * q * m;
-            add_outer(&mut out[at..at + q * m], z, &row.xy, w);
-        }
-        for (k, pair) in a.pairs.iter().enumerate().filter(|(_, p)| p.f != p.g) {
-            self.add_cell(
-                out,
-                k,
-                pair,
-                (row.levels[pair.f], &row.values.z[pair.f]),
-                (row.levels[pair.g], &row.values.z[pair.g]),
-                w,
-            );
-        }
+    /// Writes the sums of `a`.
+    pub fn store(&self, a: &Crossprod) -> Vec<f64> {
+        let mut out = a.gram.clone();
+        out.reserve_exact(self.len - out.len());
+        a.factors.iter().for_each(|f| out.extend_from_slice(&f.diag));
+        a.factors.iter().for_each(|f| out.extend_from_slice(&f.rhs));
+        a.pairs.iter().for_each(|p| out.extend_from_slice(&p.blocks));
+        out
     }
 
-    /// `w (a b' + b a')` for two rows.
-    pub fn add_pair(&self, a: &Crossprod, out: &mut [f64], one: &Place, two: &Place, w: f64) {
+    /// Copies the upper triangle of the sums of X and y to the lower one, in every set.
+    pub fn mirror(&self, a: &Crossprod, out: &mut [f64]) {
         let m = a.p + 1;
-        add_outer(&mut out[..m * m], &one.xy, &two.xy, w);
-        add_outer(&mut out[..m * m], &two.xy, &one.xy, w);
-        for (f, sums) in a.factors.iter().enumerate() {
-            let q = sums.q;
-            for (u, v) in [(one, two), (two, one)] {
-                let (j, l) = (u.levels[f], v.levels[f]);
-                if j == l {
-                    let at = self.diag[f] + j * q * q;
-                    add_outer(&mut out[at..at + q * q], &u.values.z[f], &v.values.z[f], w);
-                }
-                let at = self.rhs[f] + j * q * m;
-                add_outer(&mut out[at..at + q * m], &u.values.z[f], &v.xy, w);
-            }
-        }
-        for (k, pair) in a.pairs.iter().enumerate() {
-            for (u, v) in [(one, two), (two, one)] {
-                let (j, l) = (u.levels[pair.f], v.levels[pair.g]);
-                // Within a factor each pair of levels has one cell, with the smaller level first.
-                if pair.f != pair.g || j < l {
-                    self.add_cell(out, k, pair, (j, &u.values.z[pair.f]), (l, &v.values.z[pair.g]), w);
-                }
+        for gram in out.chunks_exact_mut(self.len) {
+            for i in 0..m {
+                (0..i).for_each(|j| gram[i * m + j] = gram[j * m + i]);
             }
         }
     }
@@ -151,7 +110,15 @@ impl Places {
         }
     }
 
-    fn add_cell(&self, out: &mut [f64], k: usize, pair: &Pair, f: (usize, &[f64]), g: (usize, &[f64]), w: f64) {
+    pub(crate) fn add_cell(
+        &self,
+        out: &mut [f64],
+        k: usize,
+        pair: &Pair,
+        f: (usize, &[f64]),
+        g: (usize, &[f64]),
+        w: f64,
+    ) {
         let cells = &pair.cols[pair.starts[f.0]..pair.starts[f.0 + 1]];
         if let Ok(at) = cells.binary_search(&(g.0 as u32)) {
             let size = f.1.len() * g.1.len();
@@ -163,7 +130,7 @@ impl Places {
 
 /// `out += w a b'`, by rows.
 #[inline]
-fn add_outer(out: &mut [f64], a: &[f64], b: &[f64], w: f64) {
+pub(crate) fn add_outer(out: &mut [f64], a: &[f64], b: &[f64], w: f64) {
     for (o, x) in out.chunks_exact_mut(b.len()).zip(a) {
         let f = w * x;
         o.iter_mut().zip(b).for_each(|(o, y)| *o += f * y);

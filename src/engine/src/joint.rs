@@ -26,6 +26,8 @@ pub struct Joint<'d> {
     pub(crate) shapes: Vec<Option<Shape>>,
     /// Room for the derivative of the cross-products.
     pub(crate) change: Crossprod,
+    /// True where a quick search was not enough.
+    pub(crate) careful: bool,
 }
 
 /// All parameters of the criterion.
@@ -57,7 +59,7 @@ impl<'d> Joint<'d> {
         let shapes: Vec<Option<Shape>> =
             design.terms.iter().map(|t| t.structured.map(|kind| Shape::new(kind, &t.basis, design.n()))).collect();
         model.held = shapes.iter().map(Option::is_some).collect();
-        Ok(Joint { change: rows.base.clone(), model, design, rows, shapes })
+        Ok(Joint { change: rows.base.clone(), model, design, rows, shapes, careful: false })
     }
 
     /// The residuals.

@@ -14,6 +14,7 @@ mod accumulate;
 mod angle;
 mod assemble;
 mod average;
+mod banks;
 mod basis;
 mod begin;
 mod block;
@@ -47,6 +48,7 @@ mod opening;
 mod optim;
 mod options;
 mod order;
+mod outer;
 mod pls;
 mod residual;
 mod reweight;
@@ -57,6 +59,7 @@ mod second;
 mod series;
 mod settle;
 mod shape;
+mod sheet;
 mod start;
 mod structure;
 mod sweep;
@@ -64,12 +67,14 @@ mod theta;
 mod tie;
 mod together;
 mod trace;
+mod weigh;
+mod within;
 mod workers;
 mod working;
 
 pub use convergence::{Convergence, Status};
 pub use crossprod::Crossprod;
-pub use design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Structured, Term};
+pub use design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Strata, Structured, Term};
 pub use error::{Error, Result, Value};
 pub use estimate::{Fit, TermFit, Timing};
 pub use inference::again::{bootstrap_rows, delete_rows, refit_rows, Estimates};
@@ -109,7 +114,7 @@ pub fn fit(design: &Design<'_>, options: &FitOptions, watch: &Watch) -> Result<(
 pub fn sums(design: &Design<'_>, threads: usize) -> Result<Crossprod> {
     let mut a = Crossprod::from_design(design, threads)?;
     if !design.residual.is_empty() {
-        tie::tie(design, &residual::Residual::new(design)?, &mut a);
+        tie::tie(design, &residual::Residual::new(design, &workers::Workers::new(1)?)?, &mut a);
     }
     Ok(a)
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::residual::Residual;
 
 /// Largest spread of log standard deviations; beyond it one of them is zero or infinite.
-const SPREAD: f64 = 14.0;
+pub(crate) const SPREAD: f64 = 14.0;
 /// Largest transformed correlation.
 const TIGHT: f64 = 9.0;
 

@@ -1,18 +1,23 @@
 //! [Z, X, y]'R^-1[Z, X, y] for residuals that are not alike: sums by class of weight, combined at every phi.
 //!
 //! With few classes the rows are summed once, a set of sums for each class, and a new phi costs a combination of sets
-//! (banks); with many classes the rows are summed again at every phi. Rows are read in the working coordinates of plain
-//! cross-products, so that everything downstream finds what it knows.
+//! (banks); with many classes the rows are summed again at every phi, with all derivatives at once. Rows are read in the
+//! working coordinates of plain cross-products, so that everything downstream finds what it knows.
+
+use std::ops::Range;
+use std::sync::Mutex;
 
 use crate::crossprod::Crossprod;
 use crate::design::Design;
 use crate::error::Result;
-use crate::flat::{Own, Place, Places, Sum};
-use crate::residual::{Residual, Weights};
+use crate::flat::Places;
+use crate::outer::{Chosen, Into};
+use crate::residual::Residual;
 use crate::series::NONE;
+use crate::sheet::{Reader, Sheet, IDENTITY, ROWS};
 use crate::tie::tie;
+use crate::within::{is_held, Added, Within};
 use crate::workers::Workers;
-use crate::working::{response, subtracted, weight, Row};
 
 /// Classes up to which sums are kept for each.
 const FEW: usize = 48;
@@ -21,17 +26,33 @@ const PIECE: usize = 65_536;
 
 /// Rows of a design that can be summed with any weights.
 pub struct Reweight<'d> {
-    design: &'d Design<'d>,
+    pub(crate) design: &'d Design<'d>,
     /// Coordinates and cells; its sums are those of equal weights.
     pub base: Crossprod,
     /// Classes of weights.
     pub residual: Residual,
-    places: Places,
-    gamma: Vec<f64>,
+    pub(crate) places: Places,
+    pub(crate) reader: Reader<'d>,
     /// Sums of every class, if there are few.
-    banks: Option<Vec<Vec<f64>>>,
-    workers: Workers,
+    pub(crate) banks: Option<Vec<f64>>,
+    /// The sums and their derivatives at the phi that was asked for last, where there are many.
+    last: Mutex<(Vec<f64>, Vec<f64>)>,
+    /// Row after each row in its series; only where rows are summed again.
+    next: Vec<u32>,
+    pub(crate) held: bool,
+    pub(crate) workers: Workers,
     log_weights: f64,
+}
+
+/// Room for one block of rows.
+pub(crate) struct Room {
+    pub(crate) here: Sheet,
+    pub(crate) before: Sheet,
+    /// Rows with one before them, and those before them.
+    pub(crate) late: Vec<u32>,
+    pub(crate) early: Vec<u32>,
+    pub(crate) sets: Vec<u32>,
+    pub(crate) weights: Vec<f64>,
 }
 
 impl<'d> Reweight<'d> {
@@ -41,180 +62,223 @@ impl<'d> Reweight<'d> {
     /// Those of [`Crossprod::from_design`] and of [`Residual::new`].
     pub fn new(design: &'d Design<'d>, threads: usize) -> Result<Reweight<'d>> {
         let mut base = Crossprod::from_design(design, threads)?;
-        let residual = Residual::new(design)?;
-        tie(design, &residual, &mut base);
-        let places = Places::new(&base);
         let workers = Workers::new(if design.n() >= PIECE { threads } else { 1 })?;
-        let (gamma, log_weights) = (subtracted(&base), base.coordinates.weight_log_sum);
-        let mut out = Reweight { design, base, residual, places, gamma, banks: None, workers, log_weights };
+        let residual = Residual::new(design, &workers)?;
+        tie(design, &residual, &mut base);
+        let mut out = Reweight {
+            design,
+            residual,
+            places: Places::new(&base),
+            reader: Reader::new(design, &base),
+            banks: None,
+            last: Mutex::default(),
+            next: Vec::new(),
+            held: is_held(design),
+            workers,
+            log_weights: base.coordinates.weight_log_sum,
+            base,
+        };
+        if design.residual.is_empty() {
+            return Ok(out);
+        }
         let count = out.residual.classes.sizes().iter().sum::<usize>();
-        if !design.residual.is_empty()
-            && count <= FEW
-            && !out.residual.classes.mixed_blocks
-            && count * out.places.len <= 16 * design.n() + 100_000
-        {
-            out.banks = Some(out.sum_classes());
+        if count <= FEW && !out.residual.classes.mixed_blocks && count * out.places.len <= 16 * design.n() + 100_000 {
+            out.banks = Some(out.by_class());
+        } else if !out.residual.classes.pairs.is_empty() {
+            out.next = vec![NONE; design.n()];
+            for (i, &j) in out.residual.classes.series.previous.iter().enumerate().filter(|(_, j)| **j != NONE) {
+                out.next[j as usize] = i as u32;
+            }
         }
         Ok(out)
     }
 
     /// Writes the cross-products at phi into `a`, which has the cells of `base`.
     pub fn at(&self, phi: &[f64], a: &mut Crossprod) {
-        let (weights, log_det) = self.residual.weights(phi);
-        self.places.load(&self.combine(&weights, phi, None), a);
-        a.coordinates.weight_log_sum = self.log_weights - log_det;
+        self.load(phi, None, a);
+        a.coordinates.weight_log_sum = self.log_weights - self.residual.log_det(phi).0;
     }
 
     /// Writes the derivative in phi[i] into `a` and returns that of log|R|.
     pub fn derivative(&self, phi: &[f64], i: usize, a: &mut Crossprod) -> f64 {
-        let (weights, log_det) = self.residual.derivative(phi, i);
-        self.places.load(&self.combine(&weights, phi, Some(i)), a);
-        log_det
+        self.load(phi, Some(i), a);
+        self.residual.log_det(phi).1[i]
     }
 
-    fn combine(&self, weights: &Weights, phi: &[f64], derivative: Option<usize>) -> Vec<f64> {
-        let Some(banks) = &self.banks else { return self.sum_rows(weights, phi, derivative) };
-        let mut out = vec![0.0; self.places.len];
-        let all = weights.rows.iter().chain(&weights.pairs).chain(&weights.blocks);
-        for (bank, f) in banks.iter().zip(all) {
-            out.iter_mut().zip(bank).for_each(|(o, b)| *o += f * b);
+    fn load(&self, phi: &[f64], derivative: Option<usize>, a: &mut Crossprod) {
+        let len = self.places.len;
+        if let Some(banks) = &self.banks {
+            let r = &self.residual;
+            let weights = derivative.map_or_else(|| r.weights(phi), |i| r.derivative(phi, i));
+            let sets: Vec<(f64, &[f64])> =
+                weights.all().zip(banks.chunks_exact(len)).filter(|(w, _)| *w != 0.0).collect();
+            return self.places.load(&sets, a);
         }
-        out
+        let place = derivative.map_or(0, |i| i + 1) * len;
+        if let Ok(mut last) = self.last.lock() {
+            if last.0 != phi || last.1.is_empty() {
+                *last = (phi.to_vec(), self.sum_rows(phi));
+            }
+            self.places.load(&[(1.0, &last.1[place..place + len])], a);
+        }
     }
 
     /// Pieces of a pass; a function of sizes alone.
     fn pieces(&self, sets: usize) -> usize {
         let n = self.design.n();
-        (n / PIECE).min(8 * n / (sets * self.places.len).max(1)).clamp(1, 8)
+        (n / PIECE).min(n / (2 * sets * self.places.len).max(1)).clamp(1, 8)
     }
 
-    /// One set of sums for each class, in one pass.
-    fn sum_classes(&self) -> Vec<Vec<f64>> {
-        let [rows, pairs, blocks] = self.residual.classes.sizes();
-        let sets = rows + pairs + blocks;
-        self.pass(sets, &|row, own, class, out| match own {
-            Own::Row => self.places.add_row(&self.base, &mut out[class as usize], row, 1.0),
-            Own::Pair(before) => self.places.add_pair(&self.base, &mut out[rows + class as usize], row, before, 1.0),
-            Own::Block(sum) => self.places.add_sums(&self.base, &mut out[rows + pairs + class as usize], sum, sum, 0.5),
-        })
-    }
-
-    /// The sums at given weights, from the rows.
-    fn sum_rows(&self, weights: &Weights, phi: &[f64], derivative: Option<usize>) -> Vec<f64> {
-        let mixed = if self.residual.classes.mixed_blocks { Some((phi, derivative)) } else { None };
-        let add = |row: &Place, own: Own<'_>, class: u32, out: &mut [Vec<f64>]| match own {
-            Own::Row => self.places.add_row(&self.base, &mut out[0], row, weights.rows[class as usize]),
-            Own::Pair(before) => {
-                self.places.add_pair(&self.base, &mut out[0], row, before, weights.pairs[class as usize])
-            }
-            Own::Block(sum) => {
-                self.places.add_sums(&self.base, &mut out[0], sum, sum, 0.5 * weights.blocks[class as usize])
-            }
-        };
-        let mut out = self.pass(1, &add).pop().unwrap_or_default();
-        if let Some((phi, derivative)) = mixed {
-            self.add_mixed(&mut out, phi, derivative);
+    pub(crate) fn room(&self) -> Room {
+        Room {
+            here: Sheet::new(&self.base),
+            before: Sheet::new(&self.base),
+            late: Vec::with_capacity(ROWS),
+            early: Vec::with_capacity(ROWS),
+            sets: vec![0; ROWS],
+            weights: vec![1.0; ROWS],
         }
-        out
     }
 
-    /// Visits all rows, neighbours and series; pieces are added in order.
-    fn pass(&self, sets: usize, add: &(impl Fn(&Place, Own<'_>, u32, &mut [Vec<f64>]) + Sync)) -> Vec<Vec<f64>> {
-        let (n, r) = (self.design.n(), &self.residual.classes);
+    /// Visits `count` things in pieces, each with its own sums; they are added in order.
+    pub(crate) fn pass(&self, sets: usize, count: usize, add: impl Fn(Range<usize>, &mut [f64]) + Sync) -> Vec<f64> {
         let pieces = self.pieces(sets);
-        let blocks = if r.mixed_blocks { 0 } else { r.block_class.len() };
         let parts = self.workers.map(pieces, |k| {
-            let mut out = vec![vec![0.0; self.places.len]; sets];
-            let (mut here, mut before) = (self.place(), self.place());
-            for at in k * n / pieces..(k + 1) * n / pieces {
-                // By series where there are series: the row before is then mostly the one that was read last.
-                let i = if r.pair_class.is_empty() { at } else { r.series.rows[at] as usize };
-                std::mem::swap(&mut here, &mut before);
-                let pair = if r.pair_class.is_empty() { NONE } else { r.pair_class[i] };
-                if pair != NONE && before.row != r.series.previous[i] as usize {
-                    self.read(&mut before, r.series.previous[i] as usize);
-                }
-                self.read(&mut here, i);
-                add(&here, Own::Row, r.row_class[i], &mut out);
-                if pair != NONE {
-                    add(&here, Own::Pair(&before), pair, &mut out);
-                }
-            }
-            for s in k * blocks / pieces..(k + 1) * blocks / pieces {
-                let sum = self.series_sum(s, &mut here, |_| 1.0);
-                add(&here, Own::Block(&sum), r.block_class[s], &mut out);
-            }
+            let mut out = vec![0.0; sets * self.places.len];
+            add(k * count / pieces..(k + 1) * count / pieces, &mut out);
             out
         });
         let mut parts = parts.into_iter();
         let mut total = parts.next().unwrap_or_default();
-        for part in parts {
-            for (a, b) in total.iter_mut().zip(&part) {
-                a.iter_mut().zip(b).for_each(|(x, y)| *x += y);
-            }
-        }
+        parts.for_each(|part| total.iter_mut().zip(&part).for_each(|(x, y)| *x += y));
+        self.places.mirror(&self.base, &mut total);
         total
     }
 
-    /// The part of series with rows of different scale: the sum over a series is weighted row by row.
-    fn add_mixed(&self, out: &mut [f64], phi: &[f64], derivative: Option<usize>) {
-        let r = &self.residual;
-        let weights = match derivative {
-            Some(i) if i == r.k => r.derivative(phi, i).0,
-            _ => r.weights(phi).0,
-        };
-        let mut here = self.place();
-        for s in 0..r.classes.block_class.len() {
-            let w = weights.blocks[r.classes.block_class[s] as usize];
-            let sum = self.series_sum(s, &mut here, |i| (-r.row_log_scale(i, phi)).exp());
-            match derivative {
-                Some(k) if k < r.k => {
-                    let slope =
-                        self.series_sum(s, &mut here, |i| -r.row_scales(i)[k] * (-r.row_log_scale(i, phi)).exp());
-                    self.places.add_sums(&self.base, out, &slope, &sum, w);
-                }
-                _ => self.places.add_sums(&self.base, out, &sum, &sum, 0.5 * w),
-            }
+    /// Visits the rows of a piece in blocks.
+    pub(crate) fn blocks(&self, piece: Range<usize>, mut visit: impl FnMut(Range<usize>, &mut Room)) {
+        let mut room = self.room();
+        for start in piece.clone().step_by(ROWS) {
+            visit(start..(start + ROWS).min(piece.end), &mut room);
         }
     }
 
-    /// Room for a row.
-    pub(crate) fn place(&self) -> Place {
-        let row = Row::new(&self.base);
-        Place { row: usize::MAX, values: row, xy: vec![0.0; self.base.p + 1], levels: vec![0; self.base.factors.len()] }
-    }
-
-    /// Reads a row, times the root of its prior weight.
-    pub(crate) fn read(&self, out: &mut Place, i: usize) {
-        out.values.read(self.design, &self.base, i);
-        let y = response(self.design, &self.base, &out.values, &self.gamma, i);
-        let p = self.base.p;
-        out.xy[..p].copy_from_slice(&out.values.x);
-        out.xy[p] = y;
-        out.row = i;
-        out.levels.iter_mut().zip(&self.design.factors).for_each(|(l, f)| *l = f.codes[i] as usize - 1);
-        if self.design.weights.is_some() {
-            let root = weight(self.design, &self.base, i).sqrt();
-            out.xy.iter_mut().chain(out.values.z.iter_mut().flatten()).for_each(|v| *v *= root);
-        }
-    }
-
-    /// Sum over a series of its rows times `f(row)`.
-    fn series_sum(&self, s: usize, here: &mut Place, f: impl Fn(usize) -> f64) -> Sum {
-        let r = &self.residual.classes.series;
-        let mut out = Sum { xy: vec![0.0; self.base.p + 1], z: vec![Vec::new(); self.base.factors.len()] };
-        for &i in &r.rows[r.starts[s]..r.starts[s + 1]] {
-            self.read(here, i as usize);
-            let w = f(i as usize);
-            out.xy.iter_mut().zip(&here.xy).for_each(|(o, v)| *o += w * v);
-            for (f, (all, z)) in out.z.iter_mut().zip(&here.values.z).enumerate() {
-                let level = here.levels[f];
-                match all.iter_mut().find(|(l, _)| *l == level) {
-                    Some((_, sum)) => sum.iter_mut().zip(z).for_each(|(o, v)| *o += w * v),
-                    None => all.push((level, z.iter().map(|v| w * v).collect())),
-                }
+    /// Reads the rows of a block that have a neighbour before them, and those neighbours; false where there is none.
+    pub(crate) fn read_pairs(&self, rows: &Range<usize>, room: &mut Room) -> bool {
+        room.late.clear();
+        room.early.clear();
+        for i in rows.clone() {
+            let j = self.residual.classes.series.previous[i];
+            if j != NONE {
+                room.late.push((i - rows.start) as u32);
+                room.early.push(j);
             }
+        }
+        let early = &room.early;
+        self.reader.read(&self.base, early.len(), &|k| early[k] as usize, &mut room.before);
+        !early.is_empty()
+    }
+
+    pub(crate) fn within(&self) -> Within<'_, 'd> {
+        let series = &self.residual.classes.series;
+        Within { a: &self.base, places: &self.places, reader: &self.reader, series, held: self.held }
+    }
+
+    /// The sums at phi and their derivatives, one after the other.
+    fn sum_rows(&self, phi: &[f64]) -> Vec<f64> {
+        let (r, c) = (&self.residual, &self.residual.classes);
+        let (n, sets) = (self.design.n(), 1 + phi.len());
+        let own = r.own(phi);
+        let near: Vec<[(f64, f64); 2]> = c.pairs.iter().map(|p| r.neighbour(phi, p.gap)).collect();
+        let serial = r.serial().is_some();
+        let mut out = self.pass(sets, n, |piece, out| {
+            let mut scales = vec![(0.0, 0.0); ROWS];
+            let mut known = vec![0.0; ROWS];
+            self.blocks(piece, |block, room| {
+                self.reader.read(&self.base, block.len(), &|k| block.start + k, &mut room.here);
+                for (k, i) in block.clone().enumerate() {
+                    known[k] = (-r.row_log_scale(i, phi)).exp();
+                    let mut weight = own;
+                    if !near.is_empty() {
+                        let after = self.next[i];
+                        let mut side = |i: usize| {
+                            let own = near[c.pair(i)][0];
+                            weight = (weight.0 + own.0, weight.1 + own.1);
+                        };
+                        if c.series.previous[i] != NONE {
+                            side(i);
+                        }
+                        if after != NONE {
+                            side(after as usize);
+                        }
+                    }
+                    scales[k] = (known[k] * known[k] * weight.0, known[k] * known[k] * weight.1);
+                }
+                let all = &IDENTITY[..block.len()];
+                for set in 0..sets {
+                    room.sets.fill(set as u32);
+                    for ((w, i), scale) in room.weights.iter_mut().zip(block.clone()).zip(&scales) {
+                        *w = match set {
+                            0 => scale.0,
+                            s if s == r.k + 1 => scale.1,
+                            s => -2.0 * r.row_scales(i)[s - 1] * scale.0,
+                        };
+                    }
+                    let rows = Chosen { sheet: &room.here, rows: all };
+                    let into = Into { weights: &room.weights, sets: &room.sets };
+                    self.places.add_rows(&self.base, out, &rows, &into);
+                }
+                if near.is_empty() || !self.read_pairs(&block, room) {
+                    return;
+                }
+                let Room { here, before, late, early, sets: places, weights } = room;
+                for (k, (late, &j)) in late.iter().zip(&*early).enumerate() {
+                    let (i, j) = (block.start + *late as usize, j as usize);
+                    let both = known[*late as usize] * (-r.row_log_scale(j, phi)).exp();
+                    let pair = near[c.pair(i)][1];
+                    scales[k] = (both * pair.0, both * pair.1);
+                }
+                let here = Chosen { sheet: here, rows: late };
+                let before = Chosen { sheet: before, rows: &IDENTITY[..late.len()] };
+                for set in 0..sets {
+                    places.fill(set as u32);
+                    for (k, w) in weights.iter_mut().enumerate().take(late.len()) {
+                        let (i, j) = (block.start + late[k] as usize, early[k] as usize);
+                        *w = match set {
+                            0 => scales[k].0,
+                            s if s == r.k + 1 => scales[k].1,
+                            s => -(r.row_scales(i)[s - 1] + r.row_scales(j)[s - 1]) * scales[k].0,
+                        };
+                    }
+                    self.places.add_pairs(&self.base, out, &here, &before, &Into { weights, sets: places });
+                }
+            });
+        });
+        if serial && near.is_empty() {
+            let series = self.sums_of_series(phi, sets);
+            out.iter_mut().zip(&series).for_each(|(o, s)| *o += s);
         }
         out
+    }
+
+    /// The part of the sums over series at phi, and its derivatives.
+    fn sums_of_series(&self, phi: &[f64], sets: usize) -> Vec<f64> {
+        let (r, c) = (&self.residual, &self.residual.classes);
+        let weights: Vec<(f64, f64)> = c.blocks.iter().map(|b| r.series_weight(phi, b.1)).collect();
+        let factors = |i: usize, w: &mut [f64]| {
+            let e = (-r.row_log_scale(i, phi)).exp();
+            w[0] = e;
+            w[1..].iter_mut().zip(r.row_scales(i)).for_each(|(w, s)| *w = -s * e);
+        };
+        let added = |s: usize| {
+            let (value, slope) = weights[c.block_class[s] as usize];
+            let all = (0..sets).map(|set| match set {
+                0 => Added { of: (0, 0), set, weight: 0.5 * value },
+                k if k == r.k + 1 => Added { of: (0, 0), set, weight: 0.5 * slope },
+                k => Added { of: (k, 0), set, weight: value },
+            });
+            all.collect()
+        };
+        self.pass(sets, c.block_class.len(), |piece, out| self.within().add(piece, 1 + r.k, factors, added, out))
     }
 }

@@ -4,6 +4,7 @@
 //! in all, until the joint decrement says that nothing is left to gain. A limit of psi or phi is an ordinary stationary
 //! point; a parameter that the criterion does not miss there is set to it exactly.
 
+use crate::convergence::Status;
 use crate::design::Serial;
 use crate::error::{Error, Result};
 use crate::fit::{self, Minimum};
@@ -12,7 +13,7 @@ use crate::optim::bfgs::{Objective, Point};
 use crate::optim::newton::{self, Polished};
 use crate::options::{FitOptions, Watch};
 use crate::search::NOISE;
-use crate::together::{Work, CHEAP};
+use crate::together::Work;
 
 /// The end of the search: parameters, the fit of theta there, and the joint certificate.
 pub(crate) struct Ended {
@@ -72,6 +73,11 @@ impl Joint<'_> {
                 distance(&next.theta, &at.theta).max(distance(&next.psi, &at.psi)).max(distance(&next.phi, &at.phi));
             at = next;
             let ended = Ended { at: at.clone(), free, held, minimum, polished };
+            // Away from the boundary a second look at theta, at the phi that was polished, could not change anything.
+            let inside = ended.minimum.convergence.status == Status::Converged && at.psi.is_empty();
+            if inside && moved < 1e-3 && ended.is_certified(options) {
+                return Ok(ended);
+            }
             if moved < 1e-6 && (ended.is_certified(options) || round > 3) {
                 return Ok(ended);
             }
@@ -165,7 +171,7 @@ impl Joint<'_> {
         watch: &Watch,
         work: &mut Work,
     ) -> Result<(Parameters, Polished)> {
-        let central = self.model.s.work(self.model.a.p) < CHEAP;
+        let central = self.is_tiny();
         let mut all = self.all(at, free.to_vec(), held, options.criterion, watch);
         let x = all.x();
         let mut g = vec![0.0; x.len()];

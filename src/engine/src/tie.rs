@@ -4,6 +4,7 @@ use crate::crossprod::{Crossprod, Pair};
 use crate::design::Design;
 use crate::order::holds;
 use crate::residual::Residual;
+use crate::series::NONE;
 
 /// Adds the cells that correlated rows tie together: levels of two factors that meet in no row, and levels of one factor.
 pub fn tie(design: &Design<'_>, residual: &Residual, a: &mut Crossprod) {
@@ -21,16 +22,17 @@ pub fn tie(design: &Design<'_>, residual: &Residual, a: &mut Crossprod) {
                     keys.push(key);
                 }
             };
-            for k in 0..residual.classes.series.starts.len() - 1 {
-                let own = &residual.classes.series.rows
-                    [residual.classes.series.starts[k]..residual.classes.series.starts[k + 1]];
-                if residual.classes.block_class.is_empty() {
-                    own.iter().for_each(|&i| add(i as usize, i as usize));
-                    for w in own.windows(2) {
-                        add(w[0] as usize, w[1] as usize);
-                        add(w[1] as usize, w[0] as usize);
-                    }
-                } else {
+            let series = &residual.classes.series;
+            for (i, &j) in series.previous.iter().enumerate() {
+                add(i, i);
+                if j != NONE {
+                    add(j as usize, i);
+                    add(i, j as usize);
+                }
+            }
+            if series.previous.is_empty() {
+                for w in series.starts.windows(2) {
+                    let own = &series.rows[w[0]..w[1]];
                     own.iter().for_each(|&i| own.iter().for_each(|&j| add(i as usize, j as usize)));
                 }
             }
@@ -43,8 +45,24 @@ pub fn tie(design: &Design<'_>, residual: &Residual, a: &mut Crossprod) {
             pair.cols = keys.iter().map(|k| k.1).collect();
             pair.blocks = vec![0.0; keys.len() * qf * qg];
             match a.pairs.iter_mut().find(|p| p.f == f && p.g == g) {
-                Some(old) => *old = pair,
+                Some(old) => {
+                    carry(old, &mut pair, qf * qg);
+                    *old = pair;
+                }
                 None => a.pairs.push(pair),
+            }
+        }
+    }
+}
+
+/// Copies the sums of the cells that were there.
+fn carry(from: &Pair, to: &mut Pair, size: usize) {
+    for j in 0..from.starts.len() - 1 {
+        let (first, last) = (to.starts[j], to.starts[j + 1]);
+        for cell in from.starts[j]..from.starts[j + 1] {
+            if let Ok(at) = to.cols[first..last].binary_search(&from.cols[cell]) {
+                let at = (first + at) * size;
+                to.blocks[at..at + size].copy_from_slice(&from.blocks[cell * size..(cell + 1) * size]);
             }
         }
     }

@@ -20,6 +20,9 @@ use crate::settle::Ended;
 /// Work (operations an evaluation) up to which a second start and central differences are affordable.
 pub(crate) const CHEAP: f64 = 2e6;
 
+/// The same up to which several correlations to start from and central differences of all parameters are.
+pub(crate) const TINY: f64 = 1e5;
+
 /// What was found beside theta.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -112,6 +115,11 @@ impl<'d> Joint<'d> {
         All { joint: self, kind, at: at.clone(), free, held, watch, evaluations: 0 }
     }
 
+    /// True if several starts and central differences are affordable.
+    pub(crate) fn is_tiny(&self) -> bool {
+        self.model.s.work(self.model.a.p) < if self.careful { CHEAP } else { TINY }
+    }
+
     /// Elements of theta that belong to no pattern and, at given ranks, are not zero.
     pub(crate) fn free(&self, ranks: Option<&[usize]>) -> Vec<usize> {
         let places = &self.model.layout.places;
@@ -124,6 +132,21 @@ impl<'d> Joint<'d> {
     /// # Errors
     /// Those of [`crate::Model::fit`]; [`Error::ResidualScale`] where a standard deviation tends to zero.
     pub fn fit(&mut self, options: &FitOptions, phi: Option<&[f64]>, watch: &Watch) -> Result<(Fit, Found)> {
+        self.careful = false;
+        self.careful = self.is_tiny();
+        match self.fit_once(options, phi, watch) {
+            Err(Error::Interrupted) => Err(Error::Interrupted),
+            Ok(found) if found.0.convergence.status.is_certified() => Ok(found),
+            other if self.careful => other,
+            // What was quick has not found a minimum.
+            _ => {
+                self.careful = true;
+                self.fit_once(options, phi, watch)
+            }
+        }
+    }
+
+    fn fit_once(&mut self, options: &FitOptions, phi: Option<&[f64]>, watch: &Watch) -> Result<(Fit, Found)> {
         let begin = Instant::now();
         let kind = options.criterion;
         self.check_distinct(kind)?;
@@ -246,7 +269,14 @@ impl<'d> Joint<'d> {
             Some(ended) => bfgs::invert_into(&ended.polished.hessian, &mut h, k, k),
             None => self.guess(at, &free, kind, &mut h)?,
         }
-        let decrease = if curvature.is_some() { 1e-12 } else { 1e-7 };
+        let quick = !self.is_tiny() && !self.careful;
+        let decrease = if curvature.is_some() {
+            1e-12
+        } else if quick {
+            1e-3
+        } else {
+            1e-7
+        };
         let limits = Limits { decrease, noise: NOISE, evaluations: options.max_evaluations };
         let mut all = self.all(at, free, held, kind, watch);
         let x = all.x();
@@ -275,9 +305,10 @@ impl<'d> Joint<'d> {
             range.for_each(|i| h[(m + i) * k + m + i] = 0.5 / levels);
         }
         let first = m + at.psi.len();
-        for (i, c) in self.rows.residual.curvature().iter().enumerate() {
-            h[(first + i) * k + first + i] = 1.0 / c;
-        }
+        let r = at.phi.len();
+        let mut own = vec![0.0; r * r];
+        bfgs::invert_into(&self.rows.residual.curvature(), &mut own, r, r);
+        (0..r * r).for_each(|x| h[(first + x / r) * k + first + x % r] = own[x]);
         Ok(())
     }
 }

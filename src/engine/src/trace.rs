@@ -88,6 +88,12 @@ impl Inverse {
 
 /// `out -= a'b + b'a` for a, b (q x m by rows).
 fn subtract_both(out: &mut [f64], a: &[f64], b: &[f64], q: usize, m: usize) {
+    if q == 1 {
+        for (out, (x, y)) in out.chunks_exact_mut(m).zip(a.iter().zip(b)) {
+            out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o -= x * b + y * a);
+        }
+        return;
+    }
     small::mul_transposed(out, a, b, m, q, m, -1.0);
     small::mul_transposed(out, b, a, m, q, m, -1.0);
 }

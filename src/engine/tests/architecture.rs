@@ -8,8 +8,8 @@ use std::path::Path;
 const LAYERS: [&[&str]; 8] = [
     &["error", "options", "block", "optim", "rng", "workers", "codes"],
     &["design", "order"],
-    &["rows", "column", "basis", "grouping", "cells", "levels", "accumulate", "crossprod", "working", "series",
-      "correlation", "angle", "shape", "classes", "residual", "limits", "flat", "tie", "reweight"],
+    &["rows", "column", "basis", "grouping", "cells", "levels", "accumulate", "crossprod", "working", "sheet", "series",
+      "correlation", "angle", "shape", "classes", "residual", "limits", "weigh", "flat", "outer", "tie", "within", "reweight", "banks"],
     &["structure", "describe", "theta"],
     &["factor", "assemble", "pls", "inverse", "gradient", "trace", "average", "second", "sweep", "nested", "start"],
     &["model", "convergence"],

@@ -8,7 +8,7 @@ mod oracle;
 
 use ferrite_engine::{
     bootstrap_rows, delete_rows, refit_rows, Column, Correlation, Criterion, Crossprod, Deletion, Design, Error,
-    Estimates, Factor, FitOptions, Joint, Serial, Status, Target, Watch,
+    Estimates, Factor, FitOptions, Joint, Serial, Status, Strata, Target, Term, Watch,
 };
 use oracle::{designs, Rows, Stream};
 
@@ -342,4 +342,108 @@ fn a_correlation_in_continuous_time_may_be_zero() {
     let (f, p) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     assert!(p.rho.unwrap() < 1e-3, "{p:?}");
     assert!(matches!(f.convergence.status, Status::Converged | Status::OnBoundary), "{:?}", f.convergence);
+}
+
+/// Criteria and gradients at one point, in the user's theta.
+fn at(design: &Design<'_>, rows: &Rows, phi: &[f64], threads: usize) -> (f64, Vec<f64>) {
+    let mut joint = Joint::new(design, &FitOptions { threads, ..Default::default() }).unwrap();
+    let theta: Vec<f64> = (0..rows.n_theta()).map(|k| 0.4 + 0.1 * k as f64).collect();
+    joint.criterion(&theta, &[], phi, Criterion::Reml).unwrap()
+}
+
+#[test]
+fn rows_that_all_differ_are_summed_at_every_phi() {
+    // A covariate with 90 values, alone and within series: dense algebra again, and differences for the gradient.
+    let mut s = Stream(77);
+    for (name, rows) in designs() {
+        for nested in [true, false] {
+            let mut l = layers(&rows, nested, 17);
+            l.strata[0] = (0..90).map(|_| s.uniform()).collect();
+            for form in FORMS {
+                let design = with(rows.design(), &l, form, 1);
+                let residual = Joint::new(&design, &FitOptions::default()).unwrap();
+                let phi: Vec<f64> = [0.6].into_iter().chain(form.map(|_| residual.residual().phi_of(0.45))).collect();
+                let (f, g) = at(&design, &rows, &phi, 1);
+                let theta: Vec<f64> = (0..rows.n_theta()).map(|k| 0.4 + 0.1 * k as f64).collect();
+                let r = dense(&rows, &l, form, &phi[..1], 0.45);
+                let expected = rows.criterion_with(&theta, &r, Criterion::Reml);
+                let what = format!("{name} nested={nested} {form:?}");
+                assert!((f - expected).abs() < 1e-8, "{what}: {f} {expected}");
+                for i in 0..phi.len() {
+                    let (mut up, mut down) = (phi.clone(), phi.clone());
+                    (up[i], down[i]) = (phi[i] + 1e-5, phi[i] - 1e-5);
+                    let difference = (at(&design, &rows, &up, 1).0 - at(&design, &rows, &down, 1).0) / 2e-5;
+                    assert!((g[i] - difference).abs() < 1e-5 * (1.0 + difference.abs()), "{what} [{i}]: {g:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn strata_are_their_columns_and_no_time_is_the_order_of_rows() {
+    for (name, rows) in designs() {
+        let mut l = layers(&rows, true, 29);
+        let codes: Vec<i32> = (0..90).map(|i| i % 3 + 1).collect();
+        let mut count = vec![0.0; l.levels];
+        for i in 0..90 {
+            let own = &mut count[l.series[i] as usize - 1];
+            *own += 1.0;
+            l.time[i] = *own;
+        }
+        let columns = with(rows.design(), &l, Some(Serial::Ar1), 2);
+        let mut short = columns.clone();
+        short.residual.scale.clear();
+        short.residual.strata = Some(Strata { codes: &codes, values: &[0.0, 1.0, 0.0, 0.0, 0.0, 1.0], levels: 3 });
+        short.residual.correlation.as_mut().unwrap().time = &[];
+        let phi = [0.3, -0.2, 0.4];
+        let (a, b) = (at(&columns, &rows, &phi, 1), at(&short, &rows, &phi, 1));
+        assert!((a.0 - b.0).abs() < 1e-10, "{name}: {} {}", a.0, b.0);
+        // Without some rows there are gaps in the order.
+        let options = FitOptions::default();
+        let from = |phi| Estimates { theta: &[0.5], beta: &[40.0, 1.0], sigma: 2.0, phi };
+        let sets: Vec<i32> = (0..90).map(|i| i32::from(i % 7 == 3)).collect();
+        if rows.n_theta() == 1 && rows.x.len() == 2 {
+            let part = |d: &Design<'_>| match delete_rows(d, from(&phi), &options, (&sets, 1), &Watch::default()) {
+                Ok(mut found) => match found.remove(0) {
+                    Deletion::Refitted(f, _) => f.criterion,
+                    _ => panic!("no fit"),
+                },
+                Err(e) => panic!("{e:?}"),
+            };
+            assert!((part(&columns) - part(&short)).abs() < 1e-8, "{name}");
+        }
+    }
+}
+
+#[test]
+fn large_sums_do_not_depend_on_threads() {
+    let n = 150_000;
+    let mut s = Stream(4);
+    let codes: Vec<i32> = (0..n).map(|i| (i * 7919 % 1500) as i32 + 1).collect();
+    let x: Vec<f64> = (0..n).map(|_| s.uniform()).collect();
+    let y: Vec<f64> = (0..n).map(|i| x[i] + f64::from(codes[i] % 5) + s.normal()).collect();
+    let strata: Vec<i32> = (0..n).map(|i| (i % 3) as i32 + 1).collect();
+    let factors = vec![Factor { codes: &codes, levels: 1500 }];
+    let terms = vec![Term::new(0, vec![Column::Constant])];
+    let plain = Design::new(&y, vec![Column::Constant, Column::Values(&x)], factors, terms);
+    for kind in 0..4 {
+        let mut design = plain.clone();
+        if kind == 1 {
+            design.residual.scale = vec![Column::Values(&x)];
+        } else {
+            design.residual.strata =
+                Some(Strata { codes: &strata, values: &[0.0, 1.0, 0.0, 0.0, 0.0, 1.0], levels: 3 });
+        }
+        if kind > 1 {
+            let form = if kind == 2 { Serial::Ar1 } else { Serial::Cs };
+            design.residual.correlation = Some(Correlation { form, series: design.factors[0], time: &[] });
+        }
+        let run = |threads| {
+            let mut joint = Joint::new(&design, &FitOptions { threads, ..Default::default() }).unwrap();
+            let phi = vec![0.2; joint.residual().len()];
+            joint.criterion(&[0.5], &[], &phi, Criterion::Reml).unwrap()
+        };
+        assert_eq!(run(1), run(2), "{kind}");
+    }
 }

@@ -4,7 +4,7 @@
 //! Failure `internal`: what does not fit is a mistake in `R/engine.R`, never the user's.
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Column, Correlation, Design, Factor, Part, Pattern, Rows, Serial, Structured, Term};
+use ferrite_engine::{Column, Correlation, Design, Factor, Part, Pattern, Rows, Serial, Strata, Structured, Term};
 
 use crate::failure::Failure;
 use crate::input;
@@ -12,7 +12,8 @@ use crate::input;
 type Read<T> = std::result::Result<T, Failure>;
 
 /// R objects that hold the rows of a design: list(y, x, offset, weights, factors, terms, residual); `residual` is NULL
-/// or list(scale = blocks, correlation = NULL or list(form, codes, n_levels, time)).
+/// or list(scale = blocks, strata = NULL or list(codes, values), correlation = NULL or list(form, codes, n_levels, time));
+/// `values` is a matrix with a row for each stratum, and `time` is NULL where the order of the rows is the time.
 pub struct Blocks {
     y: Robj,
     offset: Robj,
@@ -21,6 +22,7 @@ pub struct Blocks {
     codes: Vec<(Robj, usize)>,
     terms: Vec<(usize, Vec<Robj>, Option<Structured>)>,
     scale: Vec<Robj>,
+    strata: Option<(Robj, Robj)>,
     correlation: Option<(Serial, Robj, usize, Robj)>,
 }
 
@@ -43,9 +45,13 @@ impl Blocks {
             read.push((factor, input::elements(&input::field(&term, "basis")?, "basis")?, structured));
         }
         let residual = get("residual")?;
-        let (mut scale, mut correlation) = (Vec::new(), None);
+        let (mut scale, mut strata, mut correlation) = (Vec::new(), None, None);
         if !residual.is_null() {
             scale = input::elements(&input::field(&residual, "scale")?, "scale")?;
+            let given = input::field(&residual, "strata")?;
+            if !given.is_null() {
+                strata = Some((input::field(&given, "codes")?, input::field(&given, "values")?));
+            }
             let given = input::field(&residual, "correlation")?;
             if !given.is_null() {
                 let form = match input::words(&input::field(&given, "form")?, "form")?[..] {
@@ -60,6 +66,7 @@ impl Blocks {
         }
         Ok(Self {
             scale,
+            strata,
             correlation,
             y: get("y")?,
             offset: get("offset")?,
@@ -86,6 +93,10 @@ impl Blocks {
         design.offset = input::optional_doubles(&self.offset, "offset")?;
         design.weights = input::optional_doubles(&self.weights, "weights")?;
         design.residual.scale = columns(&self.scale, n)?;
+        if let Some((codes, values)) = &self.strata {
+            let (codes, levels) = (input::integers(codes, "strata")?, values.nrows());
+            design.residual.strata = Some(Strata { codes, values: input::doubles(values, "values")?, levels });
+        }
         if let Some((form, codes, levels, time)) = &self.correlation {
             let series = Factor { codes: input::integers(codes, "series")?, levels: *levels };
             let time = input::optional_doubles(time, "time")?.unwrap_or(&[]);

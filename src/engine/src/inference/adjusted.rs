@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::gradient::blocks_of;
 use crate::joint::{Joint, Parameters};
 use crate::model::Model;
+use crate::sheet::{Sheet, ROWS};
 use crate::theta::{self, Blocks};
 
 /// Rows without correlation that are taken at once.
@@ -182,12 +183,11 @@ impl Joint<'_> {
 
     /// sigma^2 R_i, in one pass over the rows.
     fn add_rows(&self, known: &Known<'_>, sums: &mut Sums) {
-        let series = &self.residual().classes.series;
-        if series.starts.is_empty() {
+        if self.residual().serial().is_none() {
             let all: Vec<u32> = (0..self.model.a.n as u32).collect();
             all.chunks(CHUNK).for_each(|rows| self.add_strand(known, rows, sums));
         } else {
-            series.starts.windows(2).for_each(|own| self.add_strand(known, &series.rows[own[0]..own[1]], sums));
+            self.residual().classes.series.each(|rows| self.add_strand(known, rows, sums));
         }
     }
 
@@ -225,21 +225,24 @@ impl Joint<'_> {
     /// R V^-1 X = X - Z T U of some rows, and -Z d(T U) for every free parameter.
     fn errors(&self, known: &Known<'_>, rows: &[u32]) -> (Vec<f64>, Vec<Vec<f64>>) {
         let (model, p) = (&self.model, self.model.a.p);
-        let mut place = self.rows.place();
+        let mut sheet = Sheet::new(&model.a);
         let mut e = vec![0.0; rows.len() * p];
         let mut de = vec![vec![0.0; rows.len() * p]; known.slopes.len()];
-        for (r, row) in rows.iter().enumerate() {
-            self.rows.read(&mut place, *row as usize);
-            let own = r * p..(r + 1) * p;
-            e[own.clone()].copy_from_slice(&place.xy[..p]);
-            for (f, z) in place.values.z.iter().enumerate() {
-                let first = model.s.first_row(f) + place.levels[f] * z.len();
-                for (k, z) in z.iter().enumerate() {
-                    let from = (first + k) * (p + 1)..(first + k) * (p + 1) + p;
-                    let take = |out: &mut [f64], b: &[f64]| out.iter_mut().zip(b).for_each(|(o, b)| *o -= z * b);
-                    take(&mut e[own.clone()], &known.here.fitted[from.clone()]);
-                    for (d, s) in de.iter_mut().zip(known.slopes) {
-                        take(&mut d[own.clone()], &s.fitted[from.clone()]);
+        for (block, rows) in rows.chunks(ROWS).enumerate() {
+            self.rows.reader.read(&self.rows.base, rows.len(), &|k| rows[k] as usize, &mut sheet);
+            for k in 0..rows.len() {
+                let own = (block * ROWS + k) * p..(block * ROWS + k + 1) * p;
+                e[own.clone()].copy_from_slice(&sheet.xy[k * (p + 1)..k * (p + 1) + p]);
+                for (f, levels) in sheet.levels.iter().enumerate() {
+                    let q = model.a.factors[f].q;
+                    let first = model.s.first_row(f) + levels[k] as usize * q;
+                    for (c, z) in sheet.z[f][k * q..(k + 1) * q].iter().enumerate() {
+                        let from = (first + c) * (p + 1)..(first + c) * (p + 1) + p;
+                        let take = |out: &mut [f64], b: &[f64]| out.iter_mut().zip(b).for_each(|(o, b)| *o -= z * b);
+                        take(&mut e[own.clone()], &known.here.fitted[from.clone()]);
+                        for (d, s) in de.iter_mut().zip(known.slopes) {
+                            take(&mut d[own.clone()], &s.fitted[from.clone()]);
+                        }
                     }
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::bootstrap::Replicate;
 use super::deletion::Deletion;
-use crate::design::{Column, Correlation, Design, Factor, Residual, Serial, Term};
+use crate::design::{Column, Correlation, Design, Factor, Residual, Serial, Strata, Term};
 use crate::error::{Error, Result};
 use crate::estimate::Fit;
 use crate::joint::Joint;
@@ -183,6 +183,7 @@ struct Subset {
     x: Vec<Vec<f64>>,
     bases: Vec<Vec<Vec<f64>>>,
     scale: Vec<Vec<f64>>,
+    strata: Option<(Vec<i32>, Vec<f64>, usize)>,
     codes: Vec<(Vec<i32>, usize)>,
     series: (Vec<i32>, usize),
     time: Vec<f64>,
@@ -205,7 +206,7 @@ impl Subset {
                 count += 1;
                 *p = count;
             }
-            (keep.iter().map(|&i| place[f.codes[i] as usize - 1]).collect(), count as usize)
+            (keep.iter().map(|&i| place[f.codes[i] as usize - 1]).collect::<Vec<i32>>(), count as usize)
         };
         let correlation = design.residual.correlation.as_ref();
         Subset {
@@ -215,9 +216,16 @@ impl Subset {
             x: columns(&design.x),
             bases: design.terms.iter().map(|t| columns(&t.basis)).collect(),
             scale: columns(&design.residual.scale),
+            strata: design.residual.strata.map(|s| {
+                let (codes, kept): (Vec<i32>, usize) = levels(&Factor { codes: s.codes, levels: s.levels });
+                let mut first = vec![0; kept];
+                codes.iter().zip(keep).for_each(|(c, &i)| first[*c as usize - 1] = s.codes[i] as usize - 1);
+                let columns = s.values.chunks_exact(s.levels);
+                (codes, columns.flat_map(|v| first.iter().map(|l| v[*l]).collect::<Vec<_>>()).collect(), kept)
+            }),
             codes: design.factors.iter().map(levels).collect(),
             series: correlation.map(|c| levels(&c.series)).unwrap_or_default(),
-            time: correlation.filter(|c| !c.time.is_empty()).map(|c| pick(c.time)).unwrap_or_default(),
+            time: correlation.filter(|c| c.form != Serial::Cs).map(|c| pick(&c.times())).unwrap_or_default(),
         }
     }
 
@@ -240,6 +248,7 @@ impl Subset {
                 .collect(),
             residual: Residual {
                 scale: columns(&self.scale),
+                strata: self.strata.as_ref().map(|(codes, values, levels)| Strata { codes, values, levels: *levels }),
                 correlation: correlation.map(|c| Correlation {
                     form: c.form,
                     series: factor(&self.series),
@@ -256,20 +265,23 @@ impl crate::residual::Residual {
         let Some(rho) = self.rho(phi) else { return white.to_vec() };
         let series = &self.classes.series;
         let mut out = white.to_vec();
-        for k in 0..series.starts.len() - 1 {
-            let own = &series.rows[series.starts[k]..series.starts[k + 1]];
-            if self.serial() == Some(Serial::Cs) {
+        if self.serial() == Some(Serial::Cs) {
+            for w in series.starts.windows(2) {
+                let own = &series.rows[w[0]..w[1]];
                 // sqrt(1 - rho) I + c J is a root of (1 - rho) I + rho J.
                 let (m, a) = (own.len() as f64, (1.0 - rho).sqrt());
                 let c = ((1.0 + (m - 1.0) * rho).max(0.0).sqrt() - a) / m;
                 let sum: f64 = own.iter().map(|&i| white[i as usize]).sum();
                 own.iter().for_each(|&i| out[i as usize] = a * white[i as usize] + c * sum);
-                continue;
             }
-            for &i in own.iter().filter(|&&i| series.previous[i as usize] != NONE) {
-                let i = i as usize;
-                let r =
-                    rho.abs().powf(series.gap[i]) * if rho < 0.0 && series.gap[i] % 2.0 != 0.0 { -1.0 } else { 1.0 };
+            return out;
+        }
+        for at in 0..white.len() {
+            // Every row after the one before it.
+            let i = series.rows.get(at).map_or(at, |i| *i as usize);
+            if series.previous[i] != NONE {
+                let gap = series.gap(i);
+                let r = rho.abs().powf(gap) * if rho < 0.0 && gap % 2.0 != 0.0 { -1.0 } else { 1.0 };
                 out[i] = r * out[series.previous[i] as usize] + (1.0 - r * r).sqrt() * white[i];
             }
         }

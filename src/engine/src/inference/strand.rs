@@ -33,9 +33,9 @@ impl Strand {
     pub fn new(residual: &Residual, rows: &[u32], phi: &[f64]) -> Strand {
         let form = residual.serial();
         let (rho, slope) = residual.at(phi);
-        let gap = &residual.classes.series.gap;
+        let series = &residual.classes.series;
         let link = |i: &u32| {
-            let (r, d) = power(rho, gap[*i as usize]);
+            let (r, d) = power(rho, series.gap(*i as usize));
             [r, slope * d]
         };
         let in_time = form.is_some_and(|f| f != Serial::Cs);
@@ -129,6 +129,7 @@ fn sum_of(g: &[f64], m: usize) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::design::{Column, Correlation, Design, Factor};
+    use crate::workers::Workers;
 
     #[test]
     fn solving_undoes_the_product_and_slopes_are_differences() {
@@ -141,7 +142,7 @@ mod tests {
             design.residual.scale = vec![Column::Values(&s)];
             let of = |form| Correlation { form, series: Factor { codes: &series, levels: 1 }, time: &time };
             design.residual.correlation = form.map(of);
-            let r = Residual::new(&design).unwrap();
+            let r = Residual::new(&design, &Workers::new(1).unwrap()).unwrap();
             let rows: Vec<u32> = if form.is_some() { r.classes.series.rows.clone() } else { (0..6).collect() };
             let phi = vec![0.3, r.phi_of(0.45)];
             let b: Vec<f64> = (0..12).map(|i| (1.7 * f64::from(i)).sin()).collect();
