@@ -84,7 +84,7 @@ new_plan <- function(raw, design, formula, control, read) {
   )
   plan <- list(
     formula = formula, nobs = length(design$y), p = length(design$x_names), n_theta = raw$n_theta, groups = groups,
-    residual = planned_residual(design), structure = named_structure(raw$structure, names), order = raw$order,
+    residual = planned_residual(design, raw), structure = named_structure(raw$structure, names), order = raw$order,
     fill = raw$fill, dense = raw$dense,
     bytes = raw$bytes, limit = control$memory, fits = raw$bytes <= control$memory, work = raw$work,
     threads = control$threads
@@ -110,7 +110,6 @@ planned_time <- function(plan, sums, read, rates = plan_rates) {
     times <- 1 + residual$parameters
     evaluation <- evaluation + times * if (residual$kept) residual$classes * residual$elements / rates$combined
     else residual$touched / rates$again
-    if (residual$kept) sums <- 2 * sums
   }
   total <- rates$call + read + sums + evaluations * evaluation
   list(

@@ -110,9 +110,9 @@ ended_ratio <- function(found, k, fit, zetas, call) {
 # The criterion of a fit with the k-th coefficient of its dispersion at a value; Inf when there is none.
 criterion_held <- function(fit, k, value, call) {
   design <- with_texts_of(fit, design_of(fit))
-  columns <- dense_blocks(design$residual$scale, fit$nobs)
+  columns <- dense_blocks(scale_columns(fit$residual$scale, fit$frame), fit$nobs)
   design$weights <- or_else(design$weights, 1) * exp(-2 * value * columns[, k])
-  design$residual["scale"] <- list(if (ncol(columns) > 1L) list(columns[, -k, drop = FALSE]))
+  design$residual[c("scale", "strata")] <- list(if (ncol(columns) > 1L) list(columns[, -k, drop = FALSE]), NULL)
   if (all(vapply(design$residual, is.null, NA))) design["residual"] <- list(NULL)
   design["scale"] <- list(NULL)
   tryCatch(muffled(fit_design(design, fit$REML, NULL, quiet_control(fit), fit$frame, call))$criterion,

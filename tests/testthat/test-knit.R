@@ -185,5 +185,5 @@ test_that("the residuals are in the tables: strata, the correlation, the functio
   expect_match(knitr::knit_print(summary(many)), "6 more strata", fixed = TRUE)
   plan <- lmm_plan(formula, data, dispersion = ~ Sex, correlation = ar1(~ visit | Subject))
   expect_match(knitr::knit_print(plan), "Residuals|dispersion = ", fixed = TRUE)
-  expect_match(knitr::knit_print(plan), "8 kinds of rows", fixed = TRUE)
+  expect_match(knitr::knit_print(plan), "6 kinds of rows", fixed = TRUE)
 })

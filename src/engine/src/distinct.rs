@@ -5,6 +5,8 @@
 //! Each derivative is multiplied with a few random vectors; the products of matrices that are dependent are dependent, and
 //! those of others are not. Restricted likelihood sees M V M alone, with M the projection off X.
 
+use std::cmp::Ordering;
+
 use crate::block::small;
 use crate::design::{Column, Correlation, Serial};
 use crate::error::{Error, Result};
@@ -267,10 +269,13 @@ impl Chain {
         rows.iter().enumerate().for_each(|(at, &i)| series[c.series.codes[i] as usize - 1].push(at));
         let mut links = Vec::new();
         if c.form != Serial::Cs {
-            let time = |at: usize| c.time[rows[at]];
-            series.iter_mut().for_each(|s| s.sort_by(|&a, &b| time(a).total_cmp(&time(b))));
-            let gaps: Vec<Vec<f64>> =
-                series.iter().map(|s| s.windows(2).map(|w| time(w[1]) - time(w[0])).collect()).collect();
+            // Without times the rows stand in the order of time, one step apart.
+            let time = |at: usize| c.time.get(rows[at]).copied();
+            series
+                .iter_mut()
+                .for_each(|s| s.sort_by(|&a, &b| time(a).partial_cmp(&time(b)).unwrap_or(Ordering::Equal)));
+            let gap = |w: &[usize]| time(w[1]).zip(time(w[0])).map_or(1.0, |(b, a)| b - a);
+            let gaps: Vec<Vec<f64>> = series.iter().map(|s| s.windows(2).map(gap).collect()).collect();
             let mut sorted: Vec<f64> = gaps.iter().flatten().copied().collect();
             sorted.sort_by(f64::total_cmp);
             let rho = sorted.get(sorted.len() / 2).map_or(0.5, |gap| 0.5_f64.powf(1.0 / gap));

@@ -90,6 +90,7 @@ pub use inference::Target;
 pub use joint::Joint;
 pub use model::Model;
 pub use options::{Criterion, FitOptions, Watch};
+pub use reweight::Kinds;
 pub use structure::Structure;
 pub use together::Found;
 
@@ -107,16 +108,18 @@ pub fn fit(design: &Design<'_>, options: &FitOptions, watch: &Watch) -> Result<(
     Ok((fit, model))
 }
 
-/// The cross-products of a design with all cells that its fit needs, at equal weights: for its structure.
+/// The cross-products of a design with all cells that its fit needs, at equal weights: for its structure; and what
+/// residuals that are not alike add to it.
 ///
 /// # Errors
 /// Those of [`Crossprod::from_design`]; [`Error::TiedTimes`].
-pub fn sums(design: &Design<'_>, threads: usize) -> Result<Crossprod> {
-    let mut a = Crossprod::from_design(design, threads)?;
-    if !design.residual.is_empty() {
-        tie::tie(design, &residual::Residual::new(design, &workers::Workers::new(1)?)?, &mut a);
+pub fn sums(design: &Design<'_>, threads: usize) -> Result<(Crossprod, Option<Kinds>)> {
+    if design.residual.is_empty() {
+        return Ok((Crossprod::from_design(design, threads)?, None));
     }
-    Ok(a)
+    let rows = reweight::Reweight::new(design, threads)?;
+    let kinds = rows.kinds();
+    Ok((rows.base, Some(kinds)))
 }
 
 /// Keeps the linear algebra library from starting threads on its own; call once per process.

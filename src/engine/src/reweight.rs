@@ -44,6 +44,17 @@ pub struct Reweight<'d> {
     log_weights: f64,
 }
 
+/// Rows whose weights are the same function of phi, and the sums over them.
+#[derive(Clone, Copy, Debug)]
+pub struct Kinds {
+    /// Classes of rows, sides, neighbours and series together.
+    pub classes: usize,
+    /// True if the sums of every class are kept; otherwise the rows are read again at every phi.
+    pub kept: bool,
+    /// Elements of one set of sums.
+    pub elements: usize,
+}
+
 /// Room for one block of rows.
 pub(crate) struct Room {
     pub(crate) here: Sheet,
@@ -91,6 +102,15 @@ impl<'d> Reweight<'d> {
             }
         }
         Ok(out)
+    }
+
+    /// What the residuals cost.
+    pub fn kinds(&self) -> Kinds {
+        Kinds {
+            classes: self.residual.classes.sizes().iter().sum(),
+            kept: self.banks.is_some(),
+            elements: self.places.len,
+        }
     }
 
     /// Writes the cross-products at phi into `a`, which has the cells of `base`.

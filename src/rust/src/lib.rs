@@ -48,9 +48,9 @@ fn plan_lmm(design: Robj, options: Robj) -> Robj {
     guard(|| {
         let blocks = Blocks::read(&design)?;
         let begin = std::time::Instant::now();
-        let sums = ferrite_engine::sums(&blocks.design()?, fit::options(&options)?.threads)?;
+        let (sums, kinds) = ferrite_engine::sums(&blocks.design()?, fit::options(&options)?.threads)?;
         let seconds = begin.elapsed().as_secs_f64();
-        Ok(output::plan(&ferrite_engine::Structure::new(&sums, f64::INFINITY)?, &sums, seconds))
+        Ok(output::plan(&ferrite_engine::Structure::new(&sums, f64::INFINITY)?, &sums, kinds.as_ref(), seconds))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::fit::Outcome;
 use extendr_api::prelude::*;
-use ferrite_engine::{Crossprod, Deletion, Fit, FixedInference, Profile, Replicate, Structure, TermFit};
+use ferrite_engine::{Crossprod, Deletion, Fit, FixedInference, Kinds, Profile, Replicate, Structure, TermFit};
 
 /// A fit, in the shape that `R/engine.R` documents.
 pub fn fit(outcome: &Outcome) -> Robj {
@@ -124,7 +124,7 @@ pub fn deletions(all: &[Deletion]) -> Robj {
 }
 
 /// Structure and cost of a fit.
-pub fn plan(s: &Structure, sums: &Crossprod, seconds: f64) -> Robj {
+pub fn plan(s: &Structure, sums: &Crossprod, kinds: Option<&Kinds>, seconds: f64) -> Robj {
     let (fill, dense) = s.trailing_fill();
     let n_theta: usize = sums.coordinates.terms.iter().map(|t| t.q() * (t.q() + 1) / 2).sum();
     list!(
@@ -135,7 +135,10 @@ pub fn plan(s: &Structure, sums: &Crossprod, seconds: f64) -> Robj {
         order = s.trailing_order() as i32,
         fill = fill,
         dense = dense,
-        seconds_sums = seconds
+        seconds_sums = seconds,
+        classes = kinds.map_or(0.0, |k| k.classes as f64),
+        kept = kinds.is_some_and(|k| k.kept),
+        elements = kinds.map_or(0.0, |k| k.elements as f64)
     )
     .into_robj()
 }
