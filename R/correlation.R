@@ -32,6 +32,12 @@ read_correlation <- function(expr, force, call) {
     )
   }
   read <- read_series(formula[[2L]], expr, call)
+  if (startsWith(word, "cor") && is.null(read$group)) {
+    bad_correlation(
+      paste0("`", code_text(expr), "` names no series: lme() would take its groups, and gls() all rows as one."), call,
+      paste0("Write `", shape, "`.")
+    )
+  }
   if (form == "cs") check_cs(read, word, expr, call)
   list(form = form, text = deparse_one(expr), time = if (form != "cs") read$time, group = read$group)
 }

@@ -13,7 +13,7 @@ gls_criterion <- function(fit, REML = fit$REML, design = design_of(fit)) { # nol
   if ("(Intercept)" %in% fit$x_names[fit$kept]) y <- y - mean(y)
   criterion_at <- function(phi) {
     moved <- replace(light, "residual", list(residual_at(light, phi)))
-    if (!is.null(blocks)) blocks$rho <- moved$residual$rho
+    if (!is.null(blocks)) blocks$rho <- moved$residual$unit_rho
     sd <- residual_sd(moved)
     white <- whiten_rows(moved, cbind(x, y) / sd, blocks)
     value <- least_squares_criterion(white, REML) + 2 * sum(log(sd)) + log_correlation(blocks)

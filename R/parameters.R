@@ -88,11 +88,8 @@ residual_columns <- function(fit, phi) {
   k <- seq_along(residual$scale$names)
   d <- phi[, k, drop = FALSE]
   if (!is.null(residual$scale$strata)) d <- exp(d)
-  form <- residual$correlation$form
-  if (is.null(form)) return(d)
-  r <- phi[, length(k) + 1L]
-  lowest <- if (form == "cs") -1 / (longest_series(fit) - 1)
-  cbind(d, switch(form, ar1 = tanh(r), car1 = r^2 / (1 + r^2), cs = lowest + (1 - lowest) * stats::plogis(r)))
+  if (is.null(residual$correlation)) return(d)
+  cbind(d, rho_of(phi[, length(k) + 1L], residual$correlation, longest_series(fit)))
 }
 
 longest_series <- function(fit) {

@@ -64,11 +64,12 @@ acf_data <- function(fit, options) {
     rho <- 0
   } else {
     codes <- blocks$codes
-    time <- blocks$time
-    whole <- all(time == round(time))
+    time <- blocks$time * or_else(fit$residual$correlation$unit, 1)
+    whole <- all(abs(time - round(time)) < 1e-9 * pmax(1, abs(time)))
+    if (whole) time <- round(time)
     if (!whole) time[blocks$order] <- sequence(tabulate(codes, length(blocks$rows)))
     name <- blocks$name
-    rho <- blocks$rho
+    rho <- fit$residual$rho
   }
   raw <- unname(residuals(rows)) / residual_sd(fit)
   white <- unname(residuals(rows, type = "normalized"))

@@ -90,7 +90,7 @@ new_serial <- function(fit, newdata, call) {
   time <- if (stored$form == "cs") NULL
   else if (is.null(stored$time)) following_times(fit, stored, codes, groups)
   else new_times(fit, stored, newdata, call)
-  list(codes = codes, groups = groups, time = time)
+  in_units(list(codes = codes, groups = groups, time = time), stored)
 }
 
 # Where the order of the rows is the time, new rows come after those of the fit.
@@ -147,7 +147,7 @@ new_blocks <- function(fit, serial, call) {
   if (length(tied)) {
     abort_ferrite("tied_times", "In a series every time must occur once.",
       sprintf("Rows %d and %d of those drawn have the same `%s`, %s.", order[tied[1L] - 1L], order[tied[1L]],
-        stored$time, format(time[order[tied[1L]]], digits = 15L)),
+        stored$time, format(time[order[tied[1L]]] * or_else(stored$unit, 1), digits = 15L)),
       hint = "One series has one residual at a time: leave one of the rows out, or name another series.",
       call = call, data = list(first = order[tied[1L] - 1L], second = order[tied[1L]])
     )
@@ -155,7 +155,7 @@ new_blocks <- function(fit, serial, call) {
   previous <- rep(NA_integer_, length(order))
   previous[order[later]] <- order[later - 1L]
   list(
-    form = stored$form, rho = fit$residual$rho, codes = serial$groups, time = time, order = order,
+    form = stored$form, rho = fit$residual$unit_rho, codes = serial$groups, time = time, order = order,
     previous = previous, rows = unname(split(order, serial$groups[order]))
   )
 }

@@ -89,6 +89,9 @@ profile_values <- function(fits, table, zetas, call) {
   for (i in which(table$kind == "ratio")) {
     out[[i]] <- ended_ratio(lapply(out[[i]], exp), table$target[[i]][2L], fits$variance, zetas, call)
   }
+  for (i in which(table$kind == "rho")) {
+    out[[i]] <- lapply(out[[i]], rho_at_one, correlation = fits$variance$residual$correlation)
+  }
   if (any(fixed)) out[fixed] <- profile_engine(fits$fixed, table$target[fixed], zetas, call)
   out
 }

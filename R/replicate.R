@@ -34,7 +34,7 @@ at_parameters <- function(light, theta, beta, sigma, criterion = NA_real_, phi =
   light
 }
 
-# The field `residual` at another phi. How rho comes from the last of them is the engine's business (correlation.rs).
+# The field `residual` at another phi.
 residual_at <- function(fit, phi) {
   residual <- fit$residual
   residual$phi[] <- phi
@@ -42,11 +42,9 @@ residual_at <- function(fit, phi) {
   if (!is.null(strata)) {
     residual$scale$strata$ratio[] <- exp(drop(strata$values %*% residual$phi[seq_along(residual$scale$names)]))
   }
-  form <- residual$correlation$form
-  if (is.null(form)) return(residual)
-  r <- residual$phi[[length(phi)]]
-  lowest <- -1 / (max(residual$longest, 2) - 1)
-  residual$rho <- switch(form, ar1 = tanh(r), car1 = r^2 / (1 + r^2), cs = lowest + (1 - lowest) * stats::plogis(r))
+  if (is.null(residual$correlation)) return(residual)
+  residual$unit_rho <- unit_rho_of(residual$phi[[length(phi)]], residual$correlation, residual$longest)
+  residual$rho <- rho_at_one(residual$unit_rho, residual$correlation)
   residual
 }
 

@@ -62,7 +62,9 @@ residual_design <- function(fit) {
   list(
     scale = if (!is.null(scale) && is.null(strata)) scale_columns(scale, fit$frame),
     strata = if (!is.null(strata)) list(codes = codes_in(strata, fit$frame), values = unname(strata$values)),
-    correlation = if (!is.null(residual$correlation)) serial_columns(residual$correlation, fit$frame)
+    correlation = if (!is.null(residual$correlation)) {
+      in_units(serial_columns(residual$correlation, fit$frame), residual$correlation)
+    }
   )
 }
 
@@ -80,7 +82,10 @@ residual_result <- function(raw, design) {
   k <- sqrt(length(raw$hessian))
   rho <- raw$rho
   if (!is.null(rho) && abs(rho) < 1e-14) rho <- 0
-  list(phi = phi, rho = rho, hessian = matrix(raw$hessian, k, k), scale = scale, correlation = design$correlation)
+  list(
+    phi = phi, rho = if (!is.null(rho)) rho_at_one(rho, design$correlation), unit_rho = rho,
+    hessian = matrix(raw$hessian, k, k), scale = scale, correlation = design$correlation
+  )
 }
 
 # The variance of the residuals ---------------------------------------------------------------------------------------
@@ -119,8 +124,8 @@ residual_strata <- function(fit) {
 #'
 #' @param fit A fitted model.
 #' @returns `NULL` when residuals are not correlated; else a list:
-#'   * `form` (`"ar1"`, `"car1"`, `"cs"`), `rho`, `name` and `levels` of the series;
-#'   * `codes` and `time` of the rows (for `"cs"`, and where the rows are in order, the place in the series);
+#'   * `form` (`"ar1"`, `"car1"`, `"cs"`), `rho` at one unit of time, `name` and `levels` of the series;
+#'   * `codes` and `time` of the rows, in units (for `"cs"`, and where the rows are in order, the place in the series);
 #'   * `order`: the rows by series and time; `previous`: for each row the one before it in its series, `NA` for none;
 #'   * `rows`, `times`: lists with an element for each series, in the order of time;
 #'   * `correlation(times, others)`: the correlation matrix of residuals of one series.
@@ -128,14 +133,14 @@ residual_strata <- function(fit) {
 residual_blocks <- function(fit) {
   stored <- fit$residual$correlation
   if (is.null(stored)) return(NULL)
-  serial <- serial_columns(stored, fit$frame)
+  serial <- in_units(serial_columns(stored, fit$frame), stored)
   time <- or_else(serial$time, row_times(serial$codes, serial$n_levels))
   order <- order(serial$codes, time, method = "radix")
   sizes <- tabulate(serial$codes, serial$n_levels)
   previous <- rep(NA_integer_, length(order))
   later <- sequence(sizes) > 1L
   previous[order[later]] <- order[which(later) - 1L]
-  rho <- fit$residual$rho
+  rho <- fit$residual$unit_rho
   series <- factor(serial$codes[order], seq_len(serial$n_levels))
   list(
     form = stored$form, rho = rho, name = stored$series$name, levels = or_else(stored$series$levels, ""),

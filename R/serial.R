@@ -30,6 +30,10 @@ build_correlation <- function(correlation, factors, frame, call) {
   )
   if (!is.null(time)) check_time(kept, frame, call)
   serial <- serial_columns(kept, frame, codes)
+  if (correlation$form == "car1" && !is.null(time)) {
+    kept$unit <- time_unit(serial)
+    serial <- in_units(serial, kept)
+  }
   if (length(serial$codes) == serial$n_levels) lone_rows(kept, call)
   list(correlation = kept, serial = serial)
 }
@@ -52,6 +56,37 @@ serial_columns <- function(correlation, frame, codes = NULL) {
   time <- if (!is.null(correlation$time)) time_values(.subset2(frame, correlation$time), correlation$time_levels)
   list(form = correlation$form, codes = codes, n_levels = levels, time = time)
 }
+
+# The unit in which the engine has times of car1(): a short distance of the data, so that no distance is so many units
+# that rho, at one unit, would have to be told apart from zero.
+time_unit <- function(serial) {
+  gaps <- time_gaps(serial)
+  gaps <- gaps[is.finite(gaps) & gaps > 0]
+  if (!length(gaps)) return(1)
+  gaps[order(gaps)[ceiling(length(gaps) / 20)]]
+}
+
+in_units <- function(serial, correlation) {
+  if (!is.null(correlation$unit)) serial$time <- serial$time / correlation$unit
+  serial
+}
+
+# The correlation at one unit from the last element of phi, which is a free number: how is the engine's business
+# (correlation.rs). `longest`: rows of the longest series, looked at for compound symmetry alone.
+unit_rho_of <- function(r, correlation, longest) {
+  switch(correlation$form,
+    ar1 = tanh(r), car1 = r^2 / (1 + r^2),
+    cs = {
+      lowest <- -1 / (max(longest, 2) - 1)
+      lowest + (1 - lowest) * stats::plogis(r)
+    }
+  )
+}
+
+# The same at distance one of the data.
+rho_of <- function(r, correlation, longest) rho_at_one(unit_rho_of(r, correlation, longest), correlation)
+
+rho_at_one <- function(rho, correlation) rho^(1 / or_else(correlation$unit, 1))
 
 # 1, 2, ... within each series in the order of the rows.
 row_times <- function(codes, levels) {
@@ -175,7 +210,7 @@ fail_correlation <- function(data, design, fail) {
     )
   }
   serial <- design$residual$correlation
-  least <- if (correlation$form == "car1") min(time_gaps(serial)) else 0
+  least <- if (correlation$form == "car1") min(time_gaps(serial)) * or_else(correlation$unit, 1) else 0
   if (least > 1) {
     name <- or_else(correlation$time, "time")
     fail(

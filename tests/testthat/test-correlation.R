@@ -226,3 +226,35 @@ test_that("words that are not known are answered with those that are", {
   said(signalled(lmm(f, data, correlation = cs(~ 1))), "names no series")
   said(signalled(lmm(f, data, correlation = nlme::corAR1(0.2, form = ~ 1 | Subject, fixed = TRUE))), "fixed")
 })
+
+test_that("the unit of time does not matter to car1(), nor distances that are far below it", {
+  data <- as.data.frame(nlme::Ovary)
+  fits <- lapply(c(1, 1e-3, 400), function(unit) {
+    data$t <- data$Time * unit
+    lmm(follicles ~ 1 + (1 | Mare), data, correlation = car1(~ t | Mare))
+  })
+  for (k in 2:3) {
+    expect_equal(fits[[k]]$criterion, fits[[1]]$criterion, tolerance = 1e-9)
+    expect_equal(fits[[k]]$residual$unit_rho, fits[[1]]$residual$unit_rho, tolerance = 1e-5)
+    expect_equal(residuals(fits[[k]], type = "normalized"), residuals(fits[[1]], type = "normalized"), tolerance = 1e-5)
+  }
+  expect_equal(fits[[3]]$residual$rho^400, fits[[1]]$residual$rho, tolerance = 1e-4)
+  limits <- lapply(fits[c(1, 3)], function(fit) confint(fit, "rho_car1|Mare"))
+  expect_equal(limits[[2]]^400, limits[[1]], tolerance = 1e-3)
+  # A random effect that is left out looks like noise: only the shortest distances are correlated.
+  crossed <- seeded(3, {
+    n <- 600
+    d <- data.frame(s = gl(20, 30), k = sample(10, n, TRUE), t = unlist(lapply(1:20, function(i) sort(runif(30)))))
+    e <- stats::rnorm(n)
+    for (i in 2:n) if (d$s[i] == d$s[i - 1]) {
+      r <- 0.5^(20 * (d$t[i] - d$t[i - 1]))
+      e[i] <- r * e[i - 1] + sqrt(1 - r^2) * e[i]
+    }
+    d$y <- stats::rnorm(20)[d$s] + 0.5 * stats::rnorm(10)[d$k] + e
+    d
+  })
+  fit <- lmm(y ~ 1 + (1 | s), crossed, correlation = car1(~ t | s))
+  expect_identical(fit$convergence$status, "converged")
+  theirs <- nlme::lme(y ~ 1, crossed, ~ 1 | s, nlme::corCAR1(form = ~ t | s))
+  expect_lte(fit$criterion, -2 * as.numeric(logLik(theirs)) + 1e-6)
+})
