@@ -4,8 +4,8 @@
 # Writes  numbers that lmm_plan() adds to those of the plain model; nothing is summed here.
 #
 # The engine keeps sums of the rows for each class, if there are few classes of them: the rows of a stratum, neighbours
-# in time of two strata at one distance, series of one length. With many (a covariate, irregular times) it reads the rows
-# again in each evaluation.
+# in time of two strata at one distance, series of one length. With many (a covariate, irregular times) it reads the
+# rows again in each evaluation.
 
 #' Cost of the residual structure
 #'
