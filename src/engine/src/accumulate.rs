@@ -67,7 +67,7 @@ impl Crossprod {
             return Err(Error::PerfectFit { reason: "fixed", ratio: mean_square.sqrt() });
         }
         let rescale = power_of_two(mean_square.sqrt());
-        let mut pairs = cells::pairs(&groupings, &order, &weight, &workers);
+        let mut pairs = cells::pairs(&groupings, &sums.factors, &order, &weight, &workers);
         sums.rotate(&x.rotate, p, &groupings, 1.0 / rescale);
         for pair in &mut pairs {
             cells::rotate(pair, &groupings[pair.f], &groupings[pair.g]);

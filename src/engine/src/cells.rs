@@ -1,15 +1,16 @@
 //! Z_f'WZ_g by cell for every pair of grouping factors, found by sorting the rows by level (never a dense table).
 
 use crate::block::small;
-use crate::crossprod::Pair;
+use crate::crossprod::{FactorSums, Pair};
 use crate::grouping::Grouping;
 use crate::order::Order;
 use crate::rows::Weight;
 use crate::workers::Workers;
 
-/// All pairs, in the order of elimination.
+/// All pairs, in the order of elimination; `sums` are those of the factors.
 pub(crate) fn pairs(
     groupings: &[Grouping<'_, '_>],
+    sums: &[FactorSums],
     order: &Order,
     weight: &Weight<'_>,
     workers: &Workers,
@@ -17,15 +18,27 @@ pub(crate) fn pairs(
     let all: Vec<usize> = order.all().collect();
     let mut out = Vec::new();
     for (at, &f) in all.iter().enumerate() {
-        if at + 1 == all.len() {
-            break;
-        }
-        let (starts, rows) = sort_by_level(&groupings[f]);
-        for &g in &all[at + 1..] {
-            out.push(pair(groupings, f, g, &starts, &rows, weight, workers));
+        let mut sorted = None;
+        for (later, &g) in all.iter().enumerate().skip(at + 1) {
+            if later < order.chain.len() && groupings[f].is_intercept() && groupings[g].is_intercept() {
+                out.push(inside(groupings, f, g, &sums[f].diag));
+                continue;
+            }
+            let (starts, rows) = sorted.get_or_insert_with(|| sort_by_level(&groupings[f]));
+            out.push(pair(groupings, f, g, starts, rows, weight, workers));
         }
     }
     out
+}
+
+/// Intercepts of a factor inside another: a level has one cell, and its sum of weights.
+fn inside(groupings: &[Grouping<'_, '_>], f: usize, g: usize, weights: &[f64]) -> Pair {
+    let levels = groupings[f].levels;
+    let mut cols = vec![0; levels];
+    for (&inner, &outer) in groupings[f].codes.iter().zip(groupings[g].codes) {
+        cols[inner as usize - 1] = outer as u32 - 1;
+    }
+    Pair { f, g, starts: (0..=levels).collect(), cols, blocks: weights.to_vec() }
 }
 
 /// Counting sort: rows of level j are `rows[starts[j]..starts[j + 1]]`, in their order.
