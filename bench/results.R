@@ -1,5 +1,5 @@
-# RESULTS.md from table.csv, scaling.csv and inference.csv beside this file, and the small tables that the vignette on
-# performance brings along: Rscript bench/results.R [--folder DIR] [--check]
+# RESULTS.md from table.csv, scaling.csv, residual.csv and inference.csv beside this file, and the small tables that the
+# vignette on performance brings along: Rscript bench/results.R [--folder DIR] [--check]
 # No figure is typed: all are read from the CSV. --check writes nothing and fails if what stands there is something else.
 
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1L]))
@@ -180,6 +180,20 @@ busy_text <- function(rows) {
   }
 }
 
+# Ratios to the plain fit are ours over its, so that 1 is best; ratios to nlme are nlme's over ours.
+residual_lines <- function() {
+  found <- read("residual")
+  if (is.null(found)) return(NULL)
+  cells <- data.frame(
+    Model = gsub("|", "\\|", found$work, fixed = TRUE), rows = format(found$rows, big.mark = ",", trim = TRUE),
+    ferrite = time_text(found$ferrite), beside = gsub("|", "\\|", found$peer, fixed = TRUE),
+    theirs = time_text(found$theirs), ratio = ratio_text(found$ratio), check.names = FALSE
+  )
+  c("## Residuals that are not alike (bench/residual.R)", "",
+    "Beside the plain fit of as many rows: how many times as long ours takes. Beside nlme: how many times as long nlme takes.",
+    "", table_lines(cells), "")
+}
+
 inference_lines <- function() {
   inference <- read("inference")
   if (is.null(inference)) return(NULL)
@@ -215,7 +229,7 @@ text <- c(
   "before it, ours and then those of the others.", "",
   table_lines(memory_lines()), "",
   "## Where we are not ahead", "", behind(), "",
-  scaling_lines(), plan_lines(), inference_lines(),
+  scaling_lines(), plan_lines(), residual_lines(), inference_lines(),
   "## How it is measured", "",
   "Each package on each case in a fresh process, on the same rows from a fixed seed; the quick ones in two rounds. One",
   "call or two warm up; the median is of at least 7 runs, of 21 below 0.3 s and 300 below 20 ms, of fewer where the",
