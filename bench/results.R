@@ -185,8 +185,8 @@ residual_lines <- function() {
   found <- read("residual")
   if (is.null(found)) return(NULL)
   cells <- data.frame(
-    Model = gsub("|", "\\|", found$work, fixed = TRUE), rows = format(found$rows, big.mark = ",", trim = TRUE),
-    ferrite = time_text(found$ferrite), beside = gsub("|", "\\|", found$peer, fixed = TRUE),
+    Model = found$work, rows = format(found$rows, big.mark = ",", trim = TRUE),
+    ferrite = time_text(found$ferrite), beside = found$peer,
     theirs = time_text(found$theirs), ratio = ratio_text(found$ratio), check.names = FALSE
   )
   c("## Residuals that are not alike (bench/residual.R)", "",
