@@ -77,7 +77,7 @@ fit_fields <- c(
   "criterion", "ld_l", "ld_rx", "pwrss", "nobs", "rank", "npar", "weights_used", "convergence", "control"
 )
 
-# The first field of a fit that is not as object.R says, or `NULL`.
+# The first field of a fit that is not as object.R says, or `NULL`. What a light fit (replicate.R) lacks is NA.
 fit_fault <- function(fit) {
   x <- unclass(fit)
   if (!is.list(x)) return(list(field = "The content", rule = "a list", found = x))
@@ -87,9 +87,9 @@ fit_fault <- function(fit) {
   if (!is_formula(x$formula)) return(fault("formula", "a formula with two sides", x$formula))
   if (!is_flag(x$REML)) return(fault("REML", "`TRUE` or `FALSE`", x$REML))
   if (!inherits(x$terms, "terms")) return(fault("terms", "a terms object", x$terms))
-  found <- numbers_fault(x, fit_numbers, "", finite = TRUE)
+  found <- numbers_fault(x, fit_numbers, "", finite = !isTRUE(x$light))
   if (!is.null(found)) return(found)
-  if (x$sigma < 0) return(fault("sigma", "one number that is not negative", x$sigma))
+  if (!isTRUE(x$sigma >= 0)) return(fault("sigma", "one number that is not negative", x$sigma))
   or_else(frame_fault(x), or_else(fixed_fault(x), or_else(random_fault(x), rest_fault(x))))
 }
 
@@ -129,6 +129,34 @@ frame_fault <- function(x) {
   if (!is_flag(x$weights_used)) return(fault("weights_used", "`TRUE` or `FALSE`", x$weights_used))
 }
 
+# Are the columns of the frame still those that were fitted? For methods that build matrices from it: takes a look at
+# every row. The response may be another one (refit()).
+check_frame <- function(fit) {
+  frame <- fit$frame
+  classes <- attr(attr(frame, "terms"), "dataClasses")
+  for (name in names(classes)) {
+    column <- frame[[name]]
+    kind <- stats::.MFclass(column)
+    response <- name == names(frame)[1L]
+    if (!identical(kind, classes[[name]]) && !(response && is.numeric(column))) {
+      changed_frame(name, paste("of the class with which it was fitted,", classes[[name]]), paste0("It is of class ", kind, "."))
+    }
+    if (anyNA(column)) changed_frame(name, "without missing values", "It has some.")
+    levels <- fit$xlevels[[name]]
+    if (is.factor(column) && !is.null(levels) && !identical(levels(column), levels)) {
+      changed_frame(name, "a factor with the levels of the fit", "It has others.")
+    }
+  }
+}
+
+changed_frame <- function(name, rule, found) {
+  abort_ferrite("object", sprintf("The field `frame$%s` of an object of class lmm must be %s.", name, rule),
+    sub("\\.$", ": the object was edited.", found),
+    hint = "Fit the model again with `lmm()`, or read an intact copy with `readRDS()`.", call = NULL,
+    data = list(field = paste0("frame$", name))
+  )
+}
+
 fixed_fault <- function(x) {
   p <- length(x$x_names)
   r <- x$rank
@@ -141,7 +169,7 @@ fixed_fault <- function(x) {
     return(fault("beta", sprintf("%s with the names of `x_names`", counted(p, "number")), beta))
   }
   if (!all(is.finite(beta[x$kept]))) return(fault("beta", "finite where a column was kept", beta))
-  if (!is_square(x$vcov, r) || anyNA(x$vcov)) {
+  if (!is_square(x$vcov, r) || (anyNA(x$vcov) && !isTRUE(x$light))) {
     return(fault("vcov", sprintf("a matrix of %1$d x %1$d numbers", as.integer(r)), x$vcov))
   }
 }
@@ -197,7 +225,9 @@ term_fault <- function(term, k, factors) {
                                       is_flag(term$structure$hom))) {
     return(wrong("structure", "`NULL` or a kind of covariance"))
   }
-  if (!is_square(term$varcov, q)) return(wrong("varcov", sprintf("a matrix of %1$d x %1$d numbers", q)))
+  if (!is_square(term$varcov, q) || !identical(colnames(term$varcov), term$effects)) {
+    return(wrong("varcov", sprintf("a matrix of %1$d x %1$d numbers with the names of the effects", q)))
+  }
   for (name in c("b", "u")) {
     one <- term[[name]]
     if (!is.double(one) || !identical(as.double(dim(one)), c(levels, q) + 0) || is.null(rownames(one))) {
@@ -266,6 +296,7 @@ result_kinds <- list(
   flag = list("`TRUE` or `FALSE`", is_flag),
   number = list("one number", function(x) is.numeric(x) && length(x) == 1L),
   numbers = list("numbers", is.numeric),
+  count = list("one whole number that is not negative", function(x) is_number(x) && x >= 0),
   named = list("numbers with names", function(x) is.numeric(x) && (!length(x) || !is.null(names(x)))),
   text = list("one text", is_text),
   texts = list("words", is.character),
@@ -284,17 +315,18 @@ result_kinds <- list(
 #' The test of a result
 #'
 #' @param fields,attributes Named words: the kind of each field and attribute that must be there.
+#' @param parts May fields and attributes be missing, as in a part of a table?
 #' @param further A function of the object for what kinds do not say: a fault or `NULL`.
 #' @noRd
-result_test <- function(fields = character(), attributes = character(), further = NULL) {
+result_test <- function(fields = character(), attributes = character(), further = NULL, parts = FALSE) {
   force(further)
   function(x) {
     content <- unclass(x)
     if (length(fields) && !is.list(content)) return(list(field = "The content", rule = "a list", found = content))
     kind <- if (inherits(x, "data.frame")) "column" else "field"
     found <- or_else(
-      kinds_fault(fields, names(content), function(name) content[[name]], kind),
-      kinds_fault(attributes, names(attributes(x)), function(name) attr(x, name, exact = TRUE), "attribute")
+      kinds_fault(fields, names(content), function(name) content[[name]], kind, parts),
+      kinds_fault(attributes, names(attributes(x)), function(name) attr(x, name, exact = TRUE), "attribute", parts)
     )
     if (is.null(found) && kind == "column" && !all(lengths(content) == .row_names_info(x, 2L))) {
       found <- list(field = "The columns", rule = "of one length", found = lengths(content))
@@ -303,11 +335,11 @@ result_test <- function(fields = character(), attributes = character(), further 
   }
 }
 
-kinds_fault <- function(kinds, there, value, what) {
+kinds_fault <- function(kinds, there, value, what, parts) {
   for (name in names(kinds)) {
     kind <- result_kinds[[kinds[[name]]]]
     if (!name %in% there) {
-      if (kinds[[name]] == "words") next
+      if (parts || kinds[[name]] == "words") next
       return(fault(name, kind[[1L]], kind = what))
     }
     if (!kind[[2L]](value(name))) return(fault(name, kind[[1L]], value(name), what))
@@ -334,6 +366,12 @@ groups_fault <- function(x) {
     if (is.data.frame(x[[name]]) && !all(vapply(unclass(x[[name]]), is.numeric, NA))) {
       return(fault(name, "a data frame of numbers", x[[name]]))
     }
+    variances <- attr(x[[name]], "postVar")
+    for (one in if (is.list(variances)) variances else if (is.array(variances)) list(variances)) {
+      if (length(dim(one)) != 3L || dim(one)[3L] != NROW(x[[name]])) {
+        return(fault("postVar", "an array with a matrix for each level", one, "attribute"))
+      }
+    }
   }
 }
 
@@ -357,7 +395,7 @@ object_faults <- list(
     c(
       call = "call", formula = "formula", REML = "flag", criterion = "number", AICtab = "named", coefficients = "matrix",
       ddf = "text", vcov = "numbers", correlation = "numbers", varcor = "list", sigma = "number", residuals = "numbers",
-      nobs = "number", ngrps = "named", x_names = "texts", kept = "numbers", convergence = "list",
+      nobs = "count", ngrps = "named", x_names = "texts", kept = "numbers", convergence = "list",
       convergence_line = "text"
     ),
     further = function(x) {
@@ -372,7 +410,7 @@ object_faults <- list(
   profile.lmm = result_test(c(par = "factor", zeta = "numbers", value = "numbers"), c(fits = "list")),
   lmm_bootstrap = result_test(
     c(
-      estimate = "named", replicates = "matrix", index = "numbers", nsim = "number", interrupted = "flag",
+      estimate = "named", replicates = "matrix", index = "numbers", nsim = "count", interrupted = "flag",
       certified = "flags", type = "text", fit = "list", call = "call"
     ),
     further = function(x) {
@@ -390,7 +428,7 @@ object_faults <- list(
   influence.lmm = result_test(
     c(
       fixed.effects = "named", var.cov.comps = "named", vcov = "numbers", groups = "text", deleted = "texts",
-      converged = "flags", function.evals = "numbers", sd = "named", status = "texts", rows = "numbers", nobs = "number",
+      converged = "flags", function.evals = "numbers", sd = "named", status = "texts", rows = "numbers", nobs = "count",
       formula = "formula"
     ),
     further = function(x) {
@@ -425,26 +463,27 @@ object_faults <- list(
   lmm_shrinkage = result_test(
     c(group = "texts", level = "texts", effect = "texts", n = "numbers", complete = "numbers", none = "numbers",
       partial = "numbers", factor = "numbers"),
-    c(formula = "formula", REML = "flag", sigma = "number", sd = "named")
+    c(formula = "formula", REML = "flag", sigma = "number", sd = "named"), parts = TRUE
   ),
   lmm_robust = result_test(
     c(coefficients = "matrix", vcov = "numbers", type = "text", clusters = "list", fit = "list", call = "call"),
     further = function(x) {
-      if (!is_text(x$clusters$name) || length(x$clusters$codes) != x$fit$nobs) {
-        return(fault("clusters", "the clusters of the rows", x$clusters))
+      found <- kept_fault(x$fit, "fit")
+      if (is.null(found) && !(is_text(x$clusters$name) && length(x$clusters$codes) == x$fit$nobs)) {
+        found <- fault("clusters", "the clusters of the rows", x$clusters)
       }
-      kept_fault(x$fit, "fit")
+      found
     }
   ),
   lmm_convergence = result_test(c(
-    status = "text", evaluations = "number", iterations = "number", starts = "number", decrement = "number",
+    status = "text", evaluations = "count", iterations = "count", starts = "count", decrement = "number",
     gradient = "number", kkt = "number", eigenvalues = "numbers", hessian = "numbers", structure = "text",
-    timing = "named", terms = "table", parameters = "number", criterion = "number", REML = "flag"
+    timing = "named", terms = "table", parameters = "count", criterion = "number", REML = "flag"
   )),
   lmm_plan = result_test(c(
-    formula = "formula", nobs = "number", p = "number", n_theta = "number", groups = "table", structure = "text",
-    order = "number", fill = "number", dense = "flag", bytes = "number", limit = "number", fits = "flag",
-    work = "number", threads = "number", evaluations = "number", seconds = "named"
+    formula = "formula", nobs = "count", p = "count", n_theta = "count", groups = "table", structure = "text",
+    order = "count", fill = "count", dense = "flag", bytes = "count", limit = "count", fits = "flag",
+    work = "count", threads = "count", evaluations = "count", seconds = "named"
   )),
   lmm_refits = result_test(
     c(parameters = "matrix", theta = "numbers", criterion = "numbers", certified = "flags", fit = "list", call = "call"),

@@ -240,7 +240,7 @@ icc_text <- function(x, digits) {
 #' @export
 as.data.frame.icc_lmm <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
   table <- x$table
-  if (!is.null(row.names)) rownames(table) <- row.names
+  if (!is.null(row.names)) rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 

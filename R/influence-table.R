@@ -33,7 +33,7 @@ as.data.frame.influence.lmm <- function(x, row.names = NULL, optional = FALSE, .
   table <- data.frame(
     deleted = x$deleted, rows = unname(x$rows), cooks.distance = unname(distance), changes, spread, check.names = FALSE
   )
-  rownames(table) <- row.names
+  rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 

@@ -80,7 +80,7 @@ as.data.frame.ranef.lmm <- function(x, row.names = NULL, optional = FALSE, ..., 
   long <- do.call(rbind, pieces)
   long$term <- factor(long$term, levels = unique(long$term))
   long$grp <- factor(long$grp, levels = unique(long$grp))
-  if (!is.null(row.names)) rownames(long) <- row.names
+  if (!is.null(row.names)) rownames(long) <- row_names(row.names, nrow(long), method_call())
   long
 }
 

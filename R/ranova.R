@@ -241,10 +241,7 @@ p_text <- function(p, digits) {
 #' @rdname ranova
 #' @export
 as.data.frame.ranova_lmm <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
-  attributes(x) <- attributes(x)[c("names", "row.names")]
-  class(x) <- "data.frame"
-  if (!is.null(row.names)) rownames(x) <- row.names
-  x
+  plain_table(x, row.names, method_call())
 }
 
 # In reports (registered in register.R).

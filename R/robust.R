@@ -181,7 +181,7 @@ summary.lmm_robust <- function(object, ...) {
 #' @export
 as.data.frame.lmm_robust <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
   table <- data.frame(term = or_else(rownames(x$coefficients), character()), x$coefficients, check.names = FALSE)
-  rownames(table) <- row.names
+  rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 

@@ -26,7 +26,7 @@ pooling_title <- function(x) {
 # list(heading, table, rest) for each grouping factor and effect; NULL for a table that lost columns or attributes.
 pooling_pieces <- function(x, n, digits) {
   wanted <- c("group", "level", "effect", "n", "complete", "none", "partial", "factor")
-  if (!nrow(x) || !all(wanted %in% names(x)) || is.null(attr(x, "sd"))) {
+  if (!nrow(x) || !all(wanted %in% names(x)) || !all(c("formula", "REML", "sd") %in% names(attributes(x)))) {
     return(NULL)
   }
   key <- paste(x$group, x$effect, sep = "\r")

@@ -263,7 +263,7 @@ component_text <- function(x, digits) {
 #' @export
 as.data.frame.varcomp_anova <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
   table <- x$table
-  if (!is.null(row.names)) rownames(table) <- row.names
+  if (!is.null(row.names)) rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 
