@@ -93,6 +93,8 @@ row_names <- function(names, n, call) {
   if (is.null(names)) return(NULL)
   good <- (is.character(names) || is.numeric(names)) && is.null(dim(names)) && length(names) == n && !anyNA(names) &&
     !anyDuplicated(names)
-  if (!good) bad_setting(names, "row.names", sprintf("`NULL` or %s without duplicates", counted(n, "name")), call, "argument")
+  if (!good) {
+    bad_setting(names, "row.names", sprintf("`NULL` or %s, all different", counted(n, "name")), call, "argument")
+  }
   as.character(names)
 }

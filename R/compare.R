@@ -188,7 +188,7 @@ comparison_text <- function(x, digits) {
     value <- x[[name]]
     text <- switch(name,
       npar = , Df = , Reference = as.character(value),
-      "Pr(>Chisq)" = format.pval(value, digits = digits - 1L),
+      "Pr(>Chisq)" = format.pval(value, digits = max(1L, digits - 1L)),
       Chisq = formatC(value, digits = digits, format = "f"),
       format(value, digits = digits + 2L, nsmall = 2L)
     )

@@ -223,7 +223,7 @@ check_size <- function(terms, frame, categories, memory, where, call) {
   if (bytes <= memory) return(invisible())
   abort_ferrite(
     "too_large", "The model matrices must fit in memory.",
-    paste0("The ", format(round(sum(columns)), big.mark = ","), " columns of ", where, " need ", gigabytes(bytes),
+    paste0("The ", big_number(round(sum(columns))), " columns of ", where, " need ", gigabytes(bytes),
            " where ", gigabytes(memory), " are allowed; most belong to `", names(which.max(columns)), "`."),
     hint = "Make a factor of many levels a random term, or raise `lmm_control(memory = )`.",
     call = call, data = list(bytes = bytes, limit = memory)

@@ -86,7 +86,7 @@ fit_fault <- function(fit) {
   if (!is.call(x$call)) return(fault("call", "a call", x$call))
   if (!is_formula(x$formula)) return(fault("formula", "a formula with two sides", x$formula))
   if (!is_flag(x$REML)) return(fault("REML", "`TRUE` or `FALSE`", x$REML))
-  if (!inherits(x$terms, "terms")) return(fault("terms", "a terms object", x$terms))
+  if (!is_terms(x$terms)) return(fault("terms", "a terms object", x$terms))
   found <- numbers_fault(x, fit_numbers, "", finite = !isTRUE(x$light))
   if (!is.null(found)) return(found)
   if (!isTRUE(x$sigma >= 0)) return(fault("sigma", "one number that is not negative", x$sigma))
@@ -98,7 +98,7 @@ fit_numbers <- c("sigma", "criterion", "ld_l", "ld_rx", "pwrss", "nobs", "rank",
 # Each of `names` in the list `x` is one number: looked at together first, which is several times faster.
 numbers_fault <- function(x, names, prefix, finite = FALSE) {
   there <- x[names]
-  together <- unlist(there, use.names = FALSE)
+  together <- unlist(there, recursive = FALSE, use.names = FALSE)
   good <- is.numeric(together) && length(together) == length(names) && (!finite || all(is.finite(together)))
   if (good && all(lengths(there, use.names = FALSE) == 1L)) return(NULL)
   for (name in names) {
@@ -139,9 +139,14 @@ check_frame <- function(fit) {
     kind <- stats::.MFclass(column)
     response <- name == names(frame)[1L]
     if (!identical(kind, classes[[name]]) && !(response && is.numeric(column))) {
-      changed_frame(name, paste("of the class with which it was fitted,", classes[[name]]), paste0("It is of class ", kind, "."))
+      changed_frame(name, paste("of the class with which it was fitted,", classes[[name]]),
+        paste0("It is of class ", kind, ".")
+      )
     }
     if (anyNA(column)) changed_frame(name, "without missing values", "It has some.")
+    if (is.double(column) && !is.finite(sum(column)) && !all(is.finite(column))) {
+      changed_frame(name, "finite", "It is not in some rows.")
+    }
     levels <- fit$xlevels[[name]]
     if (is.factor(column) && !is.null(levels) && !identical(levels(column), levels)) {
       changed_frame(name, "a factor with the levels of the fit", "It has others.")
@@ -220,7 +225,7 @@ term_fault <- function(term, k, factors) {
   q <- length(term$effects)
   if (!is.character(term$effects) || !q) return(wrong("effects", "names of columns"))
   levels <- factors[[term$factor]]$n_levels
-  if (!inherits(term$lhs, "terms")) return(wrong("lhs", "a terms object"))
+  if (!is_terms(term$lhs)) return(wrong("lhs", "a terms object"))
   if (!is.null(term$structure) && !(is.list(term$structure) && is_text(term$structure$kind) &&
                                       is_flag(term$structure$hom))) {
     return(wrong("structure", "`NULL` or a kind of covariance"))
@@ -287,6 +292,7 @@ is_flag <- function(x) is.logical(x) && length(x) == 1L && !is.na(x)
 is_number <- function(x) is.numeric(x) && length(x) == 1L && is.finite(x)
 is_text <- function(x) is.character(x) && length(x) == 1L && !is.na(x)
 is_formula <- function(x) inherits(x, "formula") && is.call(x) && length(x) == 3L
+is_terms <- function(x) inherits(x, "terms") && is.call(x) && length(x) > 1L
 is_square <- function(x, k) is.double(x) && length(dim(x)) == 2L && all(dim(x) == k)
 
 # Results ---------------------------------------------------------------------------------------------------------
@@ -297,6 +303,9 @@ result_kinds <- list(
   number = list("one number", function(x) is.numeric(x) && length(x) == 1L),
   numbers = list("numbers", is.numeric),
   count = list("one whole number that is not negative", function(x) is_number(x) && x >= 0),
+  counts = list("numbers with names, none negative", function(x) {
+    is.numeric(x) && !is.null(names(x)) && !anyNA(x) && all(x >= 0)
+  }),
   named = list("numbers with names", function(x) is.numeric(x) && (!length(x) || !is.null(names(x)))),
   text = list("one text", is_text),
   texts = list("words", is.character),
@@ -393,15 +402,21 @@ object_faults <- list(
   lmm = fit_fault,
   summary.lmm = result_test(
     c(
-      call = "call", formula = "formula", REML = "flag", criterion = "number", AICtab = "named", coefficients = "matrix",
-      ddf = "text", vcov = "numbers", correlation = "numbers", varcor = "list", sigma = "number", residuals = "numbers",
-      nobs = "count", ngrps = "named", x_names = "texts", kept = "numbers", convergence = "list",
+      call = "call", formula = "formula", REML = "flag", criterion = "number", AICtab = "named",
+      coefficients = "matrix", ddf = "text", vcov = "numbers", correlation = "numbers", varcor = "list",
+      sigma = "number", residuals = "numbers",
+      nobs = "count", ngrps = "counts", x_names = "texts", kept = "numbers", convergence = "list",
       convergence_line = "text"
     ),
     further = function(x) {
       if (!inherits(x$varcor, "VarCorr.lmm")) return(fault("varcor", "what `VarCorr()` gives", x$varcor))
+      if (!is.null(x$residual) && !residual_whole(x$residual)) {
+        return(fault("residual", "`NULL`, or the parameters of residuals that are not alike", x$residual))
+      }
       k <- nrow(x$coefficients)
-      if (!is_square(x$correlation, k)) fault("correlation", sprintf("a matrix of %1$d x %1$d numbers", k), x$correlation)
+      if (!is_square(x$correlation, k)) {
+        fault("correlation", sprintf("a matrix of %1$d x %1$d numbers", k), x$correlation)
+      }
     }
   ),
   VarCorr.lmm = result_test(attributes = c(sc = "number"), further = covariances_fault),
@@ -442,7 +457,8 @@ object_faults <- list(
       for (name in c("status", "converged", "rows")) {
         if (length(x[[name]]) != m) return(fault(name, sprintf("of length %d", m), x[[name]]))
       }
-      if (length(x[[paste0("vcov[-", x$groups, "]")]]) != m) fault(paste0("vcov[-", x$groups, "]"), "a list of matrices")
+      name <- paste0("vcov[-", x$groups, "]")
+      if (length(x[[name]]) != m) fault(name, "a list of matrices")
     }
   ),
   contest = result_test(attributes = c(L = "numbers", rhs = "numbers", heading = "texts")),
@@ -478,15 +494,21 @@ object_faults <- list(
   lmm_convergence = result_test(c(
     status = "text", evaluations = "count", iterations = "count", starts = "count", decrement = "number",
     gradient = "number", kkt = "number", eigenvalues = "numbers", hessian = "numbers", structure = "text",
-    timing = "named", terms = "table", parameters = "count", criterion = "number", REML = "flag"
+    timing = "counts", terms = "table", parameters = "count", criterion = "number", REML = "flag"
   )),
   lmm_plan = result_test(c(
     formula = "formula", nobs = "count", p = "count", n_theta = "count", groups = "table", structure = "text",
     order = "count", fill = "count", dense = "flag", bytes = "count", limit = "count", fits = "flag",
-    work = "count", threads = "count", evaluations = "count", seconds = "named"
-  )),
+    work = "count", threads = "count", evaluations = "count", seconds = "counts"
+  ), further = function(x) {
+    if (!is.null(x$residual) && !(is.list(x$residual) && is_text(x$residual$text))) {
+      fault("residual", "`NULL`, or the residuals that were planned", x$residual)
+    }
+  }),
   lmm_refits = result_test(
-    c(parameters = "matrix", theta = "numbers", criterion = "numbers", certified = "flags", fit = "list", call = "call"),
+    c(
+      parameters = "matrix", theta = "numbers", criterion = "numbers", certified = "flags", fit = "list", call = "call"
+    ),
     further = function(x) {
       k <- length(x$criterion)
       if (nrow(x$parameters) != k || length(x$certified) != k) {

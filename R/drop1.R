@@ -75,6 +75,7 @@ deletion_rows <- function(term, fit, x) {
 
 # The model matrix of the formula without a term.
 reduced_matrix <- function(fit, term) {
+  check_frame(fit)
   terms <- stats::delete.response(fit$terms)
   at <- match(term, attr(terms, "term.labels"))
   smaller <- if (length(attr(terms, "term.labels")) > 1L) stats::drop.terms(terms, at)

@@ -62,13 +62,13 @@ format_spread <- function(values, spread, digits) {
   if (!is.finite(decimals) || decimals > 12L) {
     return(format(values, digits = digits))
   }
-  text <- formatC(values, digits = max(0L, decimals), format = "f", big.mark = ",")
+  text <- formatC(values, digits = max(0L, decimals), format = "f", big.mark = thousands())
   trimws(sub("^( *)-(0[.]?0*)$", "\\1\\2", text))
 }
 
 # "10 rows", "1 to 12 rows (median 4)", "0.7513", "0.1 to 0.9 (median 0.5)"
 span_text <- function(values, digits, noun = NULL) {
-  text <- function(value) format(signif(value, digits), digits = digits, big.mark = ",")
+  text <- function(value) format(signif(value, digits), digits = digits, big.mark = thousands())
   if (diff(range(values)) <= 1e-6 * max(abs(values))) {
     return(if (is.null(noun)) text(values[1L]) else counted(values[1L], noun))
   }

@@ -245,7 +245,8 @@ moments_tests <- function(x, digits) {
   text <- cbind(
     "F value" = cells("F value", short), Df = table$Df,
     "Error Df" = cells("Error Df", function(v) format(signif(v, 5L))),
-    "Pr(>F)" = cells("Pr(>F)", function(v) format.pval(v, digits = digits - 1L)), Error = cells("Error", as.character)
+    "Pr(>F)" = cells("Pr(>F)", function(v) format.pval(v, digits = max(1L, digits - 1L))),
+    Error = cells("Error", as.character)
   )
   rownames(text) <- rownames(table)
   text
