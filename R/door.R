@@ -14,12 +14,15 @@ guarded <- function(method, class, generic = "") {
     return(method)
   }
   checks <- list(bquote(check_object(.(as.name(arguments[1L])), .(class), sys.call())))
-  if (generic == "print") {
+  if (generic %in% c("print", "knit_print")) {
     for (name in intersect(arguments, names(print_checks))) {
       checks <- c(checks, bquote(.(as.name(name)) <- .(print_checks[[name]])(
         .(as.name(name)), .(formals(method)[[name]]), method_call()
       )))
     }
+  }
+  for (name in intersect(arguments, foreign_flags)) {
+    checks <- c(checks, bquote(check_flag(.(as.name(name)), .(name), method_call(), "argument")))
   }
   body(method) <- as.call(c(quote(`{`), checks, body(method)))
   method
@@ -147,7 +150,7 @@ check_frame <- function(fit) {
       )
     }
     if (anyNA(column)) changed_frame(name, "without missing values", "It has some.")
-    if (is.double(column) && !is.finite(sum(column)) && !all(is.finite(column))) {
+    if (is.double(column) && !is.object(column) && !response && !is.finite(sum(column)) && !all(is.finite(column))) {
       changed_frame(name, "finite", "It is not in some rows.")
     }
     levels <- fit$xlevels[[name]]
@@ -534,7 +537,7 @@ object_faults <- list(
   ))
 )
 
-# Arguments that mean the same in every print method ------------------------------------------------------------------
+# Arguments that mean the same in every method ------------------------------------------------------------------------
 
 # Significant digits, `NULL` for the method's default. A double has 17: more would be noise, and format() refuses 23.
 check_digits <- function(digits, default, call) {
@@ -553,5 +556,8 @@ check_shown <- function(n, default, call) {
   }
   floor(n)
 }
+
+# Switches of the generics of other packages.
+foreign_flags <- c("flatten", "group_level", "include_random", "include_response", "robust", "two_sd")
 
 print_checks <- list(digits = quote(check_digits), n = quote(check_shown))

@@ -58,7 +58,9 @@ hostile_methods <- function(foreign = TRUE) {
   if (!foreign) return(own)
   lists <- c("foreign_methods", "tidy_methods", "insight_methods", "performance_methods", "parameters_methods")
   others <- unlist(lapply(lists, function(f) space[[f]]()), recursive = FALSE)
-  others <- Filter(function(entry) requireNamespace(entry[[1L]], quietly = TRUE), others)
+  others <- Filter(function(entry) {
+    requireNamespace(entry[[1L]], quietly = TRUE) && exists(entry[[2L]], asNamespace(entry[[1L]]), inherits = FALSE)
+  }, others)
   c(own, lapply(others, function(entry) stats::setNames(entry[1:4], c("package", "generic", "class", "method"))))
 }
 
@@ -193,7 +195,7 @@ hostile_outcome <- function(call, limit = 10) {
     })))
     list(kind = "value", message = "")
   }, error = function(e) {
-    text <- conditionMessage(e)
+    text <- iconv(enc2utf8(conditionMessage(e)), "UTF-8", "UTF-8", sub = "byte")
     kind <- if (grepl("reached elapsed time limit", text, fixed = TRUE)) "late"
     else if (!inherits(e, "ferrite_error")) "own"
     else if (grepl("fault of the package", text, fixed = TRUE)) "fault"
