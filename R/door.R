@@ -194,7 +194,9 @@ random_fault <- function(x) {
   for (k in seq_along(x$factors)) {
     one <- x$factors[[k]]
     whole <- is.list(one) && is_text(one$name) && is_number(one$n_levels) && is.character(one$levels) &&
-      length(one$levels) == one$n_levels && is.character(one$variables) && length(one$variables)
+      length(one$levels) == one$n_levels && is.character(one$variables) && length(one$variables) &&
+      all(one$variables %in% names(x$frame)) && is.list(one$parent_levels) &&
+      length(one$parent_levels) == length(one$variables)
     if (!whole) return(fault(sprintf("factors[[%d]]", k), "a grouping factor with its name, levels and variables", one))
   }
   if (!is.list(x$random) || !length(x$random)) return(fault("random", "a list of random terms", x$random))
@@ -306,7 +308,10 @@ is_number <- function(x) is.numeric(x) && length(x) == 1L && is.finite(x)
 is_text <- function(x) is.character(x) && length(x) == 1L && !is.na(x)
 is_formula <- function(x) inherits(x, "formula") && is.call(x) && length(x) == 3L
 is_terms <- function(x) inherits(x, "terms") && is.call(x) && length(x) > 1L
-is_settings <- function(x) is.null(x) || (is.list(x) && (!length(x) || !is.null(names(x))) && !anyNA(x))
+is_settings <- function(x) {
+  is.null(x) || (is.list(x) && (!length(x) || !is.null(names(x))) && !anyNA(x) &&
+                   !any(vapply(x, function(one) !is.character(one) && !(is.numeric(one) && is.matrix(one)), NA)))
+}
 is_square <- function(x, k) is.double(x) && length(dim(x)) == 2L && all(dim(x) == k)
 
 # Results ---------------------------------------------------------------------------------------------------------

@@ -88,7 +88,9 @@ hostile_calls <- function(subjects = hostile_subjects(), methods = hostile_metho
     if (is.null(subject)) return(NULL)
     base <- hostile_defaults[[entry$generic]]
     base <- base[names(base) %in% names(formals(entry$method)) | entry$package == "ferrite" & entry$class == "lmm"]
-    arguments <- c(setdiff(names(formals(entry$method))[-1L], "..."), "zzz", "")
+    arguments <- names(formals(entry$method))[-1L]
+    # without `...` R itself says which argument is not used
+    if ("..." %in% arguments) arguments <- c(setdiff(arguments, "..."), "zzz", "")
     make <- function(k, argument, value) {
       args <- base
       if (argument == "") args <- c(args, list(quote(value)))

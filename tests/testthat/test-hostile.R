@@ -12,11 +12,11 @@ expect_classed <- function(calls, size) {
 
 test_that("wrong arguments end in classed conditions", {
   methods <- Filter(function(entry) entry$generic != "[", hostile_methods(foreign = FALSE))
-  expect_classed(hostile_calls(methods = methods), 500)
+  expect_classed(hostile_calls(methods = methods), 300)
 })
 
 test_that("methods of damaged objects end in classed conditions", {
-  expect_classed(hostile_damaged_calls(methods = hostile_methods(foreign = FALSE)), 500)
+  expect_classed(hostile_damaged_calls(methods = hostile_methods(foreign = FALSE)), 300)
 })
 
 test_that("the options of a session change how numbers are shown, not what they are", {
@@ -30,8 +30,8 @@ test_that("the options of a session change how numbers are shown, not what they 
   options(digits = 7)
   under <- hostile_subjects()
   same <- function(x) {
-    x <- if (inherits(x, "lmm")) x[c("beta", "theta", "vcov", "random", "factors")] else unclass(as.data.frame(x))
-    x[setdiff(names(x), c("seconds", "sums", "optimise"))]
+    if (inherits(x, "lmm")) return(c(x[c("beta", "theta", "vcov", "factors")], lapply(x$random, function(term) term$b)))
+    Filter(is.numeric, as.list(as.data.frame(x)))
   }
   tables <- setdiff(names(plain), c("contest", "lmm_plan"))
   for (name in tables) expect_equal(same(under[[name]]), same(plain[[name]]), info = name, tolerance = 1e-8)
