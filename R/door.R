@@ -86,13 +86,12 @@ fit_fault <- function(fit) {
   if (!is.list(x)) return(list(field = "The content", rule = "a list", found = x))
   lost <- match(fit_fields, names(x), 0L) == 0L
   if (any(lost)) return(fault(fit_fields[lost][1L], "there"))
-  if (!is.call(x$call)) return(fault("call", "a call", x$call))
+  if (!is_function_call(x$call)) return(fault("call", "a call of a function", x$call))
   if (!is_formula(x$formula)) return(fault("formula", "a formula with two sides", x$formula))
   if (!is_flag(x$REML)) return(fault("REML", "`TRUE` or `FALSE`", x$REML))
   if (!is_terms(x$terms)) return(fault("terms", "a terms object", x$terms))
-  for (name in c("contrasts", "xlevels")) {
-    if (!is_settings(x[[name]])) return(fault(name, "`NULL` or a list with the names of variables", x[[name]]))
-  }
+  if (!is_settings(x$contrasts, single = TRUE)) return(fault("contrasts", "`NULL` or contrasts by variable", x$contrasts))
+  if (!is_settings(x$xlevels)) return(fault("xlevels", "`NULL` or levels by variable", x$xlevels))
   found <- numbers_fault(x, fit_numbers, "", finite = !isTRUE(x$light))
   if (!is.null(found)) return(found)
   if (!isTRUE(x$sigma >= 0)) return(fault("sigma", "one number that is not negative", x$sigma))
@@ -242,9 +241,8 @@ term_fault <- function(term, k, factors) {
                                       is_flag(term$structure$hom))) {
     return(wrong("structure", "`NULL` or a kind of covariance"))
   }
-  for (name in c("contrasts", "xlevels")) {
-    if (!is_settings(term[[name]])) return(wrong(name, "`NULL` or a list with the names of variables"))
-  }
+  if (!is_settings(term$contrasts, single = TRUE)) return(wrong("contrasts", "`NULL` or contrasts by variable"))
+  if (!is_settings(term$xlevels)) return(wrong("xlevels", "`NULL` or levels by variable"))
   if (!is_square(term$varcov, q) || !all(is.finite(term$varcov)) || !identical(colnames(term$varcov), term$effects)) {
     return(wrong("varcov", sprintf("a matrix of %1$d x %1$d numbers with the names of the effects", q)))
   }
@@ -308,9 +306,17 @@ is_number <- function(x) is.numeric(x) && length(x) == 1L && is.finite(x)
 is_text <- function(x) is.character(x) && length(x) == 1L && !is.na(x)
 is_formula <- function(x) inherits(x, "formula") && is.call(x) && length(x) == 3L
 is_terms <- function(x) inherits(x, "terms") && is.call(x) && length(x) > 1L
-is_settings <- function(x) {
-  is.null(x) || (is.list(x) && (!length(x) || !is.null(names(x))) && !anyNA(x) &&
-                   !any(vapply(x, function(one) !is.character(one) && !(is.numeric(one) && is.matrix(one)), NA)))
+is_function_call <- function(x) {
+  head <- if (is.call(x)) x[[1L]]
+  is.symbol(head) || is.function(head) || (is.call(head) && !identical(head[[1L]], quote(`~`)))
+}
+
+# A list by variables of levels or (`single`) of contrasts: a name or a matrix each.
+is_settings <- function(x, single = FALSE) {
+  if (!length(x)) return(is.null(x) || is.list(x))
+  text <- function(one) is.character(one) && (!single || length(one) == 1L || is.matrix(one))
+  is.list(x) && !is.null(names(x)) && !anyNA(x) &&
+    all(vapply(x, function(one) text(one) || (is.numeric(one) && is.matrix(one)), NA))
 }
 is_square <- function(x, k) is.double(x) && length(dim(x)) == 2L && all(dim(x) == k)
 
