@@ -90,7 +90,9 @@ fit_fault <- function(fit) {
   if (!is_formula(x$formula)) return(fault("formula", "a formula with two sides", x$formula))
   if (!is_flag(x$REML)) return(fault("REML", "`TRUE` or `FALSE`", x$REML))
   if (!is_terms(x$terms)) return(fault("terms", "a terms object", x$terms))
-  if (!is_settings(x$contrasts, single = TRUE)) return(fault("contrasts", "`NULL` or contrasts by variable", x$contrasts))
+  if (!is_settings(x$contrasts, single = TRUE)) {
+    return(fault("contrasts", "`NULL` or contrasts by variable", x$contrasts))
+  }
   if (!is_settings(x$xlevels)) return(fault("xlevels", "`NULL` or levels by variable", x$xlevels))
   found <- numbers_fault(x, fit_numbers, "", finite = !isTRUE(x$light))
   if (!is.null(found)) return(found)
