@@ -101,7 +101,7 @@ random_formulas <- function(fit) {
   unlist(lapply(terms, function(term) {
     columns <- if (term$uncorrelated) separate_columns(term$lhs, env) else list(term$lhs)
     lapply(columns, function(lhs) {
-      stats::as.formula(call("~", call("|", lhs, str2lang(term$group))), env)
+      stats::as.formula(call("~", call("|", lhs, term$group_expression)), env)
     })
   }))
 }
