@@ -56,7 +56,7 @@ foreign_methods <- function() {
     list("lmerTest", "contest", "lmm", contest.lmm),
     list("lme4", "isREML", "lmm", isREML.lmm),
     list("lme4", "ngrps", "lmm", ngrps.lmm),
-    list("lme4", "getME", "lmm", get_me_lmm),
+    list("lme4", "getME", "lmm", getME.lmm),
     list("lme4", "refit", "lmm", refit.lmm),
     list("lme4", "isLMM", "lmm", function(x, ...) TRUE),
     list("lme4", "isGLMM", "lmm", function(x, ...) FALSE),
