@@ -172,6 +172,7 @@ comparison_step <- function(small, large, statistic, boundary) {
 #' @rdname compare_models
 #' @export
 print.lmm_comparison <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   cat(comparison_title(x), "\n", paste0(names(attr(x, "formulas")), ": ", attr(x, "formulas"), "\n"), "\n", sep = "")
   print(comparison_text(x, digits), quote = FALSE, right = TRUE)
   notes <- mixture_notes(x$Reference)
