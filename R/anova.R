@@ -43,7 +43,11 @@ anova.lmm <- function(object, ..., type = "III", ddf = c("Satterthwaite", "Kenwa
   call <- method_call()
   extra <- list(...)
   unnamed <- if (is.null(names(extra))) rep(TRUE, length(extra)) else !nzchar(names(extra))
-  if (any(unnamed, vapply(extra, is_model, NA))) return(compare_models(object, ..., call = call))
+  if (any(unnamed, vapply(extra, is_model, NA))) {
+    unused <- c("type", "ddf")[!c(missing(type), missing(ddf))]
+    if (length(unused)) note_without_effect(unused, "it belongs to tests of the terms of one fit", call)
+    return(compare_models(object, ..., call = call))
+  }
   refuse_arguments("anova", ..., call = call)
   type <- check_type(type, call)
   check_ddf(ddf, call)

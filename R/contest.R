@@ -94,6 +94,7 @@ t_table <- function(inference, tested, level) {
 #' @param digits Significant digits. Default: those of `options("digits")` less 3.
 #' @export
 print.contest <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   joint <- "F value" %in% names(x)
   what <- if (joint) "F test of all contrasts together" else "t tests of contrasts"
   cat(what, ", ", attr(x, "heading"), "\n", sep = "")

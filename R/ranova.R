@@ -188,6 +188,7 @@ reduction_row <- function(fit, design, reduction, nsim, threads, call) {
 #' @rdname ranova
 #' @export
 print.ranova_lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   cat(ranova_title(x), "\nModel: ", deparse_one(attr(x, "formula")), "\n\n", sep = "")
   print(ranova_text(x, digits), quote = FALSE, right = TRUE)
   cat("\n", paste0(strwrap(ranova_notes(x, digits), 0.95 * getOption("width")), "\n"), sep = "")

@@ -56,8 +56,10 @@ foreign_methods <- function() {
     list("lmerTest", "contest", "lmm", contest.lmm),
     list("lme4", "isREML", "lmm", isREML.lmm),
     list("lme4", "ngrps", "lmm", ngrps.lmm),
-    list("lme4", "getME", "lmm", get_me_lmm),
+    list("lme4", "getME", "lmm", getME.lmm),
     list("lme4", "refit", "lmm", refit.lmm),
+    list("lme4", "refitML", "lmm", refitML.lmm),
+    list("lme4", "rePCA", "lmm", rePCA.lmm),
     list("lme4", "isLMM", "lmm", function(x, ...) TRUE),
     list("lme4", "isGLMM", "lmm", function(x, ...) FALSE),
     list("lme4", "isNLMM", "lmm", function(x, ...) FALSE)

@@ -189,6 +189,7 @@ as.data.frame.lmm_robust <- function(x, row.names = NULL, optional = FALSE, ...)
 #' @param digits Significant digits. Default: those of `options("digits")` less 3.
 #' @export
 print.lmm_robust <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   cat(robust_title(x), "\nFormula: ", deparse_one(x$fit$formula), "\n", robust_clusters(x), "\n\n", sep = "")
   if (nrow(x$coefficients)) print_tests(x$coefficients, digits) else cat("No fixed effects\n")
   cat(paste0(robust_notes(x), "\n"), sep = "")
