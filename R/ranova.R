@@ -95,7 +95,7 @@ check_count <- function(x, name, call) {
 #'   and variances that go), removed (the number of the removed term when it has one column, else NULL)).
 #' @noRd
 random_reductions <- function(fit, design, reduce) {
-  all <- Map(function(new, old) c(new, old[intersect("lhs", names(old))]), design$terms, fit$random)
+  all <- Map(function(new, old) c(new, old[intersect(c("lhs", "text"), names(old))]), design$terms, fit$random)
   steps <- lapply(seq_along(all), function(k) {
     stored <- fit$random[[k]]
     smaller <- if (reduce) reduced_terms(stored, fit)

@@ -222,11 +222,6 @@ robust_notes <- function(x) {
 
 # Methods for register.R ---------------------------------------------------------------------------------------------
 
-# Method of clubSandwich::vcovCR(), through which insight and parameters ask for `vcov = "CR2"`.
-vcov_cr_lmm <- function(obj, cluster = NULL, type = "CR2", ...) {
-  vcov.lmm(obj, complete = FALSE, type = type, cluster = cluster)
-}
-
 knit_print_robust <- function(x, ...) {
   table <- x$coefficients
   as_output(list(
