@@ -20,7 +20,8 @@
 #'   * `"strata"`: residuals in each stratum of `dispersion` (without one: of each level of the first grouping factor),
 #'     with the spread that the model gives them;
 #'   * `"acf"`: autocorrelation of the normalized residuals within the series of `correlation` (without one: within the
-#'     levels of `group`, by default the first factor, in the order of the rows), with a band for no correlation.
+#'     levels of `group`, by default the first factor, in the order of the rows), with the band in which they would be if
+#'     the fitted model were right.
 #'
 #'   Default: residuals and quantiles, side by side.
 #' @inheritParams plot_data
@@ -32,6 +33,12 @@
 #' The line in the quantile plot goes through the quartiles. Its slope is usually below one: residuals are taken after
 #' the random effects have absorbed a part of the errors.
 #'
+#' The band of the autocorrelation is for residuals of a fit, which are correlated also where errors are not: they are
+#' taken after the random effects, of which the same rows are the evidence. It is made of responses that are drawn from
+#' the fitted model and fitted again (see *Autocorrelation* in [plot_data()]), and a short line in it is their mean.
+#' With `correlation` circles are the residuals before it was taken out, and the broken line is their mean in those
+#' draws. If the model is right an autocorrelation is outside of its 95 % band in one of 20 lags.
+#'
 #' The shrinkage plot with more than two effects is of the first two; choose others with `effect`.
 #' @section Large data:
 #'   What is drawn follows the size of the data, always in the same way:
@@ -40,10 +47,12 @@
 #'   * Of more than 5000 quantiles the 500 at each end are drawn, and 1000 at equal steps between.
 #'   * Residuals by group are points where groups have fewer than 10 rows, boxes where they have more (whiskers to the
 #'     last value within 1.5 times the height of the box), and, for more than 40 levels, medians with quartiles.
-#'   * Names of levels that would overlap are left out. With more than 200 levels the axis shows ranks, and intervals
+#'   * Names of levels that would overlap are left out; long ones are cut in the middle, and those that differ still do. With more than 200 levels the axis shows ranks, and intervals
 #'     become a band of thin lines.
+#'     Residuals beyond the whiskers are points; of more than 2000 the largest.
+#'   * Of more than 5000 residuals by stratum some at equal steps, and always the lowest and the highest of each stratum.
 #'   * Shrinkage of one effect with more than 60 levels is a plot of partially pooled against unpooled estimates.
-#'   * Observed and fitted: see `show`. A panel has at most 500 points, at equal steps of their order.
+#'   * Observed and fitted: see `show`. A panel has some 500 points at equal steps of their order, and its extremes.
 #'   * Cook's distance of more than 2000 rows: the largest of each of 2000 neighbourhoods.
 #'
 #'   Titles that are wider than their panel are made smaller.
