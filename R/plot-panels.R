@@ -77,7 +77,7 @@ cut_to_width <- function(text, space, ...) {
 }
 
 # Texts of at most `length` characters, cut in the middle. Texts that differ still do: where those of one beginning and
-# end would not, more of the beginning or of the end is kept, or they are numbered.
+# end would not, more of the beginning or of the end is kept, or only what is not common to all, or they are numbered.
 cut_text <- function(text, length) {
   all <- unique(text)
   if (!any(nchar(all) > length)) return(text)
@@ -86,12 +86,29 @@ cut_text <- function(text, length) {
     if (!anyDuplicated(short)) break
   }
   if (anyDuplicated(short)) {
+    core <- without_common(all, nchar(all) > length)
+    if (all(nchar(core) <= length)) return(core[match(text, all)])
     short <- cut_middle(all, length, 1 / 2)
     alike <- which(short %in% short[duplicated(short)])
     number <- paste0("~", seq_along(alike))
     short[alike] <- paste0(substr(all[alike], 1L, pmax(1L, length - nchar(number))), number)
   }
   short[match(text, all)]
+}
+
+# Long texts with dots for the beginning and the end that they have in common.
+without_common <- function(text, long) {
+  letters <- strsplit(text[long], "")
+  common <- function(letters) {
+    most <- min(lengths(letters))
+    first <- letters[[1L]][seq_len(most)]
+    same <- Reduce(`&`, lapply(letters, function(one) one[seq_len(most)] == first))
+    match(FALSE, same, most + 1L) - 1L
+  }
+  head <- common(letters)
+  tail <- min(common(lapply(letters, rev)), min(lengths(letters)) - head)
+  text[long] <- paste0("...", substr(text[long], head + 1L, nchar(text[long]) - tail), if (tail) "...")
+  text
 }
 
 # The first and the last characters around dots; `share` of those that stay are the first.

@@ -116,9 +116,13 @@ draw_acf <- function(table, ...) {
   given <- list(...)
   ends <- range(0, table$acf, table$lower, table$upper, table$raw, table$model, finite = TRUE)
   half <- acf_half_width(table)
-  style <- list(xlab = texts$x, ylab = texts$y, main = texts$title, ylim = ends,
-    xlim = c(min(table$lag) - 1.5 * half, max(table$lag) + 1.5 * half))
-  draw_frame(numeric(), numeric(), style, ..., type = "n", main_line = title_line + 0.9)
+  style <- list(xlab = sprintf("%s (%s)", texts$x, acf_band_text(table)), ylab = texts$y, main = texts$title, ylim = ends,
+    xlim = c(min(table$lag) - 1.5 * half, max(table$lag) + 1.5 * half), xaxt = "n")
+  draw_frame(numeric(), numeric(), style, ..., type = "n", main_line = title_line)
+  if (!isFALSE(given$axes) && is.null(given$xaxt)) {
+    marks <- if (nrow(table) <= 10L) table$lag else table$lag[table$lag %in% pretty(table$lag)]
+    graphics::axis(1L, at = marks)
+  }
   graphics::rect(table$lag - half, table$lower, table$lag + half, table$upper, col = "#DDDDDD", border = NA)
   graphics::segments(table$lag - half, table$expected, table$lag + half, table$expected, col = plot_colours[["guide"]])
   graphics::abline(h = 0, col = plot_colours[["guide"]])
@@ -133,7 +137,6 @@ draw_acf <- function(table, ...) {
     col = c(plot_colours[["point"]], "#DDDDDD", plot_colours[c("line", "line")])[drawn], lty = c(1L, 1L, 0L, 2L)[drawn],
     lwd = c(3, 8, 1, 1)[drawn], pch = c(NA, NA, 1L, NA)[drawn]
   )
-  if (!isFALSE(given$ann)) graphics::mtext(acf_band_text(table), 3L, line = 1.2, cex = 0.75 * graphics::par("cex"))
 }
 
 # Half of the width of a band at one lag.

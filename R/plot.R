@@ -24,6 +24,8 @@
 #'     the fitted model were right.
 #'
 #'   Default: residuals and quantiles, side by side.
+#'
+#'   Or a formula as for lme4's and nlme's fits, such as `resid(.) ~ fitted(.) | Subject`: see [lattice].
 #' @inheritParams plot_data
 #' @param ask `TRUE`: wait before a new page. Default: when the pages do not fit on the device and somebody is there.
 #' @param ... Graphical parameters such as `main`, `xlab`, `pch`, `cex`, passed to the plots. Any other argument is an
@@ -65,16 +67,27 @@
 plot.lmm <- function(x, which = c("residuals", "qq"), level = 0.95, group = NULL, effect = NULL, show = NULL,
                      ask = NULL, ...) {
   call <- method_call()
+  form <- if (inherits(which, "formula")) which else list(...)$form
+  if (!is.null(form)) {
+    # lattice::xyplot() of lme4 and nlme; `abline`, `id`, `idLabels` and what lattice knows are in `...`
+    return(plot_formula(x, form, ..., call = call))
+  }
+  if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   which <- choose_several(which, plot_kinds, "which", call)
   options <- check_plot_options(x, level, group, effect, show, call)
-  if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   check_graphical(list(...), call)
   tables <- lapply(stats::setNames(which, which), function(one) plot_table(x, one, options))
   panels <- unlist(lapply(which, function(one) panels_of(tables[[one]], one)), recursive = FALSE)
+  draw_pages(panels, if (identical(which, "profile")) 12L else 6L, ask, ...)
+  invisible(if (length(tables) == 1L) tables[[1L]] else tables)
+}
+
+# Panels on one page or on several; `most`: how many of them a page has at most.
+draw_pages <- function(panels, most, ask, ...) {
   free <- prod(graphics::par("mfrow"))
   if (free == 1L && length(panels) > 1L) {
-    most <- panels_per_page(length(panels), if (identical(which, "profile")) 12L else 6L)
-    old <- graphics::par(mfrow = grid_size(most), mar = c(3.6, 4.1, 3.2, 0.8), mgp = c(2.3, 0.7, 0))
+    shown <- panels_per_page(length(panels), most)
+    old <- graphics::par(mfrow = grid_size(shown), mar = c(3.6, 4.1, 3.2, 0.8), mgp = c(2.3, 0.7, 0))
     on.exit(graphics::par(old), add = TRUE)
     free <- prod(graphics::par("mfrow"))
   }
@@ -84,7 +97,6 @@ plot.lmm <- function(x, which = c("residuals", "qq"), level = 0.95, group = NULL
     on.exit(grDevices::devAskNewPage(asked), add = TRUE)
   }
   for (panel in panels) panel(...)
-  invisible(if (length(tables) == 1L) tables[[1L]] else tables)
 }
 
 # What plot.default() and par() know and a panel can use.
@@ -95,17 +107,18 @@ graphical_names <- c(
   "tck", "tcl", "type", "xaxp", "xaxs", "xaxt", "xlab", "xlim", "xpd", "yaxp", "yaxs", "yaxt", "ylab", "ylim"
 )
 
-check_graphical <- function(given, call) {
+check_graphical <- function(given, call, own = c("which", "level", "group", "effect", "show", "ask"), help = "plot.lmm") {
   names <- or_else(names(given), rep("", length(given)))
   unknown <- setdiff(names, graphical_names)
   if (!length(unknown)) {
     return(invisible())
   }
   shown <- if (all(unknown == "")) "an argument without a name" else quoted_list(unknown[unknown != ""])
-  near <- similar_names(unknown[1L], c("which", "level", "group", "effect", "show", "ask", graphical_names))
+  near <- similar_names(unknown[1L], c(own, graphical_names))
   abort_ferrite("argument", "Every argument of `plot()` must be one that it knows, or a graphical parameter.",
     sprintf("It does not know %s.", shown),
-    hint = if (length(near)) sprintf("Did you mean `%s`?", near[1L]) else "See `?plot.lmm`.", call = call
+    hint = if (length(near)) sprintf("Did you mean `%s`?", near[1L]) else sprintf("See `?%s`.", help),
+    call = call
   )
 }
 
