@@ -44,8 +44,20 @@ knit_print_summary <- function(x, ...) {
     report_head(x),
     list(captioned(information_text(x$AICtab), "Information criteria"), captioned(spread, "Scaled residuals")),
     report_random(x$varcor), list(size_text(x)),
-    report_fixed(x, x$coefficients, paste0("Fixed effects (", summary_ddf_text(x), ")")), list(x$convergence_line)
+    report_fixed(x, x$coefficients, paste0("Fixed effects (", summary_ddf_text(x), ")")),
+    list(if (isTRUE(x$show_correlation) && nrow(x$coefficients) > 1L) correlation_text(x$correlation),
+      x$convergence_line)
   ))
+}
+
+# The lower triangle without its diagonal, when it was asked for.
+correlation_text <- function(correlation) {
+  p <- ncol(correlation)
+  text <- matrix(formatC(correlation, digits = 3L, format = "f"), p, p, dimnames = list(NULL, colnames(correlation)))
+  text[!lower.tri(text)] <- ""
+  captioned(labelled(text[-1L, -p, drop = FALSE], rownames(correlation)[-1L], "Term"), "Correlation of fixed effects",
+    left = 1L
+  )
 }
 
 # Two decimals, as differences of one are what matters; the degrees of freedom are whole.

@@ -75,7 +75,10 @@ foreign_methods <- function() {
 
 # Called once, by .onLoad().
 register_foreign_methods <- function() {
-  reports <- c(tidy_methods(), insight_methods(), performance_methods(), parameters_methods(), club_sandwich_methods(), car_methods())
+  reports <- c(
+    tidy_methods(), insight_methods(), performance_methods(), parameters_methods(), club_sandwich_methods(),
+    car_methods(), nlme_methods(), lattice_methods(), result_plots()
+  )
   for (entry in c(foreign_methods(), reports)) do.call(register_s3, entry)
   offer_to_marginaleffects()
 }

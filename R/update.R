@@ -132,17 +132,23 @@ all_bars <- function(expr) {
 refit_frame <- function(fit, changes = list(), call = fit$call) {
   REML <- if (is.null(changes$REML)) fit$REML else check_flag(changes$REML, "REML", call, "argument") # nolint
   control <- if (is.null(changes$control)) fit$control else check_control(changes$control, call)
+  design <- refit_design(fit)
+  raw <- fit_design(design, REML, changes$start, control, fit$frame, call)
+  built <- list(frame = fit$frame, terms = fit$terms, na.action = fit$na.action)
+  new <- new_lmm(raw, design, built, fit$formula, REML, control, call)
+  report_outcome(new, call)
+  new
+}
+
+# The design of a finished fit as build_design() gives it, for another fit.
+refit_design <- function(fit) {
   design <- design_of(fit)
   stored <- c("lhs", "text", "contrasts", "xlevels")
   design$terms <- Map(function(new, old) c(new, old[intersect(stored, names(old))]), design$terms, fit$random)
   design$contrasts <- fit$contrasts
   design$xlevels <- fit$xlevels
   design[c("scale", "correlation")] <- list(fit$residual$scale, fit$residual$correlation)
-  raw <- fit_design(design, REML, changes$start, control, fit$frame, call)
-  built <- list(frame = fit$frame, terms = fit$terms, na.action = fit$na.action)
-  new <- new_lmm(raw, design, built, fit$formula, REML, control, call)
-  report_outcome(new, call)
-  new
+  design
 }
 
 # Evaluate the call with the old arguments found where they were, the new ones as update() was given them. weights,
