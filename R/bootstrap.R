@@ -135,7 +135,7 @@ run_bootstrap <- function(fit, statistic, nsim, seed, threads, progress, call, t
   stopped <- nrow(replicates) < done || interrupted
   if (stopped) {
     warn_ferrite("interrupted", "All replicates should be finished.",
-      sprintf("The work was interrupted after %s of %s.", format(nrow(replicates), big.mark = ","),
+      sprintf("The work was interrupted after %s of %s.", big_number(nrow(replicates)),
         counted(nsim, "replicate")),
       hint = "The result holds the finished ones.", call = call, data = list(done = nrow(replicates), nsim = nsim)
     )
@@ -164,7 +164,7 @@ warn_failures <- function(failures, nsim, type, call) {
   text[is.na(text)] <- "the fit failed"
   counts <- table(text)
   warn_ferrite("bootstrap", "Every replicate should allow a fit of the model.",
-    sprintf("%s of %s did not: %s.", format(length(failures), big.mark = ","), format(nsim, big.mark = ","),
+    sprintf("%s of %s did not: %s.", big_number(length(failures)), big_number(nsim),
       paste0(names(counts), " (", counts, ")", collapse = "; ")),
     hint = if (type == "cases") {
       "They are left out. With few groups per condition use `type = \"residual\"` or `\"parametric\"`."
@@ -278,7 +278,7 @@ print.lmm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), .
   check_printed(digits)
   done <- nrow(x$replicates)
   cat(bootstrap_title(x), "\nFormula: ", deparse_one(x$fit$formula), "\n", sep = "")
-  share <- if (done < x$nsim) paste(" of", format(x$nsim, big.mark = ","))
+  share <- if (done < x$nsim) paste(" of", big_number(x$nsim))
   cat(counted(done, "replicate"), share, if (x$interrupted) " (interrupted)", "\n", sep = "")
   table <- summary.lmm_bootstrap(x)
   if (all(table$n == done)) table$n <- NULL
@@ -292,7 +292,7 @@ print.lmm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), .
 bootstrap_title <- function(x) {
   chosen <- x$drawn$resample
   what <- if (x$type == "cases") {
-    sprintf(" (drawn: %s)", plain_list(sprintf("%s %s", format(x$drawn$n[chosen], big.mark = ",", trim = TRUE),
+    sprintf(" (drawn: %s)", plain_list(sprintf("%s %s", big_number(x$drawn$n[chosen]),
       ifelse(names(chosen)[chosen] == "rows", "rows", paste("of", names(chosen)[chosen])))))
   }
   kind <- switch(x$type, parametric = "Parametric", residual = "Residual", cases = "Cases")

@@ -197,7 +197,7 @@ wald_intervals <- function(fit, table, level, call) {
 
 new_confint <- function(limits, names, level, method, criterion, note = NULL) {
   tails <- c((1 - level) / 2, (1 + level) / 2)
-  columns <- paste(format(100 * tails, trim = TRUE, scientific = FALSE, digits = 3L), "%")
+  columns <- paste(format(100 * tails, trim = TRUE, scientific = FALSE, digits = 3L, decimal.mark = "."), "%")
   dimnames(limits) <- list(names, columns)
   structure(limits, class = c("lmm_confint", "matrix", "array"), method = method,
     criterion = stats::setNames(criterion, names), note = note

@@ -72,6 +72,7 @@ model.matrix.lmm <- function(object, type = c("fixed", "random"), ...) {
 
 # The fixed-effects matrix over the rows of `frame`: all columns of the formula, with the contrasts of the fit.
 fixed_matrix <- function(fit, frame) {
+  check_frame(fit)
   stats::model.matrix(stats::delete.response(fit$terms), frame, contrasts.arg = used_contrasts(fit))
 }
 

@@ -147,6 +147,7 @@ coded_factors <- function(fit) {
 
 # The model matrix with other contrasts: a function of the levels for every factor.
 recoded_matrix <- function(fit, coding) {
+  check_frame(fit)
   factors <- coded_factors(fit)
   frame <- fit$frame
   for (name in names(factors)) frame[[name]] <- factors[[name]]

@@ -186,7 +186,7 @@ icc_notes <- function(fit, parts, method, draws) {
     switch(method,
       exact = "Interval: exact, from the F distribution (Wald 1940; Harville and Fenech 1985; Searle 1971).",
       logit = "Interval: delta method on the logit scale (approximate).",
-      boot = paste0("Interval: percentiles of ", format(draws, big.mark = ","), " parametric bootstrap samples.")
+      boot = paste0("Interval: percentiles of ", big_number(draws), " parametric bootstrap samples.")
     ),
     if (fixed_varies(parts)) {
       paste("adjusted: given the fixed part; conditional: its variance counts in the total (Nakagawa, Johnson and",
@@ -241,7 +241,7 @@ icc_text <- function(x, digits) {
 #' @export
 as.data.frame.icc_lmm <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
   table <- x$table
-  if (!is.null(row.names)) rownames(table) <- row.names
+  if (!is.null(row.names)) rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 

@@ -258,7 +258,7 @@ report_deletions <- function(x, call) {
   if (stopped) {
     m <- length(x$deleted)
     warn_ferrite("interrupted", "All refits should be finished.",
-      sprintf("The work was interrupted after %s of %s.", format(m - stopped, big.mark = ","), counted(m, "refit")),
+      sprintf("The work was interrupted after %s of %s.", big_number(m - stopped), counted(m, "refit")),
       hint = "The result holds the finished ones; the others are NA.", call = call,
       data = list(done = m - stopped, deletions = m)
     )

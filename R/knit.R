@@ -37,7 +37,7 @@ knit_print_lmm <- function(x, ...) {
 knit_print_summary <- function(x, ...) {
   digits <- report_digits()
   quantiles <- stats::quantile(x$residuals, na.rm = TRUE, names = FALSE)
-  spread <- matrix(format(zapsmall(quantiles, digits), digits = digits - 1L), 1L,
+  spread <- matrix(format(zapsmall(quantiles, digits), digits = max(1L, digits - 1L)), 1L,
     dimnames = list(NULL, c("Min", "1Q", "Median", "3Q", "Max"))
   )
   as_output(c(
@@ -158,7 +158,7 @@ column_text <- function(values, name, digits) {
   else if (startsWith(name, "Pr(")) format.pval(values, digits = max(3L, digits - 1L))
   else if (is.integer(values) || all(values == round(values) & abs(values) < 1e6)) format(values, scientific = FALSE)
   else if (name %in% c("df", "NumDF", "DenDF")) format(round(values, 2L), nsmall = 2L)
-  else if (name %in% c("t value", "z value", "F value")) formatC(values, digits = digits - 1L, format = "f")
+  else if (name %in% c("t value", "z value", "F value")) formatC(values, digits = max(1L, digits - 1L), format = "f")
   else format_column(values, digits)
   text
 }
@@ -182,7 +182,7 @@ test_text <- function(table) {
 # Decimals that show the smallest of some positive figures; one number for each if they are of too different size.
 common_places <- function(values, digits) {
   size <- floor(log10(ifelse(is.na(values) | values <= 0, NA, values)))
-  places <- digits - 1L - size
+  places <- max(1L, digits - 1L) - size
   if (all(is.na(size))) return(rep(digits, length(values)))
   places[is.na(places)] <- max(places, na.rm = TRUE)
   if (diff(range(size, na.rm = TRUE)) <= 2) places[] <- max(places)

@@ -150,7 +150,7 @@ pick_parameters <- function(parm, names, kind, argument, call) {
     if (!length(picked) || anyNA(picked)) {
       bad_parameter(argument, sprintf("Its numbers are not among 1 to %d.", length(all)), names, call)
     }
-    return(picked)
+    return(unique(picked))
   }
   if (!is.character(parm) || !length(parm)) {
     bad_parameter(argument, paste0("It is ", a_kind(parm), "."), names, call)

@@ -182,6 +182,6 @@ as.data.frame.lmm_plan <- function(x, row.names = NULL, optional = FALSE, ...) {
     formula = deparse_one(x$formula), nobs = x$nobs, p = x$p,
     random_effects = sum(as.double(x$groups$levels) * x$groups$effects), n_theta = x$n_theta, order = x$order,
     dense = x$dense, fill = x$fill, bytes = x$bytes, fits = x$fits, work = x$work, evaluations = x$evaluations,
-    seconds = x$seconds[["total"]], row.names = row.names
+    seconds = x$seconds[["total"]], row.names = row_names(row.names, 1L, method_call())
   )
 }

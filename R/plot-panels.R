@@ -167,7 +167,7 @@ begin_levels <- function(names, longest = 20L) {
   ranks <- pretty(c(1, n))
   cex <- if (many) 0.7 else fitting_size(n)
   at <- if (many) ranks[ranks >= 1 & ranks <= n] else label_positions(n, cex)
-  labels <- if (many) format(at, big.mark = ",", trim = TRUE) else as.character(names)[at]
+  labels <- if (many) big_number(at) else as.character(names)[at]
   labels <- cut_to_width(cut_text(labels, longest), 0.35 * graphics::par("fin")[1L], cex = cex)
   margin <- 2.5 + max(graphics::strwidth(labels, "inches", cex = cex)) / line_height()
   old <- graphics::par(mar = replace(graphics::par("mar"), 2L, margin), new = TRUE)
