@@ -99,6 +99,8 @@ raise_failure <- function(failure, design, frame, call) {
   fail <- function(problem, ..., hint) {
     abort_ferrite(failure$class, problem, ..., hint = hint, call = call, data = as.list(data))
   }
+  lost <- failure$class %in% c("rank_random", "not_positive_definite") && weight_span(design$weights) > 1e12
+  if (lost) far_weights(design$weights, call)
   if (identical(data$kind, "time")) check_times(design$residual$correlation$time, design$correlation, frame, call)
   switch(
     failure$class,

@@ -81,7 +81,7 @@ impl Mivque {
                 cells.push(&s.diag[j * s.q * s.q..(j + 1) * s.q * s.q], own, own, p);
             }
             cells.flush();
-            out.add(&cells, &elements[f], &elements[f]);
+            out.add(&cells, &elements[f], &elements[f], 1.0);
             for e in &elements[f] {
                 let trace = 2.0 * e.share() * cells.total[e.a * s.q + e.b];
                 (out.f[e.at], out.f[e.at * k]) = (trace, trace);
@@ -99,14 +99,16 @@ impl Mivque {
                 }
             }
             cells.flush();
-            out.add(&cells, &elements[pair.f], &elements[pair.g]);
+            // Cells between levels of one factor, which correlated rows make, stand for two.
+            let times = if pair.f == pair.g { 2.0 } else { 1.0 };
+            out.add(&cells, &elements[pair.f], &elements[pair.g], times);
         }
         out.add_outside(a.p, a, &elements, u);
         out
     }
 
     /// Adds what the cells with rows have, less what [`Mivque::add_outside`] adds for them.
-    fn add(&mut self, cells: &Squares, rows: &[Element], cols: &[Element]) {
+    fn add(&mut self, cells: &Squares, rows: &[Element], cols: &[Element], times: f64) {
         let k = self.size.len();
         let value = |h: &[f64], i: &Element, j: &Element| {
             let share = 2.0 * i.share() * j.share();
@@ -118,10 +120,11 @@ impl Mivque {
                     continue;
                 }
                 let (left, fixed) = (value(&cells.left, i, j), value(&cells.fixed, i, j));
-                self.f[i.at * k + j.at] += left - fixed;
                 if i.at == j.at {
-                    self.size[i.at] += left + fixed;
+                    self.f[i.at * k + j.at] += times * (left - fixed);
+                    self.size[i.at] += times * (left + fixed);
                 } else {
+                    self.f[i.at * k + j.at] += left - fixed;
                     self.f[j.at * k + i.at] += left - fixed;
                 }
             }
