@@ -42,6 +42,16 @@ fn fit_lmm(design: Robj, options: Robj, progress: Robj) -> Robj {
     })
 }
 
+/// Whether the variances of a design can be told apart: an empty list, or the failure that says why not.
+#[extendr]
+fn check_identified(design: Robj, options: Robj) -> Robj {
+    guard(|| {
+        let blocks = Blocks::read(&design)?;
+        ferrite_engine::check_identified(&blocks.design()?, &fit::options(&options)?)?;
+        Ok(List::new(0).into_robj())
+    })
+}
+
 /// Structure, memory and work of a fit that is not done; the rows are summed.
 #[extendr]
 fn plan_lmm(design: Robj, options: Robj) -> Robj {
@@ -186,6 +196,7 @@ extendr_module! {
     mod ferrite;
     fn cross_codes;
     fn bootstrap_lmm;
+    fn check_identified;
     fn deletion_lmm;
     fn fit_lmm;
     fn fixed_inference;
