@@ -119,6 +119,10 @@ plain <- function(x, depth = 0L) {
     attributes(parts) <- if (length(names(parts))) list(names = names(parts))
     return(parts)
   }
+  if (length(dim(x)) == 2L && !is.null(colnames(x)) && !anyDuplicated(colnames(x))) {
+    columns <- sapply(colnames(x), function(name) as.vector(unclass(x)[, name]), simplify = FALSE)
+    return(list(rows = rownames(x), columns = columns, n = nrow(x)))
+  }
   if (!is.null(dim(x))) return(list(values = as.vector(unclass(x)), dim = dim(x), dimnames = dimnames(x)))
   kept <- attributes(x)[intersect(names(attributes(x)), c("df", "nobs"))]
   x <- unclass(x)
@@ -243,7 +247,7 @@ compare_printed <- function(theirs, ours) {
   list(difference = NA_real_, found = as.character(text))
 }
 
-# ---- Running. Everything happens in forks: one for each section and side, and in it one for each idiom.
+# ---- Running. Everything happens in forks: one for each section and side, and in it one for each model.
 forked <- function(expr, seconds) {
   job <- eval(call("mcparallel", substitute(expr), silent = TRUE), list(mcparallel = parallel::mcparallel), parent.frame())
   answer <- parallel::mccollect(job, wait = FALSE, timeout = seconds)
@@ -311,7 +315,22 @@ answer_idiom <- function(one, side) {
   answer$seconds <- proc.time()[[3L]] - started
   answer
 }
-# The answers of one side to the idioms of a section.
+# The same in the state before: variables, options, devices and what is attached.
+answer_clean <- function(one, side) {
+  before <- as.list(globalenv(), all.names = TRUE)
+  settings <- options()
+  attached <- search()
+  on.exit({
+    rm(list = setdiff(ls(globalenv(), all.names = TRUE), names(before)), envir = globalenv())
+    list2env(before, globalenv())
+    options(settings)
+    for (name in setdiff(search(), attached)) detach(name, character.only = TRUE)
+    grDevices::graphics.off()
+  })
+  answer_idiom(one, side)
+}
+# The answers of one side to the idioms of a section: one fork for the idioms of a model; if it ends or takes too long, one
+# for each idiom.
 answer_section <- function(idioms, side, seconds) {
   first <- idioms[[1L]]
   for (package in first$attach) suppressWarnings(suppressPackageStartupMessages(library(package, character.only = TRUE)))
@@ -329,14 +348,16 @@ answer_section <- function(idioms, side, seconds) {
     assign("fit", fit_model(model, side, first$fit), globalenv())
     smaller <- length(model) > 3L && inherits(model[[4L]], "formula")
     if (smaller) assign("fit0", fit_model(model, side, first$fit, smaller = TRUE), globalenv())
-    for (one in Filter(function(one) one$model == name, idioms)) {
-      answers[[one$id]] <- forked(answer_idiom(one, side), seconds)
-    }
+    own <- Filter(function(one) one$model == name, idioms)
+    found <- forked(lapply(own, answer_clean, side), 2 * seconds + length(own))
+    if (!is.null(found$error)) found <- lapply(own, function(one) forked(answer_clean(one, side), seconds))
+    answers[vapply(own, `[[`, "", "id")] <- found
   }
   answers
 }
 idiom_key <- function(one) paste(one$package, one$fit, one$model, one$kind, one$idiom, sep = "|")
 answer_all <- function(idioms, side, seconds = seconds_allowed) {
+  if (!length(idioms)) return(list())
   sections <- split(idioms, factor(vapply(idioms, `[[`, "", "package"), unique(vapply(idioms, `[[`, "", "package"))))
   answers <- lapply(sections, function(own) {
     message(side, ": ", own[[1L]]$package, " (", length(own), ")")
@@ -363,7 +384,7 @@ compare_answers <- function(one, theirs, ours) {
   }
   compared
 }
-judge <- function(one, theirs, ours, perturbed) {
+judge <- function(one, theirs, ours, perturbed = NULL) {
   row <- list(id = one$id, package = one$package, fit = one$fit, model = one$model, kind = one$kind, idiom = one$idiom,
               instead = text_or(one$ours), outcome = "", reason = "", difference = NA_real_, noticed = NA, found = "")
   reason <- text_or(c(one$differs, one$refused))
@@ -387,10 +408,8 @@ judge <- function(one, theirs, ours, perturbed) {
   row$outcome <- if (same && !translated) "same" else if (!is.null(one$differs)) "differs by intention" else "differs"
   row$reason <- if (same && !translated) "" else reason
   if (same && !translated && nzchar(reason)) row$found <- paste("stale reason:", reason)
-  if (same && is.null(perturbed$error)) {
-    row$noticed <- length(compare_answers(one, theirs, perturbed)$found) > 0L
-  } else if (same) {
-    row$noticed <- TRUE
+  if (same && length(perturbed)) {
+    row$noticed <- !is.null(perturbed$error) || length(compare_answers(one, theirs, perturbed)$found) > 0L
   }
   row
 }
@@ -405,18 +424,23 @@ run_idioms <- function(idioms, peers = NULL, seconds = seconds_allowed) {
   keys <- vapply(idioms, idiom_key, "")
   kept <- if (!is.null(peers) && file.exists(peers)) readRDS(peers) else list()
   new <- !keys %in% names(kept)
-  if (any(new)) kept[keys[new]] <- unname(answer_all(idioms[new], "peer", seconds))
-  if (!is.null(peers)) saveRDS(kept, peers)
-  theirs <- kept[keys]
-  ours <- answer_all(idioms, "ours", seconds)
-  perturbed <- answer_all(idioms, "perturbed", seconds)
-  rows <- lapply(seq_along(idioms), function(i) {
-    row <- judge(idioms[[i]], theirs[[i]], ours[[i]], perturbed[[i]])
-    # Designs, counts and names are the same for other data; so are plots that are only drawn and what is random.
-    if (idioms[[i]]$kind != "value" || !has_estimates(theirs[[i]]$value)) row$noticed <- NA
-    as.data.frame(row)
-  })
-  do.call(rbind, rows)
+  for (package in unique(vapply(idioms[new], `[[`, "", "package"))) {
+    own <- which(new & vapply(idioms, function(one) one$package == package, NA))
+    kept[keys[own]] <- unname(answer_all(idioms[own], "peer", seconds))
+    if (!is.null(peers)) saveRDS(kept, peers)
+  }
+  theirs <- unname(kept[keys])
+  ours <- unname(answer_all(idioms, "ours", seconds))
+  rows <- Map(judge, idioms, theirs, ours)
+  # Designs, counts and names are the same for other data; so are plots that are only drawn, and what is random.
+  asked <- vapply(seq_along(idioms), function(i) {
+    rows[[i]]$outcome == "same" && idioms[[i]]$kind == "value" && has_estimates(theirs[[i]]$value)
+  }, NA)
+  perturbed <- unname(answer_all(idioms[asked], "perturbed", seconds))
+  rows[asked] <- Map(judge, idioms[asked], theirs[asked], ours[asked], perturbed)
+  rows <- do.call(rbind, lapply(rows, as.data.frame))
+  rows$seconds <- vapply(ours, function(answer) if (length(answer$seconds)) answer$seconds else NA_real_, 0)
+  rows
 }
 
 # ---- Writing.
@@ -472,6 +496,7 @@ idiom_lines <- function(rows) {
     unlist(lapply(c("error", "differs", "peer fails", "differs by intention", "refused"), listed)))
 }
 stored <- function(rows) {
+  rows$seconds <- NULL
   rows$difference <- signif(rows$difference, 2L)
   rows$found[rows$outcome == "same" & !startsWith(rows$found, "stale")] <- ""
   rows$found <- substr(gsub("\\s+", " ", rows$found), 1L, 200L)

@@ -72,7 +72,7 @@ test_that("frequent idioms give what lme4 gives, other data do not", {
   )
   idioms <- Filter(function(one) one$package == "lme4" && one$model == "sleep" && one$idiom %in% often, bench$all)
   expect_length(idioms, length(often))
-  rows <- bench$run_idioms(idioms, seconds = 30)
+  rows <- suppressMessages(bench$run_idioms(idioms, seconds = 30))
   expect_identical(rows$outcome, rep("same", length(often)), info = paste(rows$idiom, rows$found, collapse = "\n"))
   expect_true(all(rows$noticed))
 })
