@@ -54,7 +54,7 @@ idiom_data <- function() {
 # Other data of the same design: what is computed from the response must then be found different.
 perturb <- function(data, response) {
   y <- data[[response]]
-  data[[response]] <- y * (1.1 + 0.05 * seq_along(y) / length(y)) + 0.3 * stats::sd(y) * sin(2.3 * seq_along(y))
+  data[[response]] <- y * (1.1 + 0.05 * seq_along(y) / length(y)) + 0.3 * stats::sd(y, na.rm = TRUE) * sin(2.3 * seq_along(y))
   data
 }
 
@@ -90,7 +90,7 @@ read_idioms <- function(path) {
   }
   numbers <- stats::ave(seq_along(idioms), vapply(idioms, `[[`, "", "package"), FUN = seq_along)
   for (i in seq_along(idioms)) idioms[[i]]$id <- sprintf("%s-%03d", idioms[[i]]$package, numbers[i])
-  known <- c("value", "shape", "print", "random", "draw")
+  known <- c("value", "shape", "design", "print", "random", "draw")
   stopifnot(vapply(idioms, function(one) one$kind %in% known && one$model %in% names(idiom_models()), NA))
   idioms
 }
@@ -509,6 +509,7 @@ main <- function(args) {
   values <- unlist(lapply(c("--only", "--peers"), function(name) if (name %in% args) match(name, args) + 0:1))
   output <- args[setdiff(which(!startsWith(args, "--")), values)]
   output <- if (length(output)) output[1L] else file.path(here, "idioms.csv")
+  if (!requireNamespace("ferrite", quietly = TRUE)) stop("ferrite is not installed", call. = FALSE)
   idioms <- read_idioms(file.path(here, "idioms.txt"))
   only <- option("--only")
   if (!is.null(only)) {
