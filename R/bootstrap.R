@@ -95,14 +95,17 @@ bootstrap.lmm <- function(fit, statistic = NULL, nsim = 1000, type = c("parametr
       )
     }
   }
-  if (!is.null(statistic) && !is.function(statistic)) {
-    abort_ferrite("argument", "`statistic` must be a function of a fit.", paste0("It is ", a_kind(statistic), "."),
-      hint = "Write, for example, `statistic = function(fit) fixef(fit)`; leave it out for all parameters.",
-      call = call, data = list(argument = "statistic")
-    )
-  }
+  check_statistic(statistic, "statistic", call)
   scheme <- if (type == "cases") case_scheme(fit, resample, cluster, call)
   run_bootstrap(fit, statistic, nsim, seed, threads, progress, call, type, scheme)
+}
+
+check_statistic <- function(statistic, name, call) {
+  if (is.null(statistic) || is.function(statistic)) return(invisible())
+  abort_ferrite("argument", sprintf("`%s` must be a function of a fit.", name), paste0("It is ", a_kind(statistic), "."),
+    hint = sprintf("Write, for example, `%s = function(fit) fixef(fit)`; leave it out for all parameters.", name),
+    call = call, data = list(argument = name)
+  )
 }
 
 # All arguments but `statistic` and the fit still to be checked: confint(method = "boot") comes here as well.
@@ -209,7 +212,8 @@ seed_pair <- function(seed, call) {
 #' @param level Coverage, between 0 and 1. Default 0.95.
 #' @param type `"percentile"` (default): quantiles of the replicates. `"basic"`: those reflected at the estimate, cut at
 #'   the edges of the parameter space for the default statistic. `"bca"`: percentiles corrected for bias and
-#'   acceleration.
+#'   acceleration. `"normal"`: the estimate less its bias, plus and minus a normal quantile times the standard
+#'   deviation of the replicates, cut as `"basic"`.
 #' @param row.names,optional As in [as.data.frame()]; not used.
 #' @param digits Significant digits printed.
 #' @param ... `confint()` takes no other argument and says so; not used by the others.
@@ -241,7 +245,8 @@ seed_pair <- function(seed, call) {
 #' summary(boot) # standard error of age 0.0589; 0.0616 in summary(fit)
 #' head(as.data.frame(boot), 3) # sigma 1.4670, 1.6303, 1.2940
 #' @export
-confint.lmm_bootstrap <- function(object, parm = NULL, level = 0.95, type = c("percentile", "basic", "bca"), ...) {
+confint.lmm_bootstrap <- function(object, parm = NULL, level = 0.95, type = c("percentile", "basic", "bca", "normal"),
+                                  ...) {
   call <- method_call()
   refuse_arguments("confint", ..., call = call)
   type <- choose_one(type, boot_types, "type", call)
@@ -270,6 +275,7 @@ summary.lmm_bootstrap <- function(object, ...) {
 #' @rdname confint.lmm_bootstrap
 #' @export
 print.lmm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   done <- nrow(x$replicates)
   cat(bootstrap_title(x), "\nFormula: ", deparse_one(x$fit$formula), "\n", sep = "")
   share <- if (done < x$nsim) paste(" of", format(x$nsim, big.mark = ","))

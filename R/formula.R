@@ -1,8 +1,8 @@
 # Language -> parsed formula: the fixed part and the random terms. Touches no data.
 #
 # Reads   a formula (or its text).
-# Writes  list(formula, env, response, fixed, random); a random term is list(lhs, group, variables, uncorrelated,
-#         structure, text).
+# Writes  list(formula, env, response, fixed, random); a random term is list(lhs, group, group_expression,
+#         variables, expressions, uncorrelated, structure, text).
 # Used by frame.R, which evaluates what is named here.
 # Not here: the split of `(x || g)` into columns, which needs the data (design.R).
 
@@ -174,6 +174,7 @@ terms_of_bar <- function(bar, dots, call) {
     list(
       lhs = lhs,
       group = deparse_one(group$expr),
+      group_expression = group$expr,
       variables = vapply(group$variables, deparse_one, ""),
       expressions = group$variables,
       uncorrelated = bar$uncorrelated,

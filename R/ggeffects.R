@@ -33,7 +33,7 @@ get_predictions_lmm <- function(model, data_grid = NULL, terms = NULL, ci_level 
   if (type == "random") {
     # "Subject [M01, M02]" is the term Subject
     focal <- trimws(sub("[[].*$", "", as.character(terms)))
-    groups <- all.vars(str2expression(unlist(lapply(model$factors, `[[`, "variables"))))
+    groups <- unlist(lapply(unlist(lapply(model$factors, `[[`, "expressions")), all.vars))
     fixed <- all.vars(stats::delete.response(model$terms))
     for (name in setdiff(groups, c(focal, fixed))) new[[name]] <- "..new"
   }

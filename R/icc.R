@@ -205,6 +205,7 @@ icc_notes <- function(fit, parts, method, draws) {
 #' @rdname icc
 #' @export
 print.icc_lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   cat(icc_title(x), "\nModel: ", deparse_one(x$formula), "\n\n", sep = "")
   text <- icc_text(x, digits)
   rownames(text) <- rep("", nrow(text))

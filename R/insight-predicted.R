@@ -38,20 +38,20 @@ predicted_effects <- function(fit, data, include, new_levels) {
   if (length(include) == 1L && (is.na(include) || isFALSE(include))) return(NA)
   if (is.null(data)) return(NULL)
   known <- vapply(fit$factors, function(factor) {
-    all(factor$variables %in% names(data)) && (new_levels || all_known(factor, data))
+    known_names(factor$expressions, data) && (new_levels || all_known(factor, fit, data))
   }, NA)
   if (all(known)) NULL else NA
 }
 
 # Has new data what a forecast in a series needs? A grid of predictors has no times.
 has_series <- function(fit, data) {
-  needed <- c(fit$residual$correlation$variables, fit$residual$scale$variables)
-  is.null(data) || all(all.vars(str2expression(or_else(needed, character()))) %in% names(data))
+  is.null(data) || known_names(residual_expressions(fit, TRUE, TRUE), data)
 }
 
-all_known <- function(factor, data) {
-  values <- lapply(data[factor$variables], as.character)
-  all(do.call(paste, c(unname(values), sep = ":")) %in% factor$levels)
+known_names <- function(expressions, data) all(unlist(lapply(expressions, all.vars)) %in% names(data))
+
+all_known <- function(factor, fit, data) {
+  !anyNA(codes_in(factor, group_values(factor, fit, data, quote(get_predicted()))))
 }
 
 # Standard errors and limits with insight's words. predict() has taken normal quantiles; insight takes those of t with

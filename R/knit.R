@@ -52,7 +52,7 @@ knit_print_summary <- function(x, ...) {
 information_text <- function(table) {
   text <- formatC(table, digits = 2L, format = "f")
   text["df.resid"] <- formatC(table[["df.resid"]], format = "d")
-  matrix(text, 1L, dimnames = list(NULL, names(table)))
+  matrix(text, 1L, dimnames = list(NULL, information_headings(table)))
 }
 
 knit_print_contest <- function(x, ...) {

@@ -44,11 +44,11 @@
 #' @export
 profile.lmm <- function(fitted, which = NULL, zeta = 3, points = 12L, ...) {
   call <- method_call()
-  refuse_arguments("profile", ..., call = call)
+  set_aside_arguments("profile", ..., words = words_of_profiles, call = call)
   check_amount(zeta, "zeta", call)
   points <- check_count(points, "points", call)
   table <- parameter_table(fitted)
-  table <- table[pick_parameters(which, table$name, table$kind, "which", call), ]
+  table <- table[pick_parameters(new_parameter_names(which, table), table$name, table$kind, "which", call), ]
   usable <- !is.na(table$estimate)
   table <- table[usable, ]
   fits <- profile_fits(fitted, table$kind, call)
@@ -63,6 +63,14 @@ profile.lmm <- function(fitted, which = NULL, zeta = 3, points = 12L, ...) {
     class = c("profile.lmm", "data.frame"), fits = fits
   )
 }
+
+# What lme4's profile() knows beside.
+words_of_profiles <- c(
+  words_of_intervals[names(words_of_intervals) != "zeta"], alphamax = "`zeta` says how far profiles go", delta = "`points` says how fine they are",
+  delta.cutoff = "`points` says how fine they are", maxmult = "there are no steps", startmethod = "starts are chosen",
+  optimizer = "the engine is the optimiser", control = "the settings are those of the fit",
+  signames = "rows are named as by `confint()`"
+)
 
 check_amount <- function(x, name, call) {
   if (!is.numeric(x) || length(x) != 1L || !is.finite(x) || x <= 0) {
@@ -215,6 +223,7 @@ as.data.frame.profile.lmm <- function(x, row.names = NULL, optional = FALSE, ...
 #' @rdname profile.lmm
 #' @export
 print.profile.lmm <- function(x, n = 20, digits = max(3L, getOption("digits") - 2L), ...) {
+  check_printed(digits, n)
   cat("Profile likelihood: ", profile_criterion_text(attr(x, "fits"), unique(as.character(x$par))), "\n", sep = "")
   table <- as.data.frame.profile.lmm(x)
   print(utils::head(table, n), digits = digits, row.names = FALSE)

@@ -95,7 +95,7 @@ check_count <- function(x, name, call) {
 #'   and variances that go), removed (the number of the removed term when it has one column, else NULL)).
 #' @noRd
 random_reductions <- function(fit, design, reduce) {
-  all <- Map(function(new, old) c(new, old[intersect("lhs", names(old))]), design$terms, fit$random)
+  all <- Map(function(new, old) c(new, old[intersect(c("lhs", "text"), names(old))]), design$terms, fit$random)
   steps <- lapply(seq_along(all), function(k) {
     stored <- fit$random[[k]]
     smaller <- if (reduce) reduced_terms(stored, fit)
@@ -188,6 +188,7 @@ reduction_row <- function(fit, design, reduction, nsim, threads, call) {
 #' @rdname ranova
 #' @export
 print.ranova_lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   cat(ranova_title(x), "\nModel: ", deparse_one(attr(x, "formula")), "\n\n", sep = "")
   print(ranova_text(x, digits), quote = FALSE, right = TRUE)
   cat("\n", paste0(strwrap(ranova_notes(x, digits), 0.95 * getOption("width")), "\n"), sep = "")

@@ -67,6 +67,7 @@ refit_many.lmm <- function(fit, Y, threads = fit$control$threads, progress = int
 #' @rdname refit_many
 #' @export
 print.lmm_refits <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   total <- length(x$criterion)
   cat("Refits of a linear mixed model by", if (x$fit$REML) "REML\n" else "maximum likelihood\n")
   cat("Formula: ", deparse_one(x$fit$formula), "\n", sep = "")

@@ -74,9 +74,20 @@ check_changes <- function(names, call) {
 }
 
 changed_formula <- function(fit, change, call) {
+  fit$formula <- whole_formula(fit)
   formula <- stats::update.formula(fit$formula, change)
   attributes(formula) <- list(class = "formula", .Environment = environment(fit$formula))
   check_crossing(fit, change, formula, call)
+  formula
+}
+
+# step() and MASS::stepAIC() write the terms of the fixed part in place of the formula: its random terms are put back.
+whole_formula <- function(fit) {
+  if (!inherits(fit$formula, "terms")) return(fit$formula)
+  formula <- fit$formula
+  attributes(formula) <- list(class = "formula", .Environment = environment(fit$formula))
+  bars <- lapply(unique(vapply(fit$random, `[[`, "", "text")), str2lang)
+  formula[[3L]] <- Reduce(function(sum, bar) call("+", sum, bar), bars, formula[[3L]])
   formula
 }
 
