@@ -10,8 +10,9 @@
 #' @param method `"profile"` (default): where the profiled criterion has risen by the quantile of chi-square with 1
 #'   degree of freedom. `"Wald"`: estimate plus and minus a normal quantile times the standard error, for coefficients
 #'   only. `"boot"`: by the parametric bootstrap, see [bootstrap()].
-#' @param nsim,type,seed,threads,progress For `method = "boot"`: number of replicates (default 1000), kind of interval
+#' @param nsim,type,seed,threads For `method = "boot"`: number of replicates (default 1000), kind of interval
 #'   (see [confint.lmm_bootstrap()]) and further arguments of [bootstrap()].
+#' @param progress `TRUE` to show a progress bar in long work. Default: in interactive sessions only.
 #' @param x What `confint()` returned.
 #' @param digits Significant digits printed.
 #' @param ... `confint()` takes no other argument and says so; `print()` passes them on.
@@ -39,7 +40,8 @@
 #'   with the attributes `method` and `criterion` (`"REML"` or `"ML"` for each row).
 #' @section Conditions:
 #'   `ferrite_error_argument`; `ferrite_message_interval` where there is no interval, with the reason;
-#'   `ferrite_warning_interval` for a limit that was not found (NA).
+#'   `ferrite_warning_interval` for a limit that was not found (NA); `ferrite_warning_interrupted` after Ctrl-C: the limits
+#'   that are not finished are NA.
 #' @references Venzon and Moolgavkar (1988) \doi{10.2307/2347496}; Bates et al. (2015) \doi{10.18637/jss.v067.i01}.
 #' @examples
 #' # Pinheiro and Bates (2000): 18 travel times on six rails
@@ -57,6 +59,7 @@ confint.lmm <- function(object, parm = NULL, level = 0.95, method = c("profile",
   method <- choose_one(method, c("profile", "Wald", "boot"), "method", call)
   type <- choose_one(type, boot_types, "type", call)
   check_level(level, call)
+  check_flag(progress, "progress", call, "argument")
   table <- parameter_table(object)
   picked <- pick_parameters(parm, table$name, table$kind, "parm", call)
   if (method == "boot") {
@@ -67,7 +70,7 @@ confint.lmm <- function(object, parm = NULL, level = 0.95, method = c("profile",
   if (method == "Wald") {
     return(wald_intervals(object, table, level, call))
   }
-  profile_intervals(profile_fits(object, table$kind, call), table, level, call)
+  profile_intervals(profile_fits(object, table$kind, call), table, level, call, progress)
 }
 
 #' @rdname confint.lmm
@@ -83,12 +86,19 @@ confint.profile.lmm <- function(object, parm = NULL, level = 0.95, ...) {
   profile_intervals(fits, table, level, call)
 }
 
-profile_intervals <- function(fits, table, level, call) {
+profile_intervals <- function(fits, table, level, call, progress = FALSE) {
   limits <- matrix(NA_real_, nrow(table), 2L)
   defined <- !is.na(table$estimate)
   if (any(defined)) {
-    found <- profile_values(fits, table[defined, ], stats::qnorm((1 + level) / 2), call)
-    limits[defined, ] <- cbind(vapply(found, function(one) one$lower, 0), vapply(found, function(one) one$upper, 0))
+    found <- profile_values(fits, table[defined, ], stats::qnorm((1 + level) / 2), call, progress)
+    done <- which(defined)[is_finished(found)]
+    found <- found[is_finished(found)]
+    limits[done, ] <- cbind(vapply(found, function(one) one$lower, 0), vapply(found, function(one) one$upper, 0))
+    if (length(done) < sum(defined)) {
+      left <- setdiff(table$name[defined], table$name[done])
+      warn_interrupted(length(done), sum(defined), "interval",
+        paste0("The others are NA: ", quoted_list(left), ". Ask for them with `parm`."), call)
+    }
   }
   lost <- rowSums(is.nan(limits)) > 0
   limits[is.nan(limits)] <- NA_real_
