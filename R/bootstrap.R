@@ -121,9 +121,9 @@ run_bootstrap <- function(fit, statistic, nsim, seed, threads, progress, call, t
     cases = case_bootstrap(fit, scheme, nsim, threads, progress, call)
   ))
   done <- length(drawn$index)
-  interrupted <- or_else(drawn$stopped, ends_early(drawn$index, nsim))
-  failures <- or_else(drawn$failures, rep("failed", max(drawn$index, 0L) - done))
-  warn_failures(failures, nsim, type, call)
+  interrupted <- drawn$stopped > 0
+  warn_failures(or_else(drawn$failures, rep("failed", drawn$failed)), nsim, type, call)
+  if (!done && interrupted) raise_interrupt()
   if (!done) {
     abort_ferrite("bootstrap", "At least one replicate must be finished.", "None is.",
       hint = "Let it run longer, or see whether the fit is sound with `convergence(fit)`.", call = call
@@ -134,24 +134,13 @@ run_bootstrap <- function(fit, statistic, nsim, seed, threads, progress, call, t
   kept <- seq_len(nrow(replicates))
   stopped <- nrow(replicates) < done || interrupted
   if (stopped) {
-    warn_ferrite("interrupted", "All replicates should be finished.",
-      sprintf("The work was interrupted after %s of %s.", big_number(nrow(replicates)),
-        counted(nsim, "replicate")),
-      hint = "The result holds the finished ones.", call = call, data = list(done = nrow(replicates), nsim = nsim)
-    )
+    warn_interrupted(nrow(replicates), nsim, "replicate", "The result holds the finished ones.", call)
   }
   structure(class = "lmm_bootstrap", list(
     estimate = estimate, replicates = replicates, index = drawn$index[kept], nsim = nsim, interrupted = stopped,
     certified = as.logical(drawn$certified)[kept], statistic = statistic, type = type,
     drawn = if (type == "cases") cases_drawn(scheme), fit = fit, call = call
   ))
-}
-
-# Are the missing replicates at the end more than chance would have, given how many failed before?
-ends_early <- function(index, nsim) {
-  last <- max(index, 0L)
-  failed <- last - length(index)
-  last < nsim && ((failed + 1) / (last + 2))^(nsim - last) < 0.01
 }
 
 warn_failures <- function(failures, nsim, type, call) {

@@ -83,9 +83,10 @@ progress_meter <- function(show) {
   begin <- proc.time()[["elapsed"]]
   list(
     report = function(done, total) {
+      if (!is.finite(done / total)) return(invisible())
       if (is.null(bar) && proc.time()[["elapsed"]] - begin < 1) return(invisible())
       if (is.null(bar)) bar <<- utils::txtProgressBar(max = 1, style = 3)
-      utils::setTxtProgressBar(bar, min(1, done / max(total, 1)))
+      utils::setTxtProgressBar(bar, min(1, done / total))
     },
     close = function() if (!is.null(bar)) close(bar)
   )
@@ -143,6 +144,14 @@ raise_failure <- function(failure, design, frame, call) {
       "The engine must return a fit.", paste0("It said: ", failure$message),
       hint = "This is a fault of the package: please report it with the data and the call."
     )
+  )
+}
+
+# After Ctrl-C: how much of `noun` is done, for what keeps it.
+warn_interrupted <- function(done, total, noun, hint, call) {
+  warn_ferrite("interrupted", paste0("All ", noun, "s should be finished."),
+    sprintf("The work was interrupted after %s of %s.", big_number(done), counted(total, noun)),
+    hint = hint, call = call, data = list(done = done, total = total)
   )
 }
 

@@ -257,10 +257,6 @@ report_deletions <- function(x, call) {
   stopped <- sum(x$status == "stopped")
   if (stopped) {
     m <- length(x$deleted)
-    warn_ferrite("interrupted", "All refits should be finished.",
-      sprintf("The work was interrupted after %s of %s.", big_number(m - stopped), counted(m, "refit")),
-      hint = "The result holds the finished ones; the others are NA.", call = call,
-      data = list(done = m - stopped, deletions = m)
-    )
+    warn_interrupted(m - stopped, m, "refit", "The result holds the finished ones; the others are NA.", call)
   }
 }

@@ -64,7 +64,12 @@ ranova.lmm <- function(fit, nsim = 10000, reduce.terms = TRUE, threads = NULL, .
   threads <- if (is.null(threads)) fit$control$threads else check_count(threads, "threads", call)
   design <- design_of(fit)
   reductions <- random_reductions(fit, design, reduce.terms)
-  rows <- lapply(reductions, function(reduction) reduction_row(fit, design, reduction, nsim, threads, call))
+  meter <- progress_meter(fit$control$progress)
+  on.exit(meter$close())
+  rows <- lapply(seq_along(reductions), function(i) {
+    if (!is.null(meter$report)) meter$report(i - 1, length(reductions))
+    reduction_row(fit, design, reductions[[i]], nsim, threads, call)
+  })
   whole <- data.frame(
     npar = fit$npar, logLik = -fit$criterion / 2, AIC = fit$criterion + 2 * fit$npar, LRT = NA_real_, Df = NA_integer_,
     p = NA_real_, Reference = NA_character_, exact = NA_real_, Method = NA_character_

@@ -79,14 +79,14 @@ pub use design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial,
 pub use error::{Element, Error, Result, Value};
 pub use estimate::{Fit, TermFit, Timing};
 pub use inference::again::{bootstrap_rows, delete_rows, refit_rows, Estimates};
-pub use inference::bootstrap::{bootstrap, Replicate};
+pub use inference::bootstrap::{bootstrap, Refit, Replicate};
 pub use inference::deletion::{deletions, Deletion};
 pub use inference::directions::Satterthwaite;
 pub use inference::fixed::{FixedInference, KenwardRoger};
 pub use inference::prediction::{Part, Rows};
 pub use inference::profile::Profile;
 pub use inference::refit::refit_many;
-pub use inference::rlrt::{simulate as simulate_rlrt, Null};
+pub use inference::rlrt::{simulate as simulate_rlrt, Null, RLRT_BATCH};
 pub use inference::Target;
 pub use joint::Joint;
 pub use model::Model;

@@ -4,8 +4,6 @@
 //! chi-square. One replicate costs as much as one product with the root of Z'WZ (block diagonal for one factor) and one
 //! fit, whatever the number of rows. Replicate i uses stream i of the seed, so threads do not change results.
 
-use std::sync::atomic::Ordering;
-
 use super::component::{components, cross, Component, Locator};
 use crate::block::small;
 use crate::crossprod::Crossprod;
@@ -19,6 +17,27 @@ use crate::workers::Workers;
 
 /// Below this share of a diagonal element a pivot of Z'WZ is zero.
 const ZERO: f64 = 1e-10;
+
+/// What became of one of many fits.
+#[derive(Clone, Debug)]
+pub enum Refit {
+    /// Its estimates.
+    Done(Replicate),
+    /// The response allows no estimates.
+    Failed,
+    /// Not done: somebody asked to stop.
+    Stopped,
+}
+
+impl Refit {
+    /// The estimates, if there are any.
+    pub fn done(&self) -> Option<&Replicate> {
+        match self {
+            Refit::Done(replicate) => Some(replicate),
+            _ => None,
+        }
+    }
+}
 
 /// Estimates of one replicate.
 #[derive(Clone, Debug)]
@@ -57,7 +76,7 @@ struct Generator {
     sigma: f64,
 }
 
-/// Refits `draws` responses simulated from `fit`; replicates after a stop are missing.
+/// Refits `draws` responses simulated from `fit`.
 ///
 /// # Errors
 /// [`Error::TooLarge`] if the largest connected set of levels does not fit in memory.
@@ -68,7 +87,7 @@ pub fn bootstrap(
     draws: usize,
     seed: u64,
     watch: &Watch,
-) -> Result<Vec<Option<Replicate>>> {
+) -> Result<Vec<Refit>> {
     let single = FitOptions { threads: 1, starts: 1, start: Some(fit.theta.clone()), ..options.clone() };
     let mut model = Model::new(a.clone(), &single)?;
     let t = model.blocks_from_user(&fit.theta)?;
@@ -76,23 +95,23 @@ pub fn bootstrap(
     let centre = model.value(&t, options.criterion)?.pls.beta;
     let workers = Workers::new(if draws > 1 { options.threads } else { 1 })?;
     let batches = (draws / 16).clamp(1, 64).max(workers.count().min(draws));
-    let parts = workers.map(batches, |k| -> Result<Vec<Option<Replicate>>> {
+    let parts = workers.map(batches, |k| -> Result<Vec<Refit>> {
         let mut own = Model::new(a.clone(), &single)?;
         let range = k * draws / batches..(k + 1) * draws / batches;
         let mut out = Vec::with_capacity(range.len());
         for i in range {
-            if watch.stop.load(Ordering::Relaxed) {
-                out.push(None);
+            if watch.is_stopped() {
+                out.push(Refit::Stopped);
                 continue;
             }
             generator.draw(&mut own.a, &mut Stream::new(seed, i as u64));
-            let quiet = Watch::default();
-            out.push(match own.fit(&single, &quiet) {
-                Ok(f) => Some(replicate(&own, &f, &centre)),
-                Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => None,
+            out.push(match own.fit(&single, &watch.part()) {
+                Ok(f) => Refit::Done(replicate(&own, &f, &centre)),
+                Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => Refit::Failed,
+                Err(Error::Interrupted) => Refit::Stopped,
                 Err(e) => return Err(e),
             });
-            watch.evaluations.fetch_add(1, Ordering::Relaxed);
+            watch.advance(1);
         }
         Ok(out)
     });
