@@ -105,12 +105,13 @@ lmm <- function(formula, data, REML = TRUE, weights, offset, subset, na.action, 
                 contrasts = NULL, dispersion = ~ 1, correlation = NULL, start = NULL, control = lmm_control(), ...) {
   begin <- clock()
   call <- user_call(match.call())
-  if (...length()) refuse_unknown("lmm", ...names(), names(formals(lmm)), call)
+  progress <- ...length() && read_dialect(...names(), function(k) ...elt(k), function() formula, call)
   residual <- if (!missing(dispersion) || !missing(correlation)) {
     read_residual(function() dispersion, substitute(correlation), function() correlation, call)
   }
-  check_flag(REML, "REML", call, "argument")
+  REML <- check_reml(REML, call) # nolint: object_name_linter.
   control <- check_control(control, call)
+  if (progress) control$progress <- TRUE
   input <- read_input(environment(), parent.frame(), call)
   input$parsed$residual <- residual
   built <- build_frame(input$parsed, input$data, input$extras, input$na_action, call)

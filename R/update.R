@@ -68,7 +68,7 @@ changed_call <- function(fit, changes) {
 
 check_changes <- function(names, call) {
   known <- setdiff(names(formals(lmm)), "...")
-  unknown <- setdiff(names, known)
+  unknown <- setdiff(names, c(known, "verbose"))
   if (!length(unknown)) {
     return(invisible())
   }
@@ -146,7 +146,7 @@ all_bars <- function(expr) {
 #' @returns A new object of class `lmm`.
 #' @noRd
 refit_frame <- function(fit, changes = list(), call = fit$call) {
-  REML <- if (is.null(changes$REML)) fit$REML else check_flag(changes$REML, "REML", call, "argument") # nolint
+  REML <- if (is.null(changes$REML)) fit$REML else check_reml(changes$REML, call) # nolint
   control <- if (is.null(changes$control)) fit$control else check_control(changes$control, call)
   design <- design_of(fit)
   stored <- c("lhs", "text", "contrasts", "xlevels")
