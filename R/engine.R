@@ -66,6 +66,7 @@ call_engine <- function(result) {
 
 check_start <- function(start, names, call) {
   if (is.null(start)) return(NULL)
+  start <- read_start(start, names, call)
   good <- is.numeric(start) && length(start) == length(names) && all(is.finite(start))
   if (good) return(as.double(start))
   abort_ferrite(

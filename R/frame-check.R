@@ -61,6 +61,15 @@ check_variables <- function(variables, data, env, call) {
     if (!is.symbol(variable) || match(as.character(variable), columns, 0L)) next
     if (is.function(get(as.character(variable), envir = env))) not_found(as.character(variable), data, call)
   }
+  reserved <- intersect(names, c("(weights)", "(offset)"))
+  if (length(reserved)) {
+    abort_ferrite(
+      "variable", "A variable of the formula must not have the name that R gives to weights or offsets.",
+      paste0("There is `", reserved[1L], "`."),
+      hint = "Give the column another name; weights and offsets are arguments of `lmm()`.", call = call,
+      data = list(variable = reserved[1L])
+    )
+  }
   if (is.environment(data) || !anyDuplicated(columns)) return(invisible())
   twice <- intersect(names, columns[duplicated(columns)])
   if (!length(twice)) return(invisible())
