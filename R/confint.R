@@ -68,9 +68,10 @@ confint.lmm <- function(object, parm = NULL, level = 0.95, method = c("profile",
   method <- choose_one(method, c("profile", "Wald", "boot"), "method", call)
   type <- interval_type(type, boot.type, !missing(type), call)
   check_level(level, call)
-  check_flag(progress, "progress", call, "argument")
-  progress <- progress && !check_flag(quiet, "quiet", call, "argument")
-  old <- check_flag(oldNames, "oldNames", call, "argument") || check_flag(signames, "signames", call, "argument")
+  check_flag(quiet, "quiet", call, "argument")
+  progress <- check_flag(progress, "progress", call, "argument") && !quiet
+  check_flag(oldNames, "oldNames", call, "argument")
+  old <- check_flag(signames, "signames", call, "argument") || oldNames
   table <- parameter_table(object)
   if (!is.null(FUN) && method == "boot") {
     check_statistic(FUN, "FUN", call)
