@@ -13,10 +13,12 @@
 #'
 #' @details
 #' The markup is that of the document: HTML where pandoc writes HTML, LaTeX for PDF (no LaTeX package is needed; a wide
-#' table gets smaller letters, and is set in parts if that is not enough), pipe tables for GitHub, Word and all else.
-#' Names of variables and levels may have any characters. Where PDF is made by pdfLaTeX, Greek letters and some signs
-#' are set as mathematics, and other characters outside of the Latin alphabets are shown by their numbers,
-#' `<U+4E2D>`; choose `latex_engine: xelatex` with a font that has them.
+#' table gets smaller letters, and is set in parts if that is not enough), Word's own tables for `word_document`, whose
+#' columns are as wide as their figures, and pipe tables for GitHub and all else.
+#' Names of variables and levels may have any characters. With `latex_engine: xelatex` (or `lualatex`) those outside of
+#' the Latin alphabets are set in a font of the system that has them. Where PDF is made by pdfLaTeX, Greek letters and
+#' some signs are set as mathematics, and other characters are shown by their numbers, `<U+4E2D>`. The template of a
+#' report takes xelatex where it is installed.
 #'
 #' Every table is also a data frame, by `as.data.frame()`, for those who want to format it themselves.
 #' @section Options:
