@@ -192,7 +192,7 @@ profile_intervals <- function(fits, table, level, call, progress = FALSE) {
 wald_intervals <- function(fit, table, level, call) {
   limits <- matrix(NA_real_, nrow(table), 2L)
   fixed <- table$kind == "beta"
-  error <- sqrt(diag(vcov(fit)))[match(table$name[fixed], fit$x_names)]
+  error <- sqrt(diag(vcov(fit)))[match(table$name[fixed], coefficient_parameters(fit, fit$x_names))]
   limits[fixed, ] <- table$estimate[fixed] + outer(error, c(-1, 1) * stats::qnorm((1 + level) / 2))
   if (any(!fixed)) {
     inform_ferrite("interval", "A Wald interval must be for a coefficient.",

@@ -50,7 +50,7 @@ design_of <- function(fit) {
   check_frame(fit)
   frame <- fit$frame
   x <- columns_of(fit$terms, frame, fit$contrasts)
-  if (!identical(x$names, fit$x_names)) changed_frame("x", "that from which `x_names` came", "It gives other columns.")
+  if (!identical(x$names, fit$x_names)) changed_field("frame", "that of the columns `x_names`", "It gives others.")
   list(
     y = as_double(frame[[1L]]), offset = offset_of(frame), weights = weights_of(frame),
     x = x$blocks, x_names = x$names,

@@ -87,6 +87,9 @@ fit_fault <- function(fit) {
   if (!is_formula(x$formula)) return(fault("formula", "a formula with two sides", x$formula))
   if (!is_flag(x$REML)) return(fault("REML", "`TRUE` or `FALSE`", x$REML))
   if (!is_terms(x$terms)) return(fault("terms", "a terms object", x$terms))
+  for (name in c("contrasts", "xlevels")) {
+    if (!is_settings(x[[name]])) return(fault(name, "`NULL` or a list with the names of variables", x[[name]]))
+  }
   found <- numbers_fault(x, fit_numbers, "", finite = !isTRUE(x$light))
   if (!is.null(found)) return(found)
   if (!isTRUE(x$sigma >= 0)) return(fault("sigma", "one number that is not negative", x$sigma))
@@ -155,10 +158,14 @@ check_frame <- function(fit) {
 }
 
 changed_frame <- function(name, rule, found) {
-  abort_ferrite("object", sprintf("The field `frame$%s` of an object of class lmm must be %s.", name, rule),
+  changed_field(paste0("frame$", name), rule, found)
+}
+
+changed_field <- function(field, rule, found) {
+  abort_ferrite("object", sprintf("The field `%s` of an object of class lmm must be %s.", field, rule),
     sub("\\.$", ": the object was edited.", found),
     hint = "Fit the model again with `lmm()`, or read an intact copy with `readRDS()`.", call = NULL,
-    data = list(field = paste0("frame$", name))
+    data = list(field = field)
   )
 }
 
@@ -230,7 +237,10 @@ term_fault <- function(term, k, factors) {
                                       is_flag(term$structure$hom))) {
     return(wrong("structure", "`NULL` or a kind of covariance"))
   }
-  if (!is_square(term$varcov, q) || !identical(colnames(term$varcov), term$effects)) {
+  for (name in c("contrasts", "xlevels")) {
+    if (!is_settings(term[[name]])) return(wrong(name, "`NULL` or a list with the names of variables"))
+  }
+  if (!is_square(term$varcov, q) || !all(is.finite(term$varcov)) || !identical(colnames(term$varcov), term$effects)) {
     return(wrong("varcov", sprintf("a matrix of %1$d x %1$d numbers with the names of the effects", q)))
   }
   for (name in c("b", "u")) {
@@ -254,7 +264,7 @@ residual_whole <- function(residual) {
     (is.null(residual$scale) || (is.list(residual$scale) && is.character(residual$scale$names))) &&
     (is.null(residual$correlation) ||
        (is.list(residual$correlation) && is_text(residual$correlation$form) && is_number(residual$rho) &&
-          is_number(residual$unit_rho))) &&
+          is_number(residual$unit_rho) && abs(residual$rho) <= 1 && abs(residual$unit_rho) <= 1)) &&
     length(residual$phi) == length(residual$scale$names) + !is.null(residual$correlation)
 }
 
@@ -293,6 +303,7 @@ is_number <- function(x) is.numeric(x) && length(x) == 1L && is.finite(x)
 is_text <- function(x) is.character(x) && length(x) == 1L && !is.na(x)
 is_formula <- function(x) inherits(x, "formula") && is.call(x) && length(x) == 3L
 is_terms <- function(x) inherits(x, "terms") && is.call(x) && length(x) > 1L
+is_settings <- function(x) is.null(x) || (is.list(x) && (!length(x) || !is.null(names(x))) && !anyNA(x))
 is_square <- function(x, k) is.double(x) && length(dim(x)) == 2L && all(dim(x) == k)
 
 # Results ---------------------------------------------------------------------------------------------------------
@@ -391,7 +402,7 @@ covariances_fault <- function(x) {
   for (name in names(x)) {
     one <- x[[name]]
     q <- nrow(one)
-    whole <- is.matrix(one) && is_square(unclass(one), q) && q > 0L && !is.null(rownames(one)) &&
+    whole <- is.matrix(one) && is_square(unclass(one), q) && q > 0L && !anyNA(one) && !is.null(rownames(one)) &&
       is.numeric(attr(one, "stddev")) && length(attr(one, "stddev")) == q && is_square(attr(one, "correlation"), q)
     if (!whole) return(fault(name, "a covariance matrix with standard deviations and correlations", one))
   }
@@ -429,6 +440,7 @@ object_faults <- list(
       certified = "flags", type = "text", fit = "list", call = "call"
     ),
     further = function(x) {
+      if (!is.null(x$drawn) && !is.list(x$drawn)) return(fault("drawn", "`NULL` or a list", x$drawn))
       if (ncol(x$replicates) != length(x$estimate)) {
         return(fault("replicates", sprintf("a matrix with %s", counted(length(x$estimate), "column")), x$replicates))
       }

@@ -56,6 +56,14 @@ input_trouble <- function(expressions, data, env) {
 check_variables <- function(variables, data, env, call) {
   columns <- columns_in(data)
   names <- unique(unlist(lapply(variables, all.vars)))
+  taken <- intersect(names, c("(weights)", "(offset)"))
+  if (length(taken)) {
+    abort_ferrite(
+      "variable", "A variable must not have the name of a column that a model frame adds.",
+      paste0("`", taken[1L], "` would be taken for the ", gsub("[()]", "", taken[1L]), "."),
+      hint = "Rename it.", call = call, data = list(variable = taken[1L])
+    )
+  }
   for (name in names[!match(names, columns, 0L)]) if (!exists(name, envir = env)) not_found(name, data, call)
   for (variable in variables) {
     if (!is.symbol(variable) || match(as.character(variable), columns, 0L)) next
