@@ -21,8 +21,8 @@ fail_unidentified <- function(data, design, frame, call) {
       few = few_text(design$terms[[data$term]], texts, design),
       direction_text(parts, texts, columns, design)
     ),
-    hint = if (fixed) paste0(way$text, ", or take `", design$terms[[data$term]]$group, "` out of the fixed part.")
-    else paste0(way$text, "."),
+    hint = paste0(way$text, if (fixed) paste0(", or take `", design$terms[[data$term]]$group, "` out of the fixed part"),
+                  "."),
     call = call, data = list(terms = texts, columns = columns, suggestion = way$suggestion)
   )
 }
@@ -114,7 +114,7 @@ way_out <- function(texts, design, frame, call) {
 }
 
 removal <- function(texts) {
-  list(text = paste0("Remove ", quoted_list(texts, length(texts)), ", and check the grouping factors"), suggestion = NULL)
+  list(text = paste0("Remove ", quoted_list(texts, length(texts))), suggestion = NULL)
 }
 
 # What can stand left of the bar instead: the same columns without covariances, where they have factors one for each
