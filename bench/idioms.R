@@ -247,7 +247,7 @@ compare_printed <- function(theirs, ours) {
   list(difference = NA_real_, found = as.character(text))
 }
 
-# ---- Running. Everything happens in forks: one for each section and side, and in it one for each model.
+# ---- Running. Everything happens in forks: one for each section and side, and in it one for 25 idioms.
 forked <- function(expr, seconds) {
   job <- eval(call("mcparallel", substitute(expr), silent = TRUE), list(mcparallel = parallel::mcparallel), parent.frame())
   answer <- parallel::mccollect(job, wait = FALSE, timeout = seconds)
@@ -329,7 +329,7 @@ answer_clean <- function(one, side) {
   })
   answer_idiom(one, side)
 }
-# The answers of one side to the idioms of a section: one fork for the idioms of a model; if it ends or takes too long, one
+# The answers of one side to the idioms of a section: a fork for 25 idioms of a model; if it ends or takes too long, one
 # for each idiom.
 answer_section <- function(idioms, side, seconds) {
   first <- idioms[[1L]]
@@ -349,9 +349,11 @@ answer_section <- function(idioms, side, seconds) {
     smaller <- length(model) > 3L && inherits(model[[4L]], "formula")
     if (smaller) assign("fit0", fit_model(model, side, first$fit, smaller = TRUE), globalenv())
     own <- Filter(function(one) one$model == name, idioms)
-    found <- forked(lapply(own, answer_clean, side), 2 * seconds + length(own))
-    if (!is.null(found$error)) found <- lapply(own, function(one) forked(answer_clean(one, side), seconds))
-    answers[vapply(own, `[[`, "", "id")] <- found
+    for (some in split(own, (seq_along(own) - 1L) %/% 25L)) {
+      found <- forked(lapply(some, answer_clean, side), 2 * seconds)
+      if (!is.null(found$error)) found <- lapply(some, function(one) forked(answer_clean(one, side), seconds))
+      answers[vapply(some, `[[`, "", "id")] <- found
+    }
   }
   answers
 }
