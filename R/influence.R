@@ -68,6 +68,7 @@ influence.lmm <- function(model, groups = NULL, data = NULL, threads = model$con
   check_deletion_memory(model, length(sets$labels), call)
   model$control$threads <- at_most_cores(threads)
   refits <- deletion_engine(model, sets$codes, progress, call)
+  if (all(refits$status == "stopped")) raise_interrupt()
   result <- new_influence(model, sets, refits)
   report_deletions(result, call)
   result

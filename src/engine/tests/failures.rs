@@ -181,7 +181,7 @@ fn work_after_a_fit_can_be_stopped_and_says_what_was_not_done() {
     let sums = model.crossprod().clone();
     stopped.stop.store(true, std::sync::atomic::Ordering::Relaxed);
     let all = |refits: Vec<Refit>| refits.iter().all(|r| matches!(r, Refit::Stopped));
-    assert!(all(bootstrap(&sums, &f, &options, 40, 1, &stopped).unwrap()));
+    assert_eq!(bootstrap(&sums, &f, &options, 40, 1, &stopped).err().unwrap(), Error::Interrupted);
     assert!(all(refit_many(&design, &sums, &f, &options, &y, &stopped).unwrap()));
     let without = deletions(&design, &sums, &f, &options, (&codes, 6), &stopped).unwrap();
     assert!(without.iter().all(|d| matches!(d, Deletion::Stopped)));

@@ -90,14 +90,18 @@ pub fn bootstrap(
 ) -> Result<Vec<Refit>> {
     let single = FitOptions { threads: 1, starts: 1, start: Some(fit.theta.clone()), ..options.clone() };
     let mut model = Model::new(a.clone(), &single)?;
+    model.attend(watch);
     let t = model.blocks_from_user(&fit.theta)?;
     let generator = Generator::new(&mut model, &t, options)?;
     let centre = model.value(&t, options.criterion)?.pls.beta;
     let workers = Workers::new(if draws > 1 { options.threads } else { 1 })?;
     let batches = (draws / 16).clamp(1, 64).max(workers.count().min(draws));
     let parts = workers.map(batches, |k| -> Result<Vec<Refit>> {
-        let mut own = Model::new(a.clone(), &single)?;
         let range = k * draws / batches..(k + 1) * draws / batches;
+        if watch.is_stopped() {
+            return Ok(vec![Refit::Stopped; range.len()]);
+        }
+        let mut own = Model::new(a.clone(), &single)?;
         let mut out = Vec::with_capacity(range.len());
         for i in range {
             if watch.is_stopped() {
@@ -166,7 +170,7 @@ impl Generator {
         for component in parts {
             let n = component.size;
             let mut root = cross(model, &component, &at);
-            rank += semidefinite_root(&mut root, n);
+            rank += semidefinite_root(&mut root, n, &model.watch)?;
             let mut fixed = vec![0.0; n * p];
             for &(f, level, here) in &component.members {
                 let sums = &model.a.factors[f];
@@ -179,7 +183,7 @@ impl Generator {
             small::mul_transposed(&mut rest, &fixed.clone(), &fixed, p, n, p, -1.0);
             roots.push(Root { component, root, fixed });
         }
-        rank += semidefinite_root(&mut rest, p);
+        rank += semidefinite_root(&mut rest, p, &model.watch)?;
         Ok(Generator { roots, rest, left: (model.a.n - rank.min(model.a.n)) as f64, t: t.clone(), sigma })
     }
 
@@ -228,12 +232,12 @@ impl Generator {
 }
 
 /// Lower root of a positive semidefinite matrix, in place; a zero pivot gets a zero column. Returns the rank.
-fn semidefinite_root(a: &mut [f64], n: usize) -> usize {
+fn semidefinite_root(a: &mut [f64], n: usize, watch: &Watch) -> Result<usize> {
     let diagonal: Vec<f64> = (0..n).map(|i| a[i * n + i]).collect();
     let mut rank = 0;
     for j in 0..n {
-        let (done, rest) = a.split_at_mut(j * n);
-        let _ = done;
+        watch.check()?;
+        let rest = &mut a[j * n..];
         let own: Vec<f64> = rest[..j].to_vec();
         let d = rest[j] - own.iter().map(|x| x * x).sum::<f64>();
         let pivot = if d > ZERO * diagonal[j] { d.sqrt() } else { 0.0 };
@@ -249,7 +253,7 @@ fn semidefinite_root(a: &mut [f64], n: usize) -> usize {
         }
         rest[j + 1..n].fill(0.0);
     }
-    rank
+    Ok(rank)
 }
 
 /// `b <- R^+ b` for a root with zero columns.

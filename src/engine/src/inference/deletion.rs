@@ -49,10 +49,14 @@ pub fn deletions(
     let batches = (count / 16).clamp(1, 64).max(workers.count().min(count));
     let (starts, rows) = members(sets, count);
     let parts = workers.map(batches, |k| -> Result<Vec<Deletion>> {
+        let range = k * count / batches..(k + 1) * count / batches;
+        if watch.is_stopped() {
+            return Ok(vec![Deletion::Stopped; range.len()]);
+        }
         let mut own = Model::new(a.clone(), &single)?;
         let mut row = Row::new(a);
-        let mut out = Vec::new();
-        for s in k * count / batches..(k + 1) * count / batches {
+        let mut out = Vec::with_capacity(range.len());
+        for s in range {
             if watch.is_stopped() {
                 out.push(Deletion::Stopped);
                 continue;

@@ -31,9 +31,13 @@ pub fn refit_many(
     let workers = Workers::new(if count > 1 { options.threads } else { 1 })?;
     let batches = (count / 16).clamp(1, 64).max(workers.count().min(count));
     let parts = workers.map(batches, |k| -> Result<Vec<Refit>> {
+        let range = k * count / batches..(k + 1) * count / batches;
+        if watch.is_stopped() {
+            return Ok(vec![Refit::Stopped; range.len()]);
+        }
         let mut own = Model::new(a.clone(), &single)?;
-        let mut out = Vec::new();
-        for r in k * count / batches..(k + 1) * count / batches {
+        let mut out = Vec::with_capacity(range.len());
+        for r in range {
             let y = &responses[r * a.n..(r + 1) * a.n];
             if watch.is_stopped() {
                 out.push(Refit::Stopped);
