@@ -1,7 +1,8 @@
 # Grouping factors: integer codes and levels of one variable, or of several crossed.
 #
 # Reads   the model frame. Codes come from values and from integer codes, never from pasted labels.
-# Writes  list(name, levels, n_levels, variables, parents, parent_levels, codes); every level occurs.
+# Writes  list(name, levels, n_levels, variables, expressions, parents, parent_levels, codes); every level occurs.
+#         `variables` are names of columns of the frame, `expressions` the same as language: names are never parsed.
 # Used by design.R, for the fit and for finding the levels of other rows again.
 
 # The distinct grouping factors of the random terms; each variable is coded once.
@@ -24,7 +25,7 @@ single_factor <- function(term, coded) {
   one <- coded[[term$variables]]
   list(
     name = term$group, levels = one$levels, n_levels = length(one$levels), variables = term$variables,
-    parents = NULL, parent_levels = `names<-`(list(one$levels), term$variables), codes = one$codes
+    expressions = term$expressions, parents = NULL, parent_levels = `names<-`(list(one$levels), term$variables), codes = one$codes
   )
 }
 
@@ -35,7 +36,8 @@ crossed_factor <- function(term, coded) {
   labels <- Map(function(part, j) part$levels[crossed$parents[, j]], parts, seq_along(parts))
   list(
     name = term$group, levels = unique_labels(do.call(paste, c(unname(labels), sep = ":"))),
-    n_levels = nrow(crossed$parents), variables = term$variables, parents = crossed$parents,
+    n_levels = nrow(crossed$parents), variables = term$variables, expressions = term$expressions,
+    parents = crossed$parents,
     parent_levels = lapply(parts, `[[`, "levels"), codes = crossed$codes
   )
 }
@@ -93,9 +95,22 @@ factor_labels <- function(x) {
 
 # Different values never share a label.
 value_labels <- function(values) {
-  labels <- as.character(values)
+  labels <- number_labels(values)
   if (anyDuplicated(labels) && is.double(values)) labels <- exact_labels(values)
   unique_labels(labels)
+}
+
+# as.character() with a decimal point, whatever options("OutDec") says: a label stays the same in every session.
+number_labels <- function(values) {
+  if (!is.double(values) || identical(getOption("OutDec"), ".")) return(as.character(values))
+  old <- options(OutDec = ".")
+  on.exit(options(old))
+  as.character(values)
+}
+
+# The numbers that labels are, also those that a factor got under another options("OutDec"); NA for other labels.
+read_numbers <- function(labels) {
+  suppressWarnings(as.numeric(sub(getOption("OutDec"), ".", labels, fixed = TRUE)))
 }
 
 exact_labels <- function(values) sprintf("%.17g", as.double(values))
@@ -145,7 +160,7 @@ match_levels <- function(x, levels) {
   if (!is.null(dim(x))) x <- as.vector(x)
   if (is.character(x) || is.logical(x)) return(match(as.character(x), levels))
   values <- unique(x)
-  at <- match(as.character(values), levels)
+  at <- match(number_labels(values), levels)
   if (anyNA(at) && is.double(x)) at <- ifelse(is.na(at), match(exact_labels(values), levels), at)
   at[is.na(values)] <- NA
   at[match(unclass(x), unclass(values))]

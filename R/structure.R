@@ -29,7 +29,7 @@ read_structure <- function(expr, call) {
       "Write `|`; for uncorrelated effects `(columns || factor)` or `diag(columns | factor)`.", call
     )
   }
-  hom <- read_hom(as.list(expr)[-(1:2)], word, text, call)
+  hom <- read_hom(expr, word, text, call)
   list(
     structure = if (word %in% c("cs", "ar1") || (word == "diag" && hom)) list(kind = word, hom = hom),
     uncorrelated = word == "diag" && !hom,
@@ -39,7 +39,8 @@ read_structure <- function(expr, call) {
 }
 
 # The value of `hom`: equal variances? By default unequal, but for ar1().
-read_hom <- function(arguments, word, text, call) {
+read_hom <- function(expr, word, text, call) {
+  arguments <- as.list(expr)[-(1:2)]
   if (!length(arguments)) return(word == "ar1")
   value <- if (length(arguments) == 1L && identical(names(arguments), "hom") && word != "us") {
     tryCatch(eval(arguments[[1L]], baseenv()), error = function(e) NULL)
@@ -47,7 +48,7 @@ read_hom <- function(arguments, word, text, call) {
   if (isTRUE(value) || isFALSE(value)) return(value)
   if (word == "us") {
     bad_structure("`us()` must have one argument, `columns | factor`.", paste0("`", text, "` has more."),
-      paste0("Write `us(", deparse_one(str2lang(text)[[2L]]), ")`; for equal variances `cs(, hom = TRUE)`."), call
+      paste0("Write `us(", deparse_one(expr[[2L]]), ")`; for equal variances `cs(, hom = TRUE)`."), call
     )
   }
   bad_structure(
@@ -111,7 +112,7 @@ check_sequence <- function(term, lhs, columns, call) {
       paste0("Write, for example, `ar1(0 + factor(time) | ", term$group, ")`."), call
     )
   }
-  numbers <- suppressWarnings(as.numeric(levels[[1L]]))
+  numbers <- read_numbers(levels[[1L]])
   if (anyNA(numbers) || !is.unsorted(numbers) || !is.unsorted(rev(numbers))) return(invisible())
   warn_ferrite(
     "levels", "The levels of the factor in `ar1()` should be in the order of time: neighbours are one step apart.",

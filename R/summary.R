@@ -2,7 +2,8 @@
 #'
 #' @param object,x An object of class `lmm`; for `print()`, what `summary()` returned.
 #' @param ddf Degrees of freedom of the t tests of the fixed effects: `"Satterthwaite"` (default), `"Kenward-Roger"` or
-#'   `"asymptotic"`; what they mean is told in [contest()]. They are computed here and not in [lmm()].
+#'   `"asymptotic"`; what they mean is told in [contest()]. They are computed here and not in [lmm()]. `"lme4"`: no
+#'   degrees of freedom and p-values, as in summaries of lme4.
 #' @param correlation Print the correlations of the fixed-effects estimates? `NULL` (default): with 2 to 10 estimates;
 #'   `print()` takes what `summary()` was told.
 #' @param digits Significant digits. Default: those of `options("digits")` less 3.
@@ -42,12 +43,17 @@ summary.lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger", "asymp
   call <- method_call()
   set_aside_arguments("summary", ..., call = call, words = c(use.hessian = "the covariance matrix is the exact one"))
   if (!is.null(correlation)) check_flag(correlation, "correlation", call, "argument")
-  inference <- inference_of(object, ddf, call)
+  inference <- inference_of(object, if (identical(ddf, "lme4")) "asymptotic" else ddf, call)
+  tests <- fixed_tests(inference)
+  if (identical(ddf, "lme4")) {
+    inference$method <- "lme4"
+    tests <- without_df(tests)
+  }
   structure(
     list(
       call = object$call, formula = object$formula, residual = object$residual, REML = object$REML,
       criterion = object$criterion, logLik = logLik(object), AICtab = information_table(object),
-      coefficients = fixed_tests(inference), ddf = inference$method, vcov = object$vcov,
+      coefficients = tests, ddf = inference$method, vcov = object$vcov,
       correlation = estimate_correlation(object), show_correlation = correlation,
       varcor = VarCorr(object), sigma = object$sigma, residuals = residuals(object, "pearson", scaled = TRUE),
       nobs = object$nobs, ngrps = ngrps(object), na.action = object$na.action, x_names = object$x_names,
@@ -153,7 +159,8 @@ print_tests <- function(table, digits, stars = FALSE) {
   columns <- colnames(table)
   tests <- match(c("t value", "z value", "F value"), columns, 0L)
   stats::printCoefmat(as.matrix(as.data.frame(unclass(table), row.names = rownames(table), optional = TRUE)),
-    digits = digits, signif.stars = stars, has.Pvalue = any(startsWith(columns, "Pr(")), P.values = TRUE,
+    digits = digits, signif.stars = stars, has.Pvalue = any(startsWith(columns, "Pr(")),
+    P.values = any(startsWith(columns, "Pr(")),
     cs.ind = which(columns %in% c("Estimate", "Std. Error", "lower", "upper")), tst.ind = tests[tests > 0L],
     zap.ind = which(columns %in% c("df", "NumDF", "DenDF")), na.print = ""
   )
@@ -169,8 +176,16 @@ fixed_tests <- function(inference) {
   table
 }
 
+# Estimates, standard errors and their ratios alone.
+without_df <- function(tests) {
+  tests <- tests[, 1:3, drop = FALSE]
+  colnames(tests)[3L] <- "t value"
+  tests
+}
+
 # "t tests, Satterthwaite's method"
 summary_ddf_text <- function(x) {
+  if (x$ddf == "lme4") return("no tests")
   if (x$ddf == "asymptotic") "asymptotic z tests" else paste0("t tests, ", x$ddf, "'s method")
 }
 
