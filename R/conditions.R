@@ -45,7 +45,7 @@ three_lines <- function(problem, found, hint) {
 
 # Bytes that are no text in the encoding of a string shown as <e9>: most functions for text stop at them.
 readable_text <- function(x) {
-  x <- enc2utf8(x)
+  x <- enc2utf8(as.character(x))
   wrong <- !validUTF8(x)
   x[wrong] <- iconv(x[wrong], "UTF-8", "UTF-8", sub = "byte")
   x
