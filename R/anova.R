@@ -4,9 +4,11 @@
 #'
 #' @param object An object of class `lmm`.
 #' @param ... Further fits, for a comparison, and arguments of the comparison.
-#' @param type `"III"` (default), `"II"` or `"I"`, or 3, 2, 1: which hypotheses are tested; see *Hypotheses*.
+#' @param type `"III"` (default), `"II"` or `"I"`, or 3, 2, 1: which hypotheses are tested; see *Hypotheses*. Also
+#'   `"marginal"`, as in nlme and lmerTest, and nlme's `"sequential"`, which is type I.
 #' @param ddf Denominator degrees of freedom: `"Satterthwaite"` (default), `"Kenward-Roger"` or `"asymptotic"`
-#'   (infinite: a chi-square test); see [contest()].
+#'   (infinite: a chi-square test); see [contest()]. `"lme4"`: the table of lme4, type I without degrees of freedom
+#'   and p-values, with the columns `npar`, `Sum Sq`, `Mean Sq`, `F value`.
 #' @returns For one fit a data frame of class `anova` with a row for each term and the columns
 #'   * `Sum Sq`, `Mean Sq`: \eqn{\hat\sigma^2} times the Wald statistic (divided by `NumDF`), so that in models that an
 #'     analysis of variance can handle they are its sums of squares in the stratum of the residuals;
@@ -22,6 +24,8 @@
 #'   * Type III: each term is averaged, every level counting the same, over the factors of the terms that contain it.
 #'     The hypotheses depend neither on the contrasts nor on the numbers of observations. A combination of levels
 #'     without observations is reported by a message of class `ferrite_message_empty_cells`.
+#'   * Marginal: the coefficients of the term are zero, as they are coded. With interactions that depends on the
+#'     contrasts.
 #'
 #'   A term is contained in another that has all its variables, the same covariates, and further factors; a matrix such
 #'   as `poly(x, 2)` counts as a factor here. This holds in nested formulas such as `a / b` and `x + x:b` as well, so
@@ -43,13 +47,39 @@ anova.lmm <- function(object, ..., type = "III", ddf = c("Satterthwaite", "Kenwa
   call <- method_call()
   extra <- list(...)
   unnamed <- if (is.null(names(extra))) rep(TRUE, length(extra)) else !nzchar(names(extra))
-  if (any(unnamed, vapply(extra, is_model, NA))) return(compare_models(object, ..., call = call))
+  if (any(unnamed, vapply(extra, is_model, NA))) {
+    unused <- c("type", "ddf")[!c(missing(type), missing(ddf))]
+    if (length(unused)) note_without_effect(unused, "it belongs to tests of the terms of one fit", call)
+    return(compare_models(object, ..., call = call))
+  }
   refuse_arguments("anova", ..., call = call)
-  type <- check_type(type, call)
+  if (identical(ddf, "lme4")) return(plain_anova(object, if (!missing(type)) type, call))
+  type <- check_type(type, call, c("marginal", "sequential"))
   check_ddf(ddf, call)
-  hypotheses <- hypotheses_of(object, type, call)
+  hypotheses <- if (type == "marginal") marginal_hypotheses(object) else hypotheses_of(object, type, call)
   inference <- inference_of(object, ddf, call)
-  f_table(inference, hypotheses, paste("Type", type, "Analysis of Variance Table with", ddf_title(inference)))
+  title <- if (type == "marginal") "Marginal" else paste("Type", type)
+  f_table(inference, hypotheses, paste(title, "Analysis of Variance Table with", ddf_title(inference)))
+}
+
+# The coefficients of each term as they are coded.
+marginal_hypotheses <- function(fit) {
+  x <- kept_matrix(fit)
+  by_term(diag(1, ncol(x)), x, attr(fit$terms, "term.labels"))
+}
+
+# The table of lme4: sequential, without degrees of freedom.
+plain_anova <- function(fit, type, call) {
+  if (!is.null(type)) check_type(type, call, "sequential")
+  table <- f_table(inference_of(fit, "asymptotic", call), hypotheses_of(fit, "I", call), "Analysis of Variance Table")
+  rows <- attr(table, "hypotheses")
+  shown <- data.frame(
+    npar = table$NumDF, "Sum Sq" = table[["Sum Sq"]], "Mean Sq" = table[["Mean Sq"]], "F value" = table[["F value"]],
+    row.names = names(rows), check.names = FALSE
+  )
+  structure(
+    shown, heading = attr(table, "heading"), hypotheses = rows, ddf = "lme4", class = c("anova", "data.frame")
+  )
 }
 
 # Something that a fit can be compared with: it has a likelihood.
@@ -57,11 +87,14 @@ is_model <- function(x) {
   inherits(x, c("lmm", "lm", "merMod", "lme", "gls"))
 }
 
-check_type <- function(type, call) {
+# `words`: other names that are understood; "sequential" is type I.
+check_type <- function(type, call, words = character()) {
   types <- c("I", "II", "III")
   at <- if (length(type) == 1L) match(as.character(type), c(types, 1:3))
   if (length(at) && !is.na(at)) return(rep_len(types, 6L)[at])
-  bad_choice(if (is.numeric(type)) as.character(type) else type, types, "type", "", call)
+  word <- if (is.character(type) && length(type) == 1L) words[pmatch(type, words)]
+  if (length(word) && !is.na(word)) return(if (word == "sequential") "I" else word)
+  bad_choice(if (is.numeric(type)) as.character(type) else type, c(types, words), "type", "", call)
 }
 
 # "Satterthwaite's method"

@@ -67,5 +67,34 @@ foreign_arguments <- c(
   random = "The random part stands in the formula: `y ~ x + (1 | g)`.",
   fixed = "Give the formula with its random part: `y ~ x + (1 | g)`.",
   method = "Write `REML = TRUE` or `REML = FALSE`.",
+  devFunOnly = paste(
+    "`lmm()` does not give its criterion as a function. Its value is `REMLcrit(fit)` or `deviance(fit)`, its curvature",
+    "`convergence(fit)$hessian`, its course along each parameter `profile(fit)`."
+  ),
   dispformula = "Write `dispersion = ~ g`: it is the log of a standard deviation."
 )
+
+# Arguments of a method that other packages have and that mean nothing here: one message for all of them, `words` says
+# why for each. Others are refused.
+set_aside_arguments <- function(verb, ..., words, call) {
+  if (!...length()) return(invisible())
+  names <- or_else(...names(), "")
+  if (!all(names %in% names(words))) refuse_arguments(verb, ..., call = call)
+  note_without_effect(names, words[names], call)
+}
+
+# "`zeta` has none: limits are found by a search for roots, without a grid."
+note_without_effect <- function(names, why, call) {
+  inform_ferrite("argument", "An argument should have an effect.",
+    sprintf("`%s` has none: %s.", names, why), hint = "Leave it out.", call = call, data = list(argument = names)
+  )
+}
+
+# `digits` of a print method, and `n`, the number of rows shown.
+check_printed <- function(digits, n = 1, call = method_call(sys.call(-1L))) {
+  one <- function(x) is.numeric(x) && length(x) == 1L && !is.na(x)
+  if (!one(digits) || digits < 1 || digits > 22) {
+    bad_setting(digits, "digits", "one number from 1 to 22", call, "argument")
+  }
+  if (!one(n) || n < 0) bad_setting(n, "n", "one number that is not negative", call, "argument")
+}

@@ -7,15 +7,15 @@
 #' pages; the others here.
 #'
 #' @param x What `coef()`, `summary()`, `confint()` or `convergence()` gave for a fit of [lmm()].
-#' @param row.names Names of the rows. Default: 1, 2, ...
+#' @param row.names Names of the rows. Default: 1, 2, ...; for `confint()` the parameters.
 #' @param optional Not used.
 #' @param ... Not used.
 #' @returns A data frame:
 #'   * of `coef()`: one row per level and coefficient with the columns `grpvar`, `term`, `grp`, `value`; `grp` and
-#'     `term` are factors with the levels in the order of the fit, as for `ranef()`;
+#'     `term` are factors with the levels in the order of the fit;
 #'   * of `summary()`: one row per fixed effect with the columns `term` and those of `coef(summary())`;
-#'   * of `confint()`: one row per parameter with the columns `parameter`, `lower`, `upper`, `level` and `criterion`
-#'     (`"REML"` or `"ML"`);
+#'   * of `confint()`: its two columns, named such as `2.5 %` and `97.5 %`, and the parameters as row names, as of any
+#'     matrix ([tidy()][tidy.lmm_confint] has them as `term`, `conf.low`, `conf.high`);
 #'   * of `convergence()`: one row with the columns `status`, `criterion`, `REML`, `evaluations`, `iterations`,
 #'     `starts`, `gradient`, `decrement` and `kkt`.
 #' @examples
@@ -30,7 +30,7 @@ NULL
 #' @rdname tables
 #' @export
 as.data.frame.coef.lmm <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
-  long <- as.data.frame.ranef.lmm(x, row.names)
+  long <- long_effects(x, row.names)
   names(long)[names(long) == "condval"] <- "value"
   long
 }
@@ -46,12 +46,10 @@ as.data.frame.summary.lmm <- function(x, row.names = NULL, optional = FALSE, ...
 #' @rdname tables
 #' @export
 as.data.frame.lmm_confint <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
-  tails <- as.numeric(sub(" *%$", "", colnames(x)))
-  table <- data.frame(
-    parameter = or_else(rownames(x), character()), lower = as.vector(x[, 1L]), upper = as.vector(x[, 2L]),
-    level = rep(diff(tails) / 100, nrow(x)), criterion = as.vector(attr(x, "criterion"))
-  )
-  rownames(table) <- row_names(row.names, nrow(table), method_call())
+  plain <- unclass(x)
+  attributes(plain) <- attributes(plain)[c("dim", "dimnames")]
+  table <- as.data.frame(plain)
+  if (!is.null(row.names)) rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 

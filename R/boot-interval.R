@@ -1,11 +1,11 @@
-# Limits from bootstrap replicates: percentile, basic, bias-corrected and accelerated.
+# Limits from bootstrap replicates: percentile, basic, bias-corrected and accelerated, normal.
 #
 # Reads   an object of class lmm_bootstrap.
 # Writes  a matrix of class lmm_confint.
 # Davison and Hinkley (1997), chapter 5; Efron (1987). The acceleration is in acceleration.R; of resampled cases in
 # resample-cases.R.
 
-boot_types <- c("percentile", "basic", "bca")
+boot_types <- c("percentile", "basic", "bca", "normal")
 
 #' Intervals from a bootstrap
 #'
@@ -22,7 +22,7 @@ boot_intervals <- function(boot, names, level, type, call) {
     )
   }
   acceleration <- if (type == "bca") boot_acceleration(boot, call)
-  edges <- if (type == "basic") boot_edges(boot)
+  edges <- if (type %in% c("basic", "normal")) boot_edges(boot)
   picked <- match(names, names(boot$estimate))
   limits <- matrix(NA_real_, length(names), 2L)
   for (row in which(!is.na(picked))) {
@@ -33,6 +33,10 @@ boot_intervals <- function(boot, names, level, type, call) {
     if (!length(values) || is.na(estimate)) next
     limits[row, ] <- switch(type,
       percentile = boot_quantile(values, c((1 - level) / 2, (1 + level) / 2)),
+      normal = {
+        around <- 2 * estimate - mean(values) + stats::sd(values) * stats::qnorm(c((1 - level) / 2, (1 + level) / 2))
+        pmax(edges[1L, k], pmin(edges[2L, k], around))
+      },
       basic = {
         reflected <- 2 * estimate - boot_quantile(values, c((1 + level) / 2, (1 - level) / 2))
         pmax(edges[1L, k], pmin(edges[2L, k], reflected))

@@ -95,14 +95,18 @@ bootstrap.lmm <- function(fit, statistic = NULL, nsim = 1000, type = c("parametr
       )
     }
   }
-  if (!is.null(statistic) && !is.function(statistic)) {
-    abort_ferrite("argument", "`statistic` must be a function of a fit.", paste0("It is ", a_kind(statistic), "."),
-      hint = "Write, for example, `statistic = function(fit) fixef(fit)`; leave it out for all parameters.",
-      call = call, data = list(argument = "statistic")
-    )
-  }
+  check_statistic(statistic, "statistic", call)
   scheme <- if (type == "cases") case_scheme(fit, resample, cluster, call)
   run_bootstrap(fit, statistic, nsim, seed, threads, progress, call, type, scheme)
+}
+
+check_statistic <- function(statistic, name, call) {
+  if (is.null(statistic) || is.function(statistic)) return(invisible())
+  abort_ferrite("argument", sprintf("`%s` must be a function of a fit.", name),
+    paste0("It is ", a_kind(statistic), "."),
+    hint = sprintf("Write, for example, `%s = function(fit) fixef(fit)`; leave it out for all parameters.", name),
+    call = call, data = list(argument = name)
+  )
 }
 
 # All arguments but `statistic` and the fit still to be checked: confint(method = "boot") comes here as well.
@@ -118,9 +122,9 @@ run_bootstrap <- function(fit, statistic, nsim, seed, threads, progress, call, t
     cases = case_bootstrap(fit, scheme, nsim, threads, progress, call)
   ))
   done <- length(drawn$index)
-  interrupted <- or_else(drawn$stopped, ends_early(drawn$index, nsim))
-  failures <- or_else(drawn$failures, rep("failed", max(drawn$index, 0L) - done))
-  warn_failures(failures, nsim, type, call)
+  interrupted <- drawn$stopped > 0
+  warn_failures(or_else(drawn$failures, rep("failed", drawn$failed)), nsim, type, call)
+  if (!done && interrupted) raise_interrupt()
   if (!done) {
     abort_ferrite("bootstrap", "At least one replicate must be finished.", "None is.",
       hint = "Let it run longer, or see whether the fit is sound with `convergence(fit)`.", call = call
@@ -131,24 +135,13 @@ run_bootstrap <- function(fit, statistic, nsim, seed, threads, progress, call, t
   kept <- seq_len(nrow(replicates))
   stopped <- nrow(replicates) < done || interrupted
   if (stopped) {
-    warn_ferrite("interrupted", "All replicates should be finished.",
-      sprintf("The work was interrupted after %s of %s.", big_number(nrow(replicates)),
-        counted(nsim, "replicate")),
-      hint = "The result holds the finished ones.", call = call, data = list(done = nrow(replicates), nsim = nsim)
-    )
+    warn_interrupted(nrow(replicates), nsim, "replicate", "The result holds the finished ones.", call)
   }
   structure(class = "lmm_bootstrap", list(
     estimate = estimate, replicates = replicates, index = drawn$index[kept], nsim = nsim, interrupted = stopped,
     certified = as.logical(drawn$certified)[kept], statistic = statistic, type = type,
     drawn = if (type == "cases") cases_drawn(scheme), fit = fit, call = call
   ))
-}
-
-# Are the missing replicates at the end more than chance would have, given how many failed before?
-ends_early <- function(index, nsim) {
-  last <- max(index, 0L)
-  failed <- last - length(index)
-  last < nsim && ((failed + 1) / (last + 2))^(nsim - last) < 0.01
 }
 
 warn_failures <- function(failures, nsim, type, call) {
@@ -209,7 +202,8 @@ seed_pair <- function(seed, call) {
 #' @param level Coverage, between 0 and 1. Default 0.95.
 #' @param type `"percentile"` (default): quantiles of the replicates. `"basic"`: those reflected at the estimate, cut at
 #'   the edges of the parameter space for the default statistic. `"bca"`: percentiles corrected for bias and
-#'   acceleration.
+#'   acceleration. `"normal"`: the estimate less its bias, plus and minus a normal quantile times the standard
+#'   deviation of the replicates, cut as `"basic"`.
 #' @param row.names,optional As in [as.data.frame()]; not used.
 #' @param digits Significant digits printed.
 #' @param ... `confint()` takes no other argument and says so; not used by the others.
@@ -241,7 +235,8 @@ seed_pair <- function(seed, call) {
 #' summary(boot) # standard error of age 0.0589; 0.0616 in summary(fit)
 #' head(as.data.frame(boot), 3) # sigma 1.4670, 1.6303, 1.2940
 #' @export
-confint.lmm_bootstrap <- function(object, parm = NULL, level = 0.95, type = c("percentile", "basic", "bca"), ...) {
+confint.lmm_bootstrap <- function(object, parm = NULL, level = 0.95, type = c("percentile", "basic", "bca", "normal"),
+                                  ...) {
   call <- method_call()
   refuse_arguments("confint", ..., call = call)
   type <- choose_one(type, boot_types, "type", call)
@@ -270,6 +265,7 @@ summary.lmm_bootstrap <- function(object, ...) {
 #' @rdname confint.lmm_bootstrap
 #' @export
 print.lmm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   done <- nrow(x$replicates)
   cat(bootstrap_title(x), "\nFormula: ", deparse_one(x$fit$formula), "\n", sep = "")
   share <- if (done < x$nsim) paste(" of", big_number(x$nsim))

@@ -32,5 +32,6 @@ coef.lmm <- function(object, ...) {
 
 #' @export
 print.coef.lmm <- function(x, n = 20, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits, n)
   print.ranef.lmm(x, n = n, digits = digits, ...)
 }

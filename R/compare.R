@@ -7,7 +7,10 @@
 #'   be an `lmm`). All must be fitted to the same rows and the same response.
 #' @param refit `NULL` (default): models fitted by REML are compared by REML if all have the same fixed part, otherwise
 #'   all are refitted by ML, with a message. `TRUE`: always refit by ML. `FALSE`: never; the criteria are compared as
-#'   they are.
+#'   they are, with a warning where they cannot be compared.
+#' @param model.names Names of the models for the table, one for each in the order of the arguments. Default: as they
+#'   are written.
+#' @param test Ignored when it is `"Chisq"` or `"LRT"`, the test that is made; anything else is an error.
 #' @param boundary `TRUE` (default): p-values respect that a variance of zero is on the boundary. `FALSE`: ordinary
 #'   chi-square p-values, as other programs print them.
 #' @param call The call shown in conditions, and in which the names of the models are looked up.
@@ -21,14 +24,16 @@
 #'   same mixture bounds the p-value from above (`bound`). Without a new variance (fixed effects, or correlations) it is
 #'   the ordinary chi-square. The random parts count as nested when the columns of every term of the smaller model lie
 #'   in those of a term of the larger one on the same grouping factor; otherwise an ordinary chi-square is shown and
-#'   marked `nested?`. When that test is of one variance, [ranova()] has its exact null distribution, which is better
-#'   with few groups.
+#'   marked `nested?`. Models that are not nested (the fixed part of the smaller one is not in that of the larger one,
+#'   or the larger one fits worse) have no test: the row says `not nested`, compare AIC and BIC. When that test is of
+#'   one variance, [ranova()] has its exact null distribution, which is better with few groups.
 #' @returns A data frame of class `lmm_comparison` and `anova` with a row for each model and the columns `npar`, `AIC`,
 #'   `BIC`, `logLik`, `deviance` (minus twice the log-likelihood that was compared, restricted for REML), `Chisq`, `Df`,
 #'   `Pr(>Chisq)` and `Reference`.
 #' @section Conditions:
 #'   `ferrite_error_comparison` (different rows, responses or weights; something that is no model; one model only),
-#'   `ferrite_message_refit` (refitted by ML).
+#'   `ferrite_message_refit` (refitted by ML), `ferrite_warning_comparison` (`refit = FALSE` where criteria cannot be
+#'   compared).
 #' @references Self and Liang (1987) \doi{10.1080/01621459.1987.10478472}; Stram and Lee (1994) \doi{10.2307/2533455}.
 #' @examples
 #' m0 <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
@@ -38,10 +43,13 @@
 #' m2 <- lmm(distance ~ age * Sex + (1 | Subject), nlme::Orthodont)
 #' anova(m0, m2) # refitted by ML
 #' @export
-compare_models <- function(object, ..., refit = NULL, boundary = TRUE, call = sys.call()) {
+compare_models <- function(object, ..., refit = NULL, boundary = TRUE, model.names = NULL, test = NULL,
+                           call = sys.call()) {
   models <- list(object, ...)
   names <- model_names(call, length(models))
   check_models(models, names, call)
+  if (!is.null(model.names)) names <- check_model_names(model.names, length(models), call)
+  if (!is.null(test)) choose_one(test, c("Chisq", "LRT"), "test", call)
   if (!is.null(refit)) check_flag(refit, "refit", call, "argument")
   check_flag(boundary, "boundary", call, "argument")
   check_same_rows(models, names, call)
@@ -52,8 +60,17 @@ compare_models <- function(object, ..., refit = NULL, boundary = TRUE, call = sy
   table <- comparison_table(models, decided$REML, boundary)
   rownames(table) <- names[order]
   structure(
-    table, class = c("lmm_comparison", "anova", "data.frame"), REML = decided$REML,
+    table, class = c("lmm_comparison", "anova", "data.frame"), REML = decided$REML, comparable = decided$comparable,
     formulas = stats::setNames(vapply(models, model_text, ""), names[order])
+  )
+}
+
+check_model_names <- function(names, n, call) {
+  good <- is.character(names) && length(names) == n && !anyNA(names) && all(nzchar(names)) && !anyDuplicated(names)
+  if (good) return(names)
+  abort_ferrite("argument", sprintf("`model.names` must be %d different names, one for each model.", n),
+    if (is.character(names) && length(names) == n) "Some are alike or empty." else paste0("It is ", a_kind(names), "."),
+    hint = "Leave `model.names` out to use the names as written.", call = call, data = list(argument = "model.names")
   )
 }
 
@@ -61,7 +78,8 @@ compare_models <- function(object, ..., refit = NULL, boundary = TRUE, call = sy
 model_names <- function(call, n) {
   written <- as.list(call)[-1L]
   labels <- names(written)
-  if (!is.null(labels)) written <- written[!labels %in% c("refit", "boundary", "call", "type", "ddf", "test")]
+  others <- c("refit", "boundary", "call", "type", "ddf", "test", "model.names")
+  if (!is.null(labels)) written <- written[!labels %in% others]
   text <- vapply(written, function(x) if (is.symbol(x)) as.character(x) else "", "")
   unnamed <- length(text) != n || any(!nzchar(text)) || any(text %in% c("object", "...")) || anyDuplicated(text)
   if (unnamed) paste("Model", seq_len(n)) else unname(text)
@@ -97,9 +115,10 @@ model_text <- function(model) {
 one_criterion <- function(models, names, refit, call) {
   mixed <- vapply(models, inherits, NA, "lmm")
   reml <- vapply(models[mixed], isREML, NA)
-  if (!any(reml) || isFALSE(refit)) return(list(models = models, REML = any(reml)))
+  if (!any(reml)) return(list(models = models, REML = FALSE, comparable = TRUE))
   same <- all(reml) && same_fixed_part(models)
-  if (same && !isTRUE(refit)) return(list(models = models, REML = TRUE))
+  if (isFALSE(refit) && !same) warn_not_comparable(names, mixed, reml, call)
+  if ((same && !isTRUE(refit)) || isFALSE(refit)) return(list(models = models, REML = TRUE, comparable = same))
   why <- if (isTRUE(refit)) "`refit = TRUE` was asked for"
   else if (!all(reml)) "Some models are fitted by REML and others by ML"
   else "The models differ in their fixed part, where REML criteria cannot be compared"
@@ -108,7 +127,15 @@ one_criterion <- function(models, names, refit, call) {
     hint = "Fit with `REML = FALSE` to avoid the message.", call = call
   )
   models[mixed][reml] <- lapply(models[mixed][reml], function(fit) muffled(refit_frame(fit, list(REML = FALSE))))
-  list(models = models, REML = FALSE)
+  list(models = models, REML = FALSE, comparable = TRUE)
+}
+
+warn_not_comparable <- function(names, mixed, reml, call) {
+  warn_ferrite("comparison", "Likelihood ratios with different fixed parts must come from ML fits.",
+    if (all(reml)) "The models differ in their fixed part, and REML criteria are compared."
+    else paste0("Only ", quoted_list(names[mixed][reml]), if (sum(reml) == 1L) " is" else " are", " fitted by REML."),
+    hint = "Leave `refit` out: the models are refitted by ML.", call = call
+  )
 }
 
 # The same columns under the same names: log|X'X|, a part of the REML criterion, depends on their coding.
@@ -155,16 +182,30 @@ comparison_table <- function(models, REML, boundary) { # nolint: object_name_lin
 
 comparison_step <- function(small, large, statistic, boundary) {
   df <- parameter_count(large) - parameter_count(small)
-  variances <- if (boundary) added_variances(small, large) else 0L
+  variances <- added_variances(small, large)
   known <- !is.na(variances)
+  within <- fixed_within(small, large)
+  # a larger model that contains the smaller one does not fit worse
+  nested <- within && (if (known) df > 0L || statistic == 0 else df > 0L && statistic >= 0)
+  if (!nested) return(data.frame(Chisq = NA_real_, Df = df, p = NA_real_, Reference = "not nested"))
+  variances <- if (boundary && known) variances else 0L
   testable <- df > 0L
-  variances <- if (known) variances else 0L
   text <- if (testable) mixture_text(df, variances) else NA_character_
   data.frame(
-    Chisq = if (known && testable) max(0, statistic) else statistic, Df = df,
-    p = if (testable) mixture_p(statistic, df, variances) else NA_real_,
-    Reference = if (known || !testable) text else paste0(text, " nested?")
+    Chisq = max(0, statistic), Df = df, p = if (testable) mixture_p(statistic, df, variances) else NA_real_,
+    Reference = if (known || !boundary || !testable) text else paste0(text, " nested?")
   )
+}
+
+# Do the columns of the fixed part of one model lie in the span of those of another?
+fixed_within <- function(small, large) {
+  inner <- estimated_columns(small)
+  outer <- estimated_columns(large)
+  if (!ncol(inner)) return(TRUE)
+  if (!ncol(outer)) return(FALSE)
+  inner <- inner[same_order(rownames(outer), rownames(inner)), , drop = FALSE]
+  left <- qr.resid(qr(outer / rep(column_size(outer), each = nrow(outer))), inner)
+  all(colSums(left^2) <= 1e-14 * colSums(inner^2))
 }
 
 # Output ----------------------------------------------------------------------------------------------------------
@@ -172,6 +213,7 @@ comparison_step <- function(small, large, statistic, boundary) {
 #' @rdname compare_models
 #' @export
 print.lmm_comparison <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   cat(comparison_title(x), "\n", paste0(names(attr(x, "formulas")), ": ", attr(x, "formulas"), "\n"), "\n", sep = "")
   print(comparison_text(x, digits), quote = FALSE, right = TRUE)
   notes <- mixture_notes(x$Reference)
@@ -180,7 +222,8 @@ print.lmm_comparison <- function(x, digits = max(3L, getOption("digits") - 3L), 
 }
 
 comparison_title <- function(x) {
-  paste("Likelihood ratio tests by", if (attr(x, "REML")) "REML (same fixed part)" else "maximum likelihood")
+  paste("Likelihood ratio tests by", if (!attr(x, "REML")) "maximum likelihood"
+  else if (attr(x, "comparable")) "REML (same fixed part)" else "REML (different fixed parts: not comparable)")
 }
 
 comparison_text <- function(x, digits) {

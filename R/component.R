@@ -7,7 +7,7 @@
 #' @param name One or more names of the table below.
 #' @param limit Largest size of a matrix in bytes, default one gigabyte (`1e9`). A matrix that would be larger is
 #'   refused with `ferrite_error_too_large`, which states the size.
-#' @returns The piece; for several names a named list of pieces. All matrices are ordinary dense ones.
+#' @returns The piece; for several names a named list of pieces. All matrices of this table are ordinary dense ones.
 #'
 #' | name | what | size |
 #' |---|---|---|
@@ -31,9 +31,9 @@
 #' | `cnms` | list of the effects of each term | |
 #'
 #' Random effects are ordered by term, within a term by level, within a level by effect. Nothing is permuted.
-#' If lme4 is loaded, its `getME()` gives the same pieces.
+#' Further names are those of lme4: see [getME()], which also has the large matrices as sparse ones.
 #' @section Conditions:
-#'   `ferrite_error_component` (no such name), `ferrite_error_too_large`.
+#'   `ferrite_error_component` (no such name), `ferrite_error_argument` (`limit`), `ferrite_error_too_large`.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' component(fit, "theta")
@@ -55,25 +55,33 @@ component.default <- function(fit, name, limit = 1e9) {
 component.lmm <- function(fit, name, limit = 1e9) {
   call <- method_call()
   if (missing(name)) name <- NULL
-  known <- names(component_makers)
-  unknown <- if (is.character(name)) setdiff(name, known) else a_kind(name)
-  if (length(unknown) || !length(name)) {
-    abort_ferrite("component", "`name` must be the name of a component, or several.",
-      if (is.character(name)) paste0("There is no ", quoted_list(unknown), ".") else paste0("It is ", unknown, "."),
-      hint = paste0("The names are ", paste(known, collapse = ", "), "."), call = call,
-      data = list(name = name, known = known)
-    )
+  if (!is.numeric(limit) || length(limit) != 1L || is.na(limit) || limit <= 0) {
+    bad_setting(limit, "limit", "one positive number of bytes", call, "argument")
   }
+  name <- known_components(name, c(names(component_makers), setdiff(names(me_makers), names(component_makers))), call)
   for (one in name) refuse_large(fit, one, limit, call)
-  pieces <- lapply(name, function(one) component_makers[[one]](fit))
+  pieces <- lapply(name, function(one) {
+    if (one %in% names(component_makers)) component_makers[[one]](fit) else me_makers[[one]](fit, call)
+  })
   if (length(name) == 1L) pieces[[1L]] else stats::setNames(pieces, name)
 }
 
-# lme4's name for the same request; registered when lme4 is loaded (R/register.R).
-get_me_lmm <- function(object, name, ...) {
-  renamed <- c(fixef = "beta", Tlist = "T", N = "n")
-  name <- ifelse(name %in% names(renamed), renamed[name], name)
-  component.lmm(object, unname(name))
+# One or more of the names; the error lists them.
+known_components <- function(name, known, call) {
+  unknown <- if (is.character(name)) setdiff(name, known) else a_kind(name)
+  if (is.character(name) && length(name) && !length(unknown)) return(name)
+  near <- if (is.character(name) && length(unknown) && !is.na(unknown[1L])) similar_names(unknown[1L], known)
+  abort_ferrite("component", "`name` must be the name of a component, or several.",
+    if (is.character(name)) {
+      if (length(name)) paste0("There is no ", quoted_list(unknown), ".") else "There is none."
+    } else {
+      paste0("It is ", unknown, ".")
+    },
+    hint = c(
+      if (length(near)) paste0("Did you mean ", paste0("`", near, "`", collapse = " or "), "?"),
+      paste0("The names are ", paste(known, collapse = ", "), ".")
+    ), call = call, data = list(name = name, known = known)
+  )
 }
 
 # Rows and columns of the matrices whose size can be a surprise.
@@ -196,7 +204,9 @@ component_makers <- list(
       structure(as.integer(factor$codes), levels = factor$levels, class = "factor")
     })
     names(lists) <- vapply(used, function(factor) factor$name, "")
-    as.data.frame(lists, optional = TRUE)
+    # which factor belongs to each term, as in lme4
+    own <- vapply(fit$random, function(term) as.integer(term$factor), 0L)
+    structure(as.data.frame(lists, optional = TRUE), assign = match(own, factor_order(fit)))
   },
   cnms = function(fit) {
     stats::setNames(

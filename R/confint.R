@@ -10,8 +10,16 @@
 #' @param method `"profile"` (default): where the profiled criterion has risen by the quantile of chi-square with 1
 #'   degree of freedom. `"Wald"`: estimate plus and minus a normal quantile times the standard error, for coefficients
 #'   only. `"boot"`: by the parametric bootstrap, see [bootstrap()].
-#' @param nsim,type,seed,threads,progress For `method = "boot"`: number of replicates (default 1000), kind of interval
+#' @param nsim,type,seed,threads For `method = "boot"`: number of replicates (default 1000), kind of interval
 #'   (see [confint.lmm_bootstrap()]) and further arguments of [bootstrap()].
+#' @param boot.type lme4's word for `type`: `"perc"`, `"basic"`, `"norm"`.
+#' @param FUN For `method = "boot"`: a function of a fit that gives the numbers for which intervals are wanted, the
+#'   `statistic` of [bootstrap()]. Default: all parameters.
+#' @param quiet `TRUE`: no progress bar and no message. Default `FALSE`.
+#' @param oldNames,signames `TRUE` names standard deviations and correlations as lme4 does by default, `.sig01`,
+#'   `.sig02` and so on, and the residual standard deviation `.sigma`. Default `FALSE`, or `TRUE` when `parm` has such
+#'   names.
+#' @param progress `TRUE` to show a progress bar in long work. Default: in interactive sessions only.
 #' @param x What `confint()` returned.
 #' @param digits Significant digits printed.
 #' @param ... `confint()` takes no other argument and says so; `print()` passes them on.
@@ -36,10 +44,13 @@
 #' interval can reach below zero and covers less than it says.
 #' @returns A matrix of class `lmm_confint` with a row for each parameter, named `sd_(Intercept)|Subject`,
 #'   `cor_Days.(Intercept)|Subject`, `sigma`, then as the coefficients, and two columns named as by [stats::confint()],
-#'   with the attributes `method` and `criterion` (`"REML"` or `"ML"` for each row).
+#'   with the attributes `method` and `criterion` (`"REML"` or `"ML"` for each row). `as.data.frame()` of it has these
+#'   columns and row names.
 #' @section Conditions:
-#'   `ferrite_error_argument`; `ferrite_message_interval` where there is no interval, with the reason;
-#'   `ferrite_warning_interval` for a limit that was not found (NA).
+#'   `ferrite_error_argument`; `ferrite_message_argument` for words of lme4 without a meaning here (`zeta`, `parallel`);
+#'   `ferrite_message_interval` where there is no interval, with the reason;
+#'   `ferrite_warning_interval` for a limit that was not found (NA); `ferrite_warning_interrupted` after Ctrl-C: the limits
+#'   that are not finished are NA.
 #' @references Venzon and Moolgavkar (1988) \doi{10.2307/2347496}; Bates et al. (2015) \doi{10.18637/jss.v067.i01}.
 #' @examples
 #' # Pinheiro and Bates (2000): 18 travel times on six rails
@@ -50,24 +61,89 @@
 #' @importFrom stats confint
 #' @export
 confint.lmm <- function(object, parm = NULL, level = 0.95, method = c("profile", "Wald", "boot"), nsim = 1000,
-                        type = c("percentile", "basic", "bca"), seed = NULL, threads = object$control$threads,
-                        progress = interactive(), ...) {
+                        type = c("percentile", "basic", "bca", "normal"), seed = NULL,
+                        threads = object$control$threads, progress = interactive(), boot.type = NULL, FUN = NULL,
+                        quiet = FALSE, oldNames = FALSE, signames = oldNames, ...) {
   call <- method_call()
-  refuse_arguments("confint", ..., call = call)
+  set_aside_arguments("confint", ..., words = words_of_intervals, call = call)
   method <- choose_one(method, c("profile", "Wald", "boot"), "method", call)
-  type <- choose_one(type, boot_types, "type", call)
+  type <- interval_type(type, boot.type, !missing(type), call)
   check_level(level, call)
+  check_flag(quiet, "quiet", call, "argument")
+  progress <- check_flag(progress, "progress", call, "argument") && !quiet
+  check_flag(oldNames, "oldNames", call, "argument")
+  old <- check_flag(signames, "signames", call, "argument") || oldNames
   table <- parameter_table(object)
-  picked <- pick_parameters(parm, table$name, table$kind, "parm", call)
-  if (method == "boot") {
+  if (!is.null(FUN) && method == "boot") {
+    check_statistic(FUN, "FUN", call)
+    boot <- quietly(quiet, run_bootstrap(object, FUN, nsim, seed, threads, progress, call))
+    names <- names(boot$estimate)
+    picked <- pick_parameters(parm, names, rep("", length(names)), "parm", call)
+    return(quietly(quiet, boot_intervals(boot, names[picked], level, type, call)))
+  }
+  if (!is.null(FUN)) note_without_effect("FUN", "it belongs to `method = \"boot\"`", call)
+  picked <- pick_parameters(new_parameter_names(parm, table), table$name, table$kind, "parm", call)
+  old <- old || (missing(oldNames) && missing(signames) && any(parm %in% old_parameter_names(table)[picked] &
+    !parm %in% table$name))
+  limits <- quietly(quiet, if (method == "boot") {
     boot <- run_bootstrap(object, NULL, nsim, seed, threads, progress, call)
-    return(boot_intervals(boot, table$name[picked], level, type, call))
+    boot_intervals(boot, table$name[picked], level, type, call)
+  } else if (method == "Wald") {
+    wald_intervals(object, table[picked, ], level, call)
+  } else {
+    profile_intervals(profile_fits(object, table$kind[picked], call), table[picked, ], level, call, progress)
+  })
+  if (old) rename_limits(limits, old_parameter_names(table)[picked]) else limits
+}
+
+# What lme4's confint(), profile() and bootMer() know beside.
+words_of_intervals <- c(
+  zeta = "limits are found by a search for roots, without a grid",
+  devtol = "the criterion is checked by the fit", maxpts = "there is no grid",
+  verbose = "progress is shown by `progress`", .progress = "progress is shown by `progress`", PBargs = "progress is shown by `progress`",
+  parallel = "threads are given by `threads`", ncpus = "threads are given by `threads`", cl = "threads are used"
+)
+
+# The kind of a bootstrap interval, by either of its names.
+interval_type <- function(type, boot_type, given, call) {
+  if (is.null(boot_type)) return(choose_one(type, boot_types, "type", call))
+  if (given) {
+    abort_ferrite("argument", "Only one of `type` and `boot.type` must be given.", "Both are.",
+      hint = "They mean the same: leave `boot.type` out.", call = call, data = list(argument = "boot.type")
+    )
   }
-  table <- table[picked, ]
-  if (method == "Wald") {
-    return(wald_intervals(object, table, level, call))
-  }
-  profile_intervals(profile_fits(object, table$kind, call), table, level, call)
+  known <- c(perc = "percentile", basic = "basic", norm = "normal", bca = "bca")
+  known[[choose_one(boot_type, names(known), "boot.type", call)]]
+}
+
+# The value of an expression, without messages of this package when `quiet`.
+quietly <- function(quiet, expr) {
+  if (!quiet) return(expr)
+  withCallingHandlers(expr, ferrite_message = function(m) invokeRestart("muffleMessage"))
+}
+
+# ".sig01", ".sig02", ..., ".sigma": the variance parameters as lme4 numbers them.
+old_parameter_names <- function(table) {
+  random <- table$kind %in% c("sd", "cor")
+  names <- table$name
+  names[random] <- sprintf(".sig%02d", seq_len(sum(random)))
+  names[table$kind == "sigma"] <- ".sigma"
+  names
+}
+
+# Such names as those of the rows of the table; others stay as they are.
+new_parameter_names <- function(names, table) {
+  if (!is.character(names)) return(names)
+  at <- match(names, old_parameter_names(table))
+  renamed <- !is.na(at) & !names %in% table$name
+  names[renamed] <- table$name[at[renamed]]
+  names
+}
+
+rename_limits <- function(limits, names) {
+  rownames(limits) <- names
+  names(attr(limits, "criterion")) <- names
+  limits
 }
 
 #' @rdname confint.lmm
@@ -78,17 +154,25 @@ confint.profile.lmm <- function(object, parm = NULL, level = 0.95, ...) {
   check_level(level, call)
   fits <- attr(object, "fits")
   table <- parameter_table(fits$variance)
+  parm <- new_parameter_names(parm, table)
   table <- table[match(levels(object$par), table$name), ]
   table <- table[pick_parameters(parm, table$name, table$kind, "parm", call), ]
   profile_intervals(fits, table, level, call)
 }
 
-profile_intervals <- function(fits, table, level, call) {
+profile_intervals <- function(fits, table, level, call, progress = FALSE) {
   limits <- matrix(NA_real_, nrow(table), 2L)
   defined <- !is.na(table$estimate)
   if (any(defined)) {
-    found <- profile_values(fits, table[defined, ], stats::qnorm((1 + level) / 2), call)
-    limits[defined, ] <- cbind(vapply(found, function(one) one$lower, 0), vapply(found, function(one) one$upper, 0))
+    found <- profile_values(fits, table[defined, ], stats::qnorm((1 + level) / 2), call, progress)
+    done <- which(defined)[is_finished(found)]
+    found <- found[is_finished(found)]
+    limits[done, ] <- cbind(vapply(found, function(one) one$lower, 0), vapply(found, function(one) one$upper, 0))
+    if (length(done) < sum(defined)) {
+      left <- setdiff(table$name[defined], table$name[done])
+      warn_interrupted(length(done), sum(defined), "interval",
+        paste0("The others are NA: ", quoted_list(left), ". Ask for them with `parm`."), call)
+    }
   }
   lost <- rowSums(is.nan(limits)) > 0
   limits[is.nan(limits)] <- NA_real_
@@ -134,6 +218,7 @@ new_confint <- function(limits, names, level, method, criterion, note = NULL) {
 #' @rdname confint.lmm
 #' @export
 print.lmm_confint <- function(x, digits = max(3L, getOption("digits") - 2L), ...) {
+  check_printed(digits)
   limits <- unclass(x)
   attributes(limits) <- attributes(limits)[c("dim", "dimnames")]
   print(limits, digits = digits, ...)

@@ -8,7 +8,8 @@
 #'     `c(mean = "(Intercept) + age / 2 = 20")`; what stands after `=` is added to `rhs`. The names label the rows;
 #'   * a numeric vector, or a matrix with one row for each contrast, with one number for each coefficient in the order
 #'     of `fixef(fit)` (those of dropped columns may be left out);
-#'   * the same with names (columns named) by coefficients: those that are not named count as zero.
+#'   * the same with names (columns named) by coefficients: those that are not named count as zero;
+#'   * a list of any of these: several hypotheses, each with a row of its own (`joint = TRUE`) or with its rows.
 #' @param joint `TRUE` (default): one F test of all rows together. `FALSE`: a t test and an interval for each row.
 #' @param ddf Degrees of freedom:
 #'   * `"Satterthwaite"` (default): \eqn{2 v^2 / \mathrm{Var}(v)} for the variance \eqn{v} of a contrast, from exact
@@ -25,6 +26,9 @@
 #'   * `"asymptotic"`: infinite.
 #' @param rhs The right-hand side c: one number, or one for each row. Default 0.
 #' @param level Confidence level of the intervals, between 0 and 1. Default 0.95.
+#' @param confint `FALSE`: rows without their intervals. Default `TRUE`.
+#' @param collect With a list of hypotheses: `TRUE` (default) for one table of all, `FALSE` for a list of tables.
+#' @param check_estimability As in lmerTest, but always `TRUE`: a hypothesis that is not estimable is an error.
 #' @returns A data frame of class `contest`. With `joint = TRUE` one row with the columns of [anova.lmm()]: `Sum Sq`,
 #'   `Mean Sq`, `NumDF` (the rank of L), `DenDF`, `F value`, `Pr(>F)`. With `joint = FALSE` a row for each contrast with
 #'   `Estimate`, `Std. Error`, `df`, `t value`, `lower`, `upper`, `Pr(>|t|)`. Attributes: `L`, `rhs`, `ddf` (the method
@@ -62,19 +66,77 @@ contest.default <- function(fit, L, ...) { # nolint: object_name_linter.
 #' @param ... Not used.
 #' @export
 contest.lmm <- function(fit, L, joint = TRUE, ddf = c("Satterthwaite", "Kenward-Roger", "asymptotic"), # nolint
-                        rhs = 0, level = 0.95, ...) {
+                        rhs = 0, level = 0.95, confint = TRUE, collect = TRUE, check_estimability = TRUE, ...) {
   call <- method_call()
   refuse_arguments("contest", ..., call = call)
   check_flag(joint, "joint", call, "argument")
   check_level(level, call)
+  check_flag(confint, "confint", call, "argument")
+  check_flag(collect, "collect", call, "argument")
+  check_flag(check_estimability, "check_estimability", call, "argument")
   check_ddf(ddf, call)
-  tested <- restriction_of(fit, if (!missing(L)) L, rhs, call)
+  several <- !missing(L) && is.list(L) && !is.data.frame(L) && length(L) > 0L
+  tested <- lapply(if (several) L else list(if (!missing(L)) L), function(one) restriction_of(fit, one, rhs, call))
   inference <- inference_of(fit, ddf, call)
+  tables <- lapply(tested, function(one) contest_table(inference, one, joint, level, confint))
+  if (!several) return(tables[[1L]])
+  if (collect) collected_tables(tables) else tables
+}
+
+contest_table <- function(inference, tested, joint, level, confint) {
   table <- if (joint) f_row(inference, tested$L, tested$rhs) else t_table(inference, tested, level)
+  if (!joint && !confint) table <- table[setdiff(names(table), c("lower", "upper"))]
   structure(
     table, L = tested$L, rhs = tested$rhs, ddf = inference$method, level = level, heading = ddf_title(inference),
     class = c("contest", "data.frame")
   )
+}
+
+# The tables of several hypotheses below each other.
+collected_tables <- function(tables) {
+  plain <- lapply(tables, function(table) {
+    structure(as.list(table), row.names = attr(table, "row.names"), class = "data.frame")
+  })
+  joint <- "F value" %in% names(plain[[1L]])
+  table <- do.call(rbind, unname(plain))
+  given <- or_else(names(tables), character(length(tables)))
+  rows <- if (joint) ifelse(nzchar(given), given, paste0("L", seq_along(tables)))
+  else unlist(Map(function(table, name) if (nrow(table) == 1L && nzchar(name)) name else rownames(table), plain, given))
+  rownames(table) <- make.unique(rows)
+  part <- function(name) lapply(unname(tables), attr, name)
+  structure(table, L = do.call(rbind, part("L")), rhs = unlist(part("rhs")), ddf = attr(tables[[1L]], "ddf"),
+    level = attr(tables[[1L]], "level"), heading = attr(tables[[1L]], "heading"), several = TRUE,
+    class = c("contest", "data.frame")
+  )
+}
+
+# Methods of lmerTest's contest1D() and contestMD(): a t test of one row, an F test of several, without further words.
+contest_one <- function(model, L, rhs = 0, ddf = ddf_methods, confint = FALSE, level = 0.95, ...) { # nolint
+  call <- quote(contest1D())
+  refuse_arguments("contest1D", ..., call = call)
+  check_flag(confint, "confint", call, "argument")
+  check_level(level, call)
+  tested <- restriction_of(model, L, rhs, call)
+  if (nrow(tested$L) != 1L) {
+    abort_ferrite("contrast", "`contest1D()` must be given one contrast.",
+      sprintf("`L` has %s.", counted(nrow(tested$L), "row")), hint = "Use `contest()` for several.", call = call
+    )
+  }
+  plain_table(contest_table(inference_of(model, ddf, call), tested, FALSE, level, confint))
+}
+
+# `eps`, their tolerance for the rank of L, has no use here: rank is judged after scaling.
+contest_several <- function(model, L, rhs = 0, ddf = ddf_methods, eps = NULL, ...) { # nolint: object_name_linter.
+  call <- quote(contestMD())
+  refuse_arguments("contestMD", ..., call = call)
+  inference <- inference_of(model, ddf, call)
+  if (is.matrix(L) && !nrow(L)) return(f_row(inference, L)[0L, ])
+  tested <- restriction_of(model, L, rhs, call)
+  plain_table(contest_table(inference, tested, TRUE, 0.95, TRUE))
+}
+
+plain_table <- function(table) {
+  structure(as.list(table), row.names = .set_row_names(nrow(table)), class = "data.frame")
 }
 
 # A t test and an interval for each row.
@@ -94,12 +156,14 @@ t_table <- function(inference, tested, level) {
 #' @param digits Significant digits. Default: those of `options("digits")` less 3.
 #' @export
 print.contest <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   joint <- "F value" %in% names(x)
-  what <- if (joint) "F test of all contrasts together" else "t tests of contrasts"
+  what <- if (!joint) "t tests of contrasts" else if (is.null(attr(x, "several"))) "F test of all contrasts together"
+  else "F tests of hypotheses"
   cat(what, ", ", attr(x, "heading"), "\n", sep = "")
   rhs <- attr(x, "rhs")
   if (any(rhs != 0)) cat("Right-hand side: ", paste(format(rhs, digits = digits), collapse = ", "), "\n", sep = "")
   print_tests(x, digits)
-  if (!joint) cat("Intervals: ", format(100 * attr(x, "level")), " %\n", sep = "")
+  if ("lower" %in% names(x)) cat("Intervals: ", format(100 * attr(x, "level")), " %\n", sep = "")
   invisible(x)
 }

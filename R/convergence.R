@@ -59,6 +59,7 @@ convergence.lmm <- function(fit, ...) {
 #' @rdname convergence
 #' @export
 print.lmm_convergence <- function(x, digits = 3L, ...) {
+  check_printed(digits)
   number <- function(value) format(value, digits = digits)
   row <- function(label, ...) {
     lines <- strsplit(paste0(...), "\n", fixed = TRUE)[[1L]]

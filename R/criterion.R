@@ -3,7 +3,8 @@
 #' @param object An object of class `lmm`.
 #' @param REML `NULL` (default): the criterion under which the model was fitted. `TRUE` or `FALSE`: the restricted or
 #'   the full log-likelihood at the estimated covariance parameters of this fit, whichever criterion they come from.
-#' @param ... Not used.
+#'   `1`, `0` and `NA` are understood as `TRUE`, `FALSE` and `NULL`, as by lme4.
+#' @param ... `logLik()` and `deviance()` take no other argument and say so; not used by the others.
 #' @details
 #' With \eqn{n} observations, \eqn{p} estimated fixed effects and the penalised residual sum of squares \eqn{r^2},
 #' minus twice the log-likelihood at the estimated covariance parameters is
@@ -17,6 +18,8 @@
 #'   `deviance()`: minus twice the full log-likelihood, for a REML fit too, where it is taken at the REML estimates of
 #'   the covariance parameters and is a little above its minimum. `nobs()`: the number of observations used.
 #'   `df.residual()`: observations minus all parameters.
+#' @section Conditions:
+#'   `ferrite_error_argument`.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' REMLcrit(fit) # 447.0025
@@ -30,6 +33,9 @@ NULL
 #' @importFrom stats logLik
 #' @export
 logLik.lmm <- function(object, REML = NULL, ...) {
+  call <- method_call()
+  refuse_arguments("logLik", ..., call = call)
+  REML <- chosen_criterion(REML, call) # nolint: object_name_linter.
   structure(-criterion_at_fit(object, REML) / 2, nobs = object$nobs, nall = object$nobs, df = object$npar,
     class = "logLik"
   )
@@ -39,7 +45,9 @@ logLik.lmm <- function(object, REML = NULL, ...) {
 #' @importFrom stats deviance
 #' @export
 deviance.lmm <- function(object, REML = FALSE, ...) {
-  criterion_at_fit(object, REML)
+  call <- method_call()
+  refuse_arguments("deviance", ..., call = call)
+  criterion_at_fit(object, chosen_criterion(REML, call))
 }
 
 #' @rdname logLik.lmm
@@ -72,10 +80,20 @@ df.residual.lmm <- function(object, ...) {
   object$nobs - object$npar
 }
 
+# `REML` of these methods as TRUE, FALSE or NULL.
+chosen_criterion <- function(REML, call) { # nolint: object_name_linter.
+  if (is.null(REML) || isTRUE(REML) || isFALSE(REML)) return(REML)
+  one <- (is.numeric(REML) || is.logical(REML)) && length(REML) == 1L && is.null(dim(REML))
+  if (!one || !(is.na(REML) || REML %in% c(0, 1))) {
+    bad_setting(REML, "REML", "`TRUE`, `FALSE` or `NULL`", call, "argument")
+  }
+  if (!is.na(REML)) REML == 1
+}
+
 # Minus twice the (restricted) log-likelihood at the covariance parameters of the fit. The other criterion differs from
 # the fitted one only by log|R_X|^2 and the multiplier nu, so that nothing of the data is needed.
 criterion_at_fit <- function(fit, REML = NULL) {
-  wanted <- if (is.null(REML)) fit$REML else isTRUE(REML)
+  wanted <- if (is.null(REML)) fit$REML else REML
   if (identical(wanted, fit$REML)) {
     return(fit$criterion)
   }

@@ -3,10 +3,13 @@
 #' @param object An object of class `lmm`.
 #' @param complete `TRUE` (default): columns of the model matrix that were dropped because they depend on others are
 #'   kept as `NA`, as [lm()] does. `FALSE`: only the estimated coefficients.
+#' @param add.dropped lme4's word for `complete`.
 #' @param type `"model"` (default), or a cluster-robust estimate, `"CR0"`, `"CR1"` or `"CR2"`: see [robust()], which
 #'   has their degrees of freedom.
 #' @param cluster The clusters of a robust estimate, see [robust()]. Default: the outermost grouping factor.
 #' @param ... `fixef()` takes no other argument and says so; not used by `vcov()`.
+#' @section Conditions:
+#'   `ferrite_error_argument`.
 #' @returns `fixef()`: a named vector. `vcov()`: the covariance matrix of the estimates, named alike. For a REML fit and
 #'   for an ML fit that of the model is \eqn{\hat\sigma^2 (X' V^{-1} X)^{-1}} with the estimate of \eqn{\sigma^2} of
 #'   that fit.
@@ -21,15 +24,18 @@ NULL
 
 #' @rdname fixef.lmm
 #' @export
-fixef.lmm <- function(object, complete = TRUE, ...) {
-  refuse_arguments("fixef", ..., call = method_call())
-  if (complete) object$beta else object$beta[object$kept]
+fixef.lmm <- function(object, complete = TRUE, add.dropped = complete, ...) {
+  call <- method_call()
+  refuse_arguments("fixef", ..., call = call)
+  check_flag(complete, "complete", call, "argument")
+  if (check_flag(add.dropped, "add.dropped", call, "argument")) object$beta else object$beta[object$kept]
 }
 
 #' @rdname fixef.lmm
 #' @importFrom stats vcov
 #' @export
 vcov.lmm <- function(object, complete = TRUE, type = c("model", "CR0", "CR1", "CR2"), cluster = NULL, ...) {
+  check_flag(complete, "complete", method_call(), "argument")
   variance <- object$vcov
   if (!missing(type) || !missing(cluster)) variance <- chosen_variance(object, type, cluster, method_call())
   if (!complete || length(object$kept) == length(object$x_names)) {

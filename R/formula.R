@@ -1,8 +1,8 @@
 # Language -> parsed formula: the fixed part and the random terms. Touches no data.
 #
 # Reads   a formula (or its text).
-# Writes  list(formula, env, response, fixed, random); a random term is list(lhs, group, variables, uncorrelated,
-#         structure, text).
+# Writes  list(formula, env, response, fixed, random); a random term is list(lhs, group, group_expression,
+#         variables, expressions, uncorrelated, structure, text).
 # Used by frame.R, which evaluates what is named here.
 # Not here: the split of `(x || g)` into columns, which needs the data (design.R).
 
@@ -17,7 +17,7 @@ formula_operators <- c("+", "-", "*", "/", ":", "^", "%in%", "(")
 #'   `random` (list of terms; `a/b` is already two terms).
 #' @noRd
 parse_formula <- function(formula, columns = NULL, env = parent.frame(), call = NULL) {
-  formula <- as_two_sided(formula, env, call)
+  formula <- with_parentheses(as_two_sided(formula, env, call), call)
   response <- formula[[2L]]
   parts <- split_terms(formula[[3L]], formula, call)
   if (!length(parts$bars)) no_random_term(formula, parts$fixed, call)
@@ -27,6 +27,7 @@ parse_formula <- function(formula, columns = NULL, env = parent.frame(), call = 
     if (is.null(columns)) dot_without_data(formula, call)
     groups <- unlist(lapply(bars, function(bar) lapply(bar$groups, `[[`, "variables")), recursive = FALSE)
     dots <- dot_names(columns, response, groups)
+    check_text(dots, "data", "The names of the columns that `.` stands for", call)
     formula[[3L]] <- put_dots(formula[[3L]], dots)
   }
   list(
@@ -40,12 +41,14 @@ parse_formula <- function(formula, columns = NULL, env = parent.frame(), call = 
 
 as_two_sided <- function(formula, env, call) {
   if (is.character(formula) && length(formula) == 1L && !is.na(formula)) {
+    if (!validEnc(formula)) not_a_formula(formula, call)
     formula <- tryCatch(stats::as.formula(formula, env), error = function(e) not_a_formula(formula, call))
   }
   if (!inherits(formula, "formula")) not_a_formula(formula, call)
   if (is.null(environment(formula))) environment(formula) <- env
   attributes(formula) <- attributes(formula)[c("class", ".Environment")]
   class(formula) <- "formula"
+  check_text(all.names(formula), "formula", "The names in `formula`", call)
   if (length(formula) == 3L && !is.null(formula[[2L]])) return(formula)
   abort_ferrite(
     "formula", "`formula` must name the response to the left of `~`.",
@@ -55,6 +58,16 @@ as_two_sided <- function(formula, env, call) {
   )
 }
 
+# `y ~ x | g` is `y ~ (x | g)`, as in lme4.
+with_parentheses <- function(formula, call) {
+  bar <- formula[[3L]]
+  if (!is_bar(bar) || has_bar(bar[[2L]]) || has_bar(bar[[3L]])) return(formula)
+  written <- formula
+  formula[[3L]] <- call("(", bar)
+  if (length(all.vars(bar[[2L]]))) unparenthesised(written, formula, call)
+  formula
+}
+
 # Sum of terms -> list(fixed = expression, bars = list of `|` and `||` calls, or of calls such as `cs(x | g)`). Walks
 # the chain of + and - in a loop, because a formula may have thousands of terms.
 split_terms <- function(expr, formula, call) {
@@ -62,7 +75,7 @@ split_terms <- function(expr, formula, call) {
   fixed <- NULL
   bars <- list()
   for (piece in pieces) {
-    inner <- strip_parens(piece$expr)
+    inner <- strip_signs(piece$expr)
     wrapped <- !identical(inner, piece$expr)
     if (!has_bar(inner)) {
       fixed <- add_piece(fixed, piece)
@@ -71,7 +84,7 @@ split_terms <- function(expr, formula, call) {
     } else if (is_structured(inner)) {
       bars <- c(bars, list(inner))
     } else if (is_bar(inner)) {
-      if (!wrapped) missing_parentheses(formula, inner, call)
+      if (!wrapped && (has_bar(inner[[2L]]) || has_bar(inner[[3L]]))) missing_parentheses(formula, inner, call)
       bars <- c(bars, list(inner))
     } else {
       nested <- split_terms(inner, formula, call)
@@ -119,6 +132,12 @@ has_bar <- function(expr) {
 
 strip_parens <- function(expr) {
   while (is_operator(expr, "(")) expr <- expr[[2L]]
+  expr
+}
+
+# The same, and without a plus in front: `x + + (1 | g)`.
+strip_signs <- function(expr) {
+  while (is_operator(expr, c("(", "+")) && length(expr) == 2L) expr <- expr[[2L]]
   expr
 }
 
@@ -174,6 +193,7 @@ terms_of_bar <- function(bar, dots, call) {
     list(
       lhs = lhs,
       group = deparse_one(group$expr),
+      group_expression = group$expr,
       variables = vapply(group$variables, deparse_one, ""),
       expressions = group$variables,
       uncorrelated = bar$uncorrelated,
@@ -225,6 +245,17 @@ sum_of <- function(expressions) {
   sum
 }
 
+# Text must be valid in its encoding: what was read from a file in another one is not.
+check_text <- function(text, class, what, call) {
+  good <- validEnc(text)
+  if (all(good)) return(invisible())
+  abort_ferrite(
+    class, paste0(what, " must be valid text."),
+    paste0("There is ", quoted_list(unique(text[!good]), 3L), ", in another encoding."),
+    hint = "Say how it is encoded, for example `iconv(x, from = \"latin1\", to = \"UTF-8\")`.", call = call
+  )
+}
+
 # Errors ------------------------------------------------------------------------------------------------------------
 
 not_a_formula <- function(formula, call) {
@@ -249,6 +280,19 @@ no_random_term <- function(formula, fixed, call) {
     } else {
       paste0("For a model without random effects use `lm(", code_text(formula), ")`.")
     }, call = call
+  )
+}
+
+# lme4 says nothing; but the fixed effect is missed too often.
+unparenthesised <- function(written, read, call) {
+  left <- read[[3L]][[2L]][[2L]]
+  meant <- read
+  meant[[3L]] <- call("+", left, read[[3L]])
+  read[[3L]] <- call("+", 1, read[[3L]])
+  inform_ferrite(
+    "formula", "A random term should stand in parentheses: `(columns | factor)`.",
+    paste0("`", code_text(written), "` is read as `", code_text(read), "`: the bar takes everything to its left."),
+    hint = paste0("With fixed effects of these columns as well: `", code_text(meant), "`."), call = call
   )
 }
 

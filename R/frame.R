@@ -33,7 +33,8 @@ build_frame <- function(parsed, data, extras, na_action, call) {
   trouble <- function(names) input_trouble(variables[match(names, variable_names(full))], data, parsed$env)
   complete <- drop_missing(frame, na_action, trouble, call)
   complete <- drop_zero_weights(complete, na_action, call)
-  frame <- drop_levels(complete$frame)
+  selected <- !is.null(extras$subset) || nrow(complete$frame) < nrow(frame)
+  frame <- drop_levels(if (selected) complete$frame else own_columns(complete$frame))
   attr(frame, "terms") <- full
   if (nrow(frame) < 2L) too_few_rows(frame, call)
   if (!is.null(residual$terms)) residual$terms <- with_predvars(residual$terms, full)
@@ -203,4 +204,27 @@ plain_frame <- function(full, data) {
   attr(full, "dataClasses") <- vapply(frame, stats::.MFclass, "")
   attributes(frame) <- list(names = names, terms = full, row.names = .row_names_info(data, 0L), class = "data.frame")
   frame
+}
+
+# A fit owns its columns: code that writes in place (`:=` and set() of data.table, C) reaches those of the user's data
+# only. Rows that were selected are a copy already.
+own_columns <- function(frame) {
+  class <- oldClass(frame)
+  oldClass(frame) <- NULL
+  for (at in seq_along(frame)) frame[[at]] <- own_copy(frame[[at]])
+  rows <- .row_names_info(frame, 0L)
+  if (is.character(rows)) attr(frame, "row.names") <- own_copy(rows)
+  oldClass(frame) <- class
+  frame
+}
+
+own_copy <- function(x) {
+  if (!is.atomic(x) && !is.list(x)) return(x)
+  attributes <- attributes(x)
+  if (is.null(attributes)) return(x[])
+  # without attributes first: `[` on a class would run its method, which may keep parts of x
+  attributes(x) <- NULL
+  x <- x[]
+  attributes(x) <- lapply(attributes, own_copy)
+  x
 }

@@ -108,7 +108,8 @@ ask_lme4 <- function(name, model, ...) {
 # The call of the method that asks, spelled as the user wrote it: with the name of the generic.
 method_call <- function(call = sys.call(sys.parent())) {
   if (is.call(call) && is.symbol(call[[1L]])) {
-    call[[1L]] <- as.name(sub("[.](lmm|default)$", "", as.character(call[[1L]])))
+    name <- sub("[.](lmm|default)$", "", as.character(call[[1L]]))
+    call[[1L]] <- as.name(sub("^(print|as[.]data[.]frame|confint|summary)[.].*$", "\\1", name))
   }
   call
 }

@@ -1,7 +1,8 @@
 # Grouping factors: integer codes and levels of one variable, or of several crossed.
 #
 # Reads   the model frame. Codes come from values and from integer codes, never from pasted labels.
-# Writes  list(name, levels, n_levels, variables, parents, parent_levels, codes); every level occurs.
+# Writes  list(name, levels, n_levels, variables, expressions, parents, parent_levels, codes); every level occurs.
+#         `variables` are names of columns of the frame, `expressions` the same as language: names are never parsed.
 # Used by design.R, for the fit and for finding the levels of other rows again.
 
 # The distinct grouping factors of the random terms; each variable is coded once.
@@ -10,7 +11,9 @@ grouping_factors <- function(terms, frame, call) {
   coded <- lapply(variables, function(name) {
     x <- .subset2(frame, name)
     # The frame of a fit has no unused levels.
-    if (is.factor(x)) list(codes = as.integer(x), levels = factor_labels(x)) else code_variable(x, name, call)
+    one <- if (is.factor(x)) list(codes = as.integer(x), levels = factor_labels(x)) else code_variable(x, name, call)
+    check_text(one$levels, "data", paste0("The levels of `", name, "`"), call)
+    one
   })
   names(coded) <- variables
   lapply(terms, function(term) {
@@ -24,7 +27,7 @@ single_factor <- function(term, coded) {
   one <- coded[[term$variables]]
   list(
     name = term$group, levels = one$levels, n_levels = length(one$levels), variables = term$variables,
-    parents = NULL, parent_levels = `names<-`(list(one$levels), term$variables), codes = one$codes
+    expressions = term$expressions, parents = NULL, parent_levels = `names<-`(list(one$levels), term$variables), codes = one$codes
   )
 }
 
@@ -35,7 +38,8 @@ crossed_factor <- function(term, coded) {
   labels <- Map(function(part, j) part$levels[crossed$parents[, j]], parts, seq_along(parts))
   list(
     name = term$group, levels = unique_labels(do.call(paste, c(unname(labels), sep = ":"))),
-    n_levels = nrow(crossed$parents), variables = term$variables, parents = crossed$parents,
+    n_levels = nrow(crossed$parents), variables = term$variables, expressions = term$expressions,
+    parents = crossed$parents,
     parent_levels = lapply(parts, `[[`, "levels"), codes = crossed$codes
   )
 }

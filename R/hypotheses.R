@@ -69,7 +69,8 @@ zap_noise <- function(x, tolerance = 1e-10) {
 # covariates. As in lmerTest a matrix such as poly() counts as a factor here.
 containing_terms <- function(fit) {
   factors <- attr(fit$terms, "factors") > 0
-  covariate <- vapply(rownames(factors), function(name) {
+  # not rownames(factors): these have backticks
+  covariate <- vapply(variable_names(fit$terms), function(name) {
     value <- fit$frame[[name]]
     is.numeric(value) && is.null(dim(value))
   }, NA)

@@ -44,7 +44,8 @@
 #'   `as.data.frame()` gives the table.
 #' @section Conditions:
 #'   `ferrite_error_argument` for wrong arguments, `ferrite_error_icc` when `"exact"` is asked for and does not apply or
-#'   `"logit"` at a variance of zero, or when the model has a `dispersion`.
+#'   `"logit"` at a variance of zero, or when the model has a `dispersion`. With `"boot"` `ferrite_warning_interrupted`
+#'   after Ctrl-C, `ferrite_warning_bootstrap` for replicates without a fit.
 #' @references Searle (1971) *Linear Models*, 9.9; Wald (1940) \doi{10.1214/aoms/1177731882}; Harville and Fenech (1985)
 #'   \doi{10.2307/2530650}; Nakagawa, Johnson and Schielzeth (2017) \doi{10.1098/rsif.2017.0213}; Johnson (2014)
 #'   \doi{10.1111/2041-210X.12225}.
@@ -205,6 +206,7 @@ icc_notes <- function(fit, parts, method, draws) {
 #' @rdname icc
 #' @export
 print.icc_lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   cat(icc_title(x), "\nModel: ", deparse_one(x$formula), "\n\n", sep = "")
   text <- icc_text(x, digits)
   rownames(text) <- rep("", nrow(text))

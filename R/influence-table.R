@@ -40,6 +40,7 @@ as.data.frame.influence.lmm <- function(x, row.names = NULL, optional = FALSE, .
 #' @rdname as.data.frame.influence.lmm
 #' @export
 print.influence.lmm <- function(x, n = 6, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits, n)
   m <- length(x$deleted)
   there <- sum(x$status %in% c("ok", "stalled"))
   what <- if (x$groups == "case") "case" else paste0("group (", x$groups, ")")

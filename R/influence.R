@@ -12,8 +12,10 @@
 #'   those of the data of the fit.
 #' @param threads Number of threads. Default: those of the fit.
 #' @param ncores lme4's word for `threads`.
+#' @param do.coef `FALSE`, as in lme4: nothing is refitted, and the result is a list of the [hatvalues()] alone. Default
+#'   `TRUE`.
 #' @param progress `TRUE` to show a progress bar in long work. Default: in interactive sessions only.
-#' @param ... No other argument is known.
+#' @param ... `maxfun` and `start`, which lme4 knows, mean nothing here and give a message. No other argument is known.
 #' @details
 #' The elements have lme4's names, so that code written for its `influence()` finds them. Ids of cases are the row names
 #' of the data; those of groups the levels, in their order.
@@ -51,15 +53,22 @@
 #' @importFrom stats influence
 #' @export
 influence.lmm <- function(model, groups = NULL, data = NULL, threads = model$control$threads, ncores = NULL,
-                          progress = interactive(), ...) {
+                          progress = interactive(), do.coef = TRUE, ...) {
   call <- method_call()
-  refuse_arguments("influence", ..., call = call)
+  set_aside_arguments("influence", ..., call = call, words = c(
+    maxfun = "each refit has the settings of the fit", start = "each refit starts from the fit"
+  ))
   check_flag(progress, "progress", call, "argument")
+  if (!check_flag(do.coef, "do.coef", call, "argument")) return(list(hat = stats::hatvalues(model)))
+  if (!is.null(data) && !is.data.frame(data)) {
+    bad_setting(data, "data", "a data frame with the rows of the data of the fit", call, "argument")
+  }
   threads <- if (is.null(ncores)) check_count(threads, "threads", call) else check_count(ncores, "ncores", call)
   sets <- deletion_sets(model, groups, data, call)
   check_deletion_memory(model, length(sets$labels), call)
   model$control$threads <- at_most_cores(threads)
   refits <- deletion_engine(model, sets$codes, progress, call)
+  if (all(refits$status == "stopped")) raise_interrupt()
   result <- new_influence(model, sets, refits)
   report_deletions(result, call)
   result
@@ -249,10 +258,6 @@ report_deletions <- function(x, call) {
   stopped <- sum(x$status == "stopped")
   if (stopped) {
     m <- length(x$deleted)
-    warn_ferrite("interrupted", "All refits should be finished.",
-      sprintf("The work was interrupted after %s of %s.", big_number(m - stopped), counted(m, "refit")),
-      hint = "The result holds the finished ones; the others are NA.", call = call,
-      data = list(done = m - stopped, deletions = m)
-    )
+    warn_interrupted(m - stopped, m, "refit", "The result holds the finished ones; the others are NA.", call)
   }
 }

@@ -32,7 +32,7 @@ data_expressions <- function(fit, effects) {
   others <- if (effects != "random") list(fit$call$weights, fit$call$offset)
   random <- if (effects != "fixed") {
     c(lapply(fit$random, function(term) if (length(attr(term$lhs, "term.labels"))) attr(term$lhs, "variables")),
-      lapply(unlist(lapply(fit$factors[factor_order(fit)], `[[`, "variables")), str2lang))
+      unlist(lapply(fit$factors[factor_order(fit)], `[[`, "expressions")))
   }
   if (effects == "random") random <- random[!vapply(random, is.call, NA)]
   Filter(Negate(is.null), c(fixed, random, others))

@@ -26,17 +26,20 @@
 #'   * performance: `r2()`, `r2_nakagawa()`, `icc()`, `model_performance()`, `performance_aic()` and the other measures,
 #'     `check_autocorrelation()`, `check_collinearity()`, `check_convergence()`, `check_heteroscedasticity()`,
 #'     `check_homogeneity()`, `check_model()`, `check_normality()`, `check_outliers()`, `check_predictions()`,
-#'     `check_singularity()`;
+#'     `check_singularity()`, `compare_performance()`, `test_performance()`, `test_bf()`, `test_likelihoodratio()`;
 #'   * parameters: `model_parameters()`, `ci()`, `standard_error()`, `p_value()`, `p_value_kenward()`,
 #'     `degrees_of_freedom()`, `dof_satterthwaite()`, `se_satterthwaite()`, `simulate_model()`, `bootstrap_model()` (by
-#'     [bootstrap()]), `standardize_parameters()`, and `compare_parameters()` of what `model_parameters()` gave;
+#'     [bootstrap()]), `standardize_parameters()`, `equivalence_test()`, and `compare_parameters()` of what
+#'     `model_parameters()` gave;
 #'   * datawizard: `standardize()`.
 #' @section What does not:
 #'   Some functions ask whether the class of a model is in a list inside insight. The class `lmm` is not, and no method
-#'   can change that: `insight::is_model()` and `is_model_supported()` say `FALSE`, `find_statistic()` and
-#'   `find_transformation()` do not know the model, and `performance::compare_performance()`, `test_performance()`,
-#'   `test_likelihoodratio()` and `parameters::compare_parameters()` leave it out, and `equivalence_test()` fails. Use
-#'   `rbind()` of `model_performance()`, [anova()], and `compare_parameters()` of what `model_parameters()` gave.
+#'   can change that: `insight::is_model()` and `is_model_supported()` say `FALSE`, and `find_statistic()`,
+#'   `find_transformation()`, `parameters::p_function()` and `performance::check_heterogeneity_bias()` do not know the
+#'   model. `parameters::compare_parameters()` leaves it out: give it what `model_parameters()` gave. In
+#'   `performance::compare_performance()` and the tests of several models a fit of `lmm()` has to stand first; beside
+#'   models of other packages later ones are left out, with a warning. `test_wald()` and `test_vuong()` are for models
+#'   without random effects, as with those of lme4.
 #' @section Where the numbers differ on purpose:
 #'   * `get_variance()`, and so `r2()` and `icc()`: the variance of random effects is the mean of \eqn{z'Gz} over the
 #'     rows (Johnson 2014) with all columns z that the model has. insight leaves out random effects without a fixed
@@ -74,7 +77,7 @@ insight_methods <- function() {
     get_datagrid = insight_grid, get_modelmatrix = insight_matrix, get_parameters = insight_parameters,
     get_statistic = insight_statistic, get_df = insight_df, get_varcov = insight_varcov,
     get_deviance = insight_deviance, get_loglikelihood = insight_loglikelihood, get_variance = insight_variance,
-    get_predicted = insight_predicted
+    get_predicted = insight_predicted, ellipsis_info = insight_models
   ))
 }
 
@@ -101,7 +104,7 @@ random_formulas <- function(fit) {
   unlist(lapply(terms, function(term) {
     columns <- if (term$uncorrelated) separate_columns(term$lhs, env) else list(term$lhs)
     lapply(columns, function(lhs) {
-      stats::as.formula(call("~", call("|", lhs, str2lang(term$group))), env)
+      stats::as.formula(call("~", call("|", lhs, term$group_expression)), env)
     })
   }))
 }
@@ -143,4 +146,25 @@ insight_converged <- function(x, tolerance = 0.001, ...) {
 insight_count <- function(x, effects = c("fixed", "random"), ...) {
   effects <- choose_one(effects, c("fixed", "random"), "effects", quote(n_parameters()))
   length(unlist(insight_names(x, effects)))
+}
+
+# A copy of a fit that insight counts among the models: its list of classes is closed, and asks for any of the classes
+# of an object. This one has no methods in insight, parameters, performance and bayestestR, and ours come first.
+as_known_model <- function(fit) {
+  class(fit) <- c(class(fit), "elm")
+  fit
+}
+
+# Method of insight::ellipsis_info(), by which performance compares several models.
+insight_models <- function(..., only_models = TRUE, verbose = TRUE) {
+  models <- list(...)
+  written <- as.list(match.call(expand.dots = FALSE)[["..."]])
+  given <- or_else(names(models), character(length(models)))
+  plain <- vapply(written, is.symbol, NA)
+  label <- ifelse(plain, vapply(written, function(one) if (is.symbol(one)) as.character(one) else "", ""),
+    paste("Model", seq_along(models)))
+  names(models) <- ifelse(nzchar(given) & given != "objects", given, label)
+  models <- lapply(models, function(model) if (inherits(model, "lmm")) as_known_model(model) else model)
+  if (length(models) == 1L) return(models[[1L]])
+  getExportedValue("insight", "ellipsis_info")(models, only_models = only_models, verbose = verbose)
 }

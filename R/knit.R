@@ -13,10 +13,12 @@
 #'
 #' @details
 #' The markup is that of the document: HTML where pandoc writes HTML, LaTeX for PDF (no LaTeX package is needed; a wide
-#' table gets smaller letters, and is set in parts if that is not enough), pipe tables for GitHub, Word and all else.
-#' Names of variables and levels may have any characters. Where PDF is made by pdfLaTeX, Greek letters and some signs
-#' are set as mathematics, and other characters outside of the Latin alphabets are shown by their numbers,
-#' `<U+4E2D>`; choose `latex_engine: xelatex` with a font that has them.
+#' table gets smaller letters, and is set in parts if that is not enough), Word's own tables for `word_document`, whose
+#' columns are as wide as their figures, and pipe tables for GitHub and all else.
+#' Names of variables and levels may have any characters. With `latex_engine: xelatex` (or `lualatex`) those outside of
+#' the Latin alphabets are set in a font of the system that has them. Where PDF is made by pdfLaTeX, Greek letters and
+#' some signs are set as mathematics, and other characters are shown by their numbers, `<U+4E2D>`. The template of a
+#' report takes xelatex where it is installed.
 #'
 #' Every table is also a data frame, by `as.data.frame()`, for those who want to format it themselves.
 #' @section Options:
@@ -44,15 +46,27 @@ knit_print_summary <- function(x, ...) {
     report_head(x),
     list(captioned(information_text(x$AICtab), "Information criteria"), captioned(spread, "Scaled residuals")),
     report_random(x$varcor), list(size_text(x)),
-    report_fixed(x, x$coefficients, paste0("Fixed effects (", summary_ddf_text(x), ")")), list(x$convergence_line)
+    report_fixed(x, x$coefficients, paste0("Fixed effects (", summary_ddf_text(x), ")")),
+    list(if (isTRUE(x$show_correlation) && nrow(x$coefficients) > 1L) correlation_text(x$correlation),
+      x$convergence_line)
   ))
+}
+
+# The lower triangle without its diagonal, when it was asked for.
+correlation_text <- function(correlation) {
+  p <- ncol(correlation)
+  text <- matrix(formatC(correlation, digits = 3L, format = "f"), p, p, dimnames = list(NULL, colnames(correlation)))
+  text[!lower.tri(text)] <- ""
+  captioned(labelled(text[-1L, -p, drop = FALSE], rownames(correlation)[-1L], "Term"), "Correlation of fixed effects",
+    left = 1L
+  )
 }
 
 # Two decimals, as differences of one are what matters; the degrees of freedom are whole.
 information_text <- function(table) {
   text <- formatC(table, digits = 2L, format = "f")
   text["df.resid"] <- formatC(table[["df.resid"]], format = "d")
-  matrix(text, 1L, dimnames = list(NULL, names(table)))
+  matrix(text, 1L, dimnames = list(NULL, information_headings(table)))
 }
 
 knit_print_contest <- function(x, ...) {

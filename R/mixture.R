@@ -44,6 +44,7 @@ mixture_notes <- function(reference) {
     if (any(grepl("bound", reference, fixed = TRUE))) {
       "Bound: several variances are tested at once; the p-value is at most the one shown."
     },
-    if (any(grepl("?", reference, fixed = TRUE))) "Nested?: it was not recognised whether the random parts are nested."
+    if (any(grepl("?", reference, fixed = TRUE))) "Nested?: it was not recognised whether the random parts are nested.",
+    if ("not nested" %in% reference) "Not nested: there is no likelihood ratio test; compare AIC and BIC."
   )
 }

@@ -10,9 +10,23 @@ parameters_methods <- function() {
     p_value_kenward = function(model, dof = NULL) parameters_p(model, "kenward"),
     degrees_of_freedom = function(model, method = "analytical", ...) parameters_df(model, method),
     dof_satterthwaite = function(model) insight_df(model, "satterthwaite"),
-    se_satterthwaite = function(model) parameters_se(model), bootstrap_model = parameters_bootstrap
+    se_satterthwaite = function(model) parameters_se(model), bootstrap_model = parameters_bootstrap,
+    standardize_parameters = parameters_standardized
   )
-  c(listed_methods("parameters", own), listed_methods("datawizard", list(standardize = standardize_model)))
+  c(
+    listed_methods("parameters", own), listed_methods("datawizard", list(standardize = standardize_model)),
+    listed_methods("bayestestR", list(equivalence_test = parameters_equivalence))
+  )
+}
+
+# Method of parameters::standardize_parameters(), and of bayestestR::equivalence_test(): their own, for a model that
+# insight knows.
+parameters_standardized <- function(model, ...) {
+  utils::getS3method("standardize_parameters", "default", envir = asNamespace("parameters"))(as_known_model(model), ...)
+}
+
+parameters_equivalence <- function(x, ...) {
+  utils::getS3method("equivalence_test", "lm", envir = asNamespace("parameters"))(as_known_model(x), ...)
 }
 
 parameters_ci_methods <- c(
@@ -22,9 +36,21 @@ parameters_ci_methods <- c(
 # Method of parameters::model_parameters().
 parameters_table <- function(model, ci = 0.95, ci_method = NULL, ci_random = NULL, bootstrap = FALSE, iterations = 1000,
                              effects = "all", group_level = FALSE, exponentiate = FALSE, p_adjust = NULL, keep = NULL,
-                             drop = NULL, verbose = TRUE, vcov = NULL, vcov_args = NULL, ...) {
+                             drop = NULL, verbose = TRUE, vcov = NULL, vcov_args = NULL, standardize = NULL,
+                             df_method = NULL, robust = FALSE, ...) {
   call <- quote(model_parameters())
   object <- deparse_one(substitute(model))
+  if (!isFALSE(robust)) bad_robust(call)
+  ci_method <- or_else(ci_method, df_method)
+  standardize <- standard_method(standardize, call)
+  if (identical(standardize, "refit")) model <- standardize_model(model, verbose = verbose)
+  scaled <- !is.null(standardize) && standardize != "refit"
+  if (scaled && effects[1L] != "fixed") {
+    inform_ferrite("standardize", "By this method coefficients of the fixed part alone are standardised.",
+      "Random effects are left out.", hint = "Use `standardize = \"refit\"`, or `effects = \"fixed\"`.", call = call
+    )
+    effects <- "fixed"
+  }
   method <- choose_one(tolower(or_else(ci_method, if (bootstrap) "boot" else "residual")), parameters_ci_methods,
     "ci_method", call
   )
@@ -33,6 +59,7 @@ parameters_table <- function(model, ci = 0.95, ci_method = NULL, ci_random = NUL
   limits <- parameters_limits(model, method, effects, ci, ci_random, iterations, call)
   fixed <- if (effects != "random") {
     rows <- parameters_fixed(model, method, ci, limits, vcov, vcov_args, call)
+    if (scaled) rows <- standardized_rows(model, rows, standardize)
     rows <- rows[chosen_rows(rows$Parameter, keep, drop), , drop = FALSE]
     if (!is.null(p_adjust)) rows$p <- stats::p.adjust(rows$p, p_adjust)
     if (!isFALSE(exponentiate) && !is.null(exponentiate)) exponentiated(rows) else rows
@@ -40,11 +67,37 @@ parameters_table <- function(model, ci = 0.95, ci_method = NULL, ci_random = NUL
   random <- if (effects != "fixed") {
     if (group_level) parameters_levels(model, ci) else parameters_variances(model, ci, limits)
   }
-  new_parameters(parameters_rows(fixed, random, effects, ci), model,
+  table <- parameters_rows(fixed, random, effects, ci)
+  if (scaled) names(table)[names(table) == "Coefficient"] <- "Std_Coefficient"
+  new_parameters(table, model,
     list(
       ci = ci, ci_method = method, df_method = method, exponentiate = exponentiate, group_level = group_level,
-      p_adjust = p_adjust, robust_vcov = !is.null(vcov), verbose = verbose, object_name = object
+      p_adjust = p_adjust, robust_vcov = !is.null(vcov), verbose = verbose, object_name = object,
+      coefficient_name = "Coefficient"
     ), ...
+  )
+}
+
+# One of the words, or NULL.
+standard_method <- function(method, call) {
+  if (is.null(method) || isFALSE(method)) return(NULL)
+  choose_one(method, c("refit", "posthoc", "smart", "basic", "pseudo"), "standardize", call)
+}
+
+# Coefficients, errors and limits by the ratio of standard deviations that parameters takes; tests as they are. The
+# intercept is zero then.
+standardized_rows <- function(fit, rows, method) {
+  found <- parameters_standardized(fit, method = method, ci = NULL, verbose = FALSE)
+  ratio <- found$Std_Coefficient / rows$Coefficient
+  shown <- c("Coefficient", "SE", grep("^CI_", names(rows), value = TRUE))
+  rows[shown] <- lapply(rows[shown], function(values) values * ratio)
+  rows
+}
+
+bad_robust <- function(call) {
+  abort_ferrite("argument", "Robust standard errors must be asked for by `vcov`.",
+    "`robust` is an argument of old versions of parameters.", hint = "Use, for example, `vcov = \"CR2\"`.", call = call,
+    data = list(argument = "robust")
   )
 }
 

@@ -26,7 +26,7 @@ needed_columns <- function(fit, newdata, based, grouped, anew, call) {
   fixed <- unlist(lapply(needed, all.vars))
   for (k in based) needed <- c(needed, predictor_expressions(fit$random[[k]]$lhs))
   for (k in unique(vapply(fit$random[grouped], function(term) as.integer(term$factor), 0L))) {
-    needed <- c(needed, lapply(fit$factors[[k]]$variables, str2lang))
+    needed <- c(needed, fit$factors[[k]]$expressions)
   }
   names <- unique(unlist(lapply(needed, all.vars)))
   direct <- vapply(Filter(is.symbol, needed), as.character, "")
@@ -154,9 +154,9 @@ new_codes <- function(fit, k, newdata, allow_new, call) {
 
 # The variables of a grouping factor in new rows, as a named list.
 group_values <- function(factor, fit, newdata, call) {
-  values <- lapply(factor$variables, function(text) {
+  values <- lapply(factor$expressions, function(expression) {
     value <- tryCatch(
-      eval(str2lang(text), newdata, environment(fit$terms)), error = function(e) unusable(conditionMessage(e), call)
+      eval(expression, newdata, environment(fit$terms)), error = function(e) unusable(conditionMessage(e), call)
     )
     rep_len(value, nrow(newdata))
   })

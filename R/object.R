@@ -11,7 +11,7 @@
 #   random      list of terms: group, factor (index into factors), effects, text, lhs (terms object of its columns),
 #               contrasts, xlevels, structure (NULL, or list(kind, hom)), varcov q x q, b and u J x q, condvar
 #               q x q x J, rank
-#   factors     list: name, levels, n_levels, variables, parents (J x k codes of a crossing, or NULL),
+#   factors     list: name, levels, n_levels, variables, expressions, parents (J x k codes of a crossing, or NULL),
 #               parent_levels (the levels of each variable)
 #   criterion, ld_l, ld_rx, pwrss, nobs, rank, npar (all parameters), weights_used
 #   residual    NULL, or list(phi, rho, hessian, scale, correlation): residuals that are not alike

@@ -39,7 +39,7 @@ new_parameters <- function(table, fit, asked, digits = 2, ci_digits = 2, p_digit
     log_response = grepl("log", deparse_one(fit$formula[[2L]]), fixed = TRUE),
     log_predictors = any(grepl("log", attr(fit$terms, "term.labels"), fixed = TRUE)),
     weighted_nobs = if (fit$weights_used) round(sum(weights_of(fit$frame))) else fit$nobs,
-    model_formula = deparse_one(stats::formula(fit, fixed.only = TRUE)), coefficient_name = "Coefficient",
+    model_formula = deparse_one(stats::formula(fit, fixed.only = TRUE)), coefficient_name = asked$coefficient_name,
     zi_coefficient_name = "Log-Odds", digits = digits, ci_digits = ci_digits, p_digits = p_digits,
     footer_digits = footer_digits, object_name = asked$object_name,
     class = c("parameters_model", "see_parameters_model", "data.frame")

@@ -10,7 +10,8 @@ performance_methods <- function() {
   listed_methods("performance", list(
     r2 = performance_r2, model_performance = performance_table, performance_aic = performance_criterion,
     performance_aicc = performance_corrected, check_singularity = performance_singular,
-    check_convergence = insight_converged, check_normality = performance_normality
+    check_convergence = insight_converged, check_normality = performance_normality,
+    test_likelihoodratio = performance_ratio, test_wald = performance_wald
   ))
 }
 
@@ -125,4 +126,25 @@ normal_quantiles <- function(fit) {
     })
     do.call(rbind, columns)
   })
+}
+
+# Method of performance::test_likelihoodratio() (and test_lrt()): by the restricted likelihoods for REML fits with the
+# same fixed part, as for models of lme4.
+performance_ratio <- function(..., estimator = NULL) {
+  models <- list(...)
+  own <- vapply(models, inherits, NA, "lmm")
+  if (is.null(estimator)) {
+    fixed <- lapply(models[own], function(fit) sort(attr(fit$terms, "term.labels")))
+    restricted <- all(own) && all(vapply(models, `[[`, NA, "REML")) && length(unique(fixed)) == 1L
+    estimator <- if (restricted) "REML" else "ML"
+  }
+  NextMethod(estimator = estimator)
+}
+
+# Method of performance::test_wald(): that is the F test of nested models with independent residuals.
+performance_wald <- function(...) {
+  abort_ferrite("argument", "`test_wald()` must be given models without random effects.",
+    "Its F statistic is of residual sums of squares, which random effects do not have.",
+    hint = "Use `anova(fit1, fit2)`, or `contest()` for coefficients.", call = quote(test_wald())
+  )
 }

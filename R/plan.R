@@ -65,7 +65,7 @@ lmm_plan <- function(formula, data, REML = TRUE, weights, offset, subset, na.act
   residual <- if (!missing(dispersion) || !missing(correlation)) {
     read_residual(function() dispersion, substitute(correlation), function() correlation, call)
   }
-  check_flag(REML, "REML", call, "argument")
+  REML <- check_reml(REML, call) # nolint: object_name_linter.
   control <- check_control(control, call)
   input <- read_input(environment(), parent.frame(), call)
   input$parsed$residual <- residual

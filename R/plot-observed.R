@@ -106,7 +106,7 @@ model_variables <- function(fit) {
 
 # The one variable that stands behind columns such as `x`, `I(x^2)`, `poly(x, 2)`; NULL if there is not exactly one.
 single_covariate <- function(fit, columns) {
-  sources <- lapply(columns, function(name) all.vars(str2lang(name_as_code(name))))
+  sources <- lapply(frame_expressions(fit)[columns], all.vars)
   source <- unique(unlist(sources))
   if (length(columns) == 1L && is.null(dim(fit$frame[[columns]]))) {
     return(list(x = as.double(fit$frame[[columns]]), name = columns, label = variable_label(fit, columns)))
@@ -121,10 +121,11 @@ single_covariate <- function(fit, columns) {
   if (!is.null(x)) list(x = x, name = source, label = source)
 }
 
-# Names of variables that are no syntactic names are themselves.
-name_as_code <- function(name) {
-  parsed <- tryCatch(str2lang(name), error = function(e) NULL)
-  if (is.null(parsed)) paste0("`", name, "`") else name
+# The columns of the frame that the fixed part and the random terms use as language, by their names.
+frame_expressions <- function(fit) {
+  terms <- c(list(fit$terms), lapply(fit$random, function(term) term$lhs))
+  expressions <- unlist(lapply(terms, function(t) as.list(attr(t, "variables"))[-1L]), recursive = FALSE)
+  stats::setNames(expressions, unlist(lapply(terms, variable_names)))
 }
 
 # A variable of the user's data at the rows of the fit, if it is still there and gives the columns of the frame again.
@@ -148,6 +149,6 @@ stored_expression <- function(fit, column) {
   for (terms in c(list(fit$terms), lapply(fit$random, function(term) term$lhs))) {
     at <- match(column, variable_names(terms))
     stored <- attr(terms, "predvars")
-    if (!is.na(at)) return(if (is.null(stored)) str2lang(column) else stored[[at + 1L]])
+    if (!is.na(at)) return(or_else(stored, attr(terms, "variables"))[[at + 1L]])
   }
 }

@@ -41,11 +41,13 @@ component_cells <- function(fit, term) {
 # Whether a column of a random term has a numeric variable in it: named as the variable, or, for a matrix such as
 # poly(x, 2), beginning with its name.
 is_slope <- function(effect, term, frame) {
-  names <- predictor_names(term$lhs)
-  names <- names[vapply(frame[names], is.numeric, NA)]
-  matrices <- names[!vapply(lapply(frame[names], dim), is.null, NA)]
-  parts <- strsplit(effect, ":", fixed = TRUE)[[1L]]
-  any(parts %in% names, vapply(matrices, function(name) any(startsWith(parts, name)), NA))
+  columns <- frame[predictor_names(term$lhs)]
+  # as the names of columns spell them: with backticks where needed
+  names <- rownames(attr(term$lhs, "factors"))
+  numeric <- vapply(columns, is.numeric, NA)
+  matrix <- !vapply(lapply(columns, dim), is.null, NA)
+  within <- function(parts) any(vapply(parts, grepl, NA, x = paste0(":", effect, ":"), fixed = TRUE))
+  within(sprintf(":%s:", names[numeric])) || within(sprintf(":%s", names[numeric & matrix]))
 }
 
 profile_data <- function(fit, options) {

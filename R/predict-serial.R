@@ -9,11 +9,10 @@
 # Variables of newdata that must be there, as expressions.
 residual_expressions <- function(fit, scale, serial) {
   residual <- fit$residual
-  variables <- c(
-    if (scale && !is.null(residual$scale)) residual$scale$variables,
-    if (serial && !is.null(residual$correlation)) residual$correlation$variables
-  )
-  lapply(unname(unique(variables)), str2lang)
+  unique(c(
+    if (scale && !is.null(residual$scale)) residual$scale$expressions,
+    if (serial && !is.null(residual$correlation)) residual$correlation$expressions
+  ))
 }
 
 # Names of the columns of newdata that they need; those that are not there are an error.
@@ -106,7 +105,7 @@ new_times <- function(fit, stored, newdata, call) {
   name <- stored$time
   old <- .subset2(fit$frame, name)
   value <- tryCatch(
-    rep_len(eval(str2lang(name), newdata, environment(fit$terms)), nrow(newdata)),
+    rep_len(eval(stored$time_expression, newdata, environment(fit$terms)), nrow(newdata)),
     error = function(e) unusable(conditionMessage(e), call)
   )
   kinds <- c("Date", "difftime")

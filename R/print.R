@@ -2,17 +2,20 @@
 #'
 #' @param x An object of class `lmm`.
 #' @param digits Significant digits. Default: those of `options("digits")` less 3.
+#' @param ranef.comp What is printed of the variance components: `"Variance"`, `"Std.Dev."` (default), or both.
 #' @param ... Not used.
 #' @returns `x`, invisibly.
 #' @examples
 #' # REML criterion 447.0025; standard deviations 2.115 and 1.432
 #' lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' @export
-print.lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+print.lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ranef.comp = "Std.Dev.", ...) {
+  check_printed(digits)
+  ranef.comp <- choose_several(ranef.comp, c("Variance", "Std.Dev."), "ranef.comp", method_call())
   print_header(x)
   cat(criterion_text(x, digits + 3L), "\n", sep = "")
   cat("Random effects:\n")
-  print_components(VarCorr(x), "Std.Dev.", digits, 12L)
+  print_components(VarCorr(x), ranef.comp, digits, 12L)
   cat(size_text(x), "\n", sep = "")
   estimates <- fixef(x)
   if (length(estimates)) {

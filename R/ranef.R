@@ -6,6 +6,7 @@
 #' @param object,x An object of class `lmm`; for the methods of the table, what `ranef()` returned.
 #' @param condVar `TRUE` (default) attaches the conditional variances.
 #' @param whichel Character or `NULL` (default: all). Names of the grouping factors wanted.
+#' @param postVar lme4's old word for `condVar`.
 #' @param drop `TRUE` turns a factor with one effect into a named vector. Default `FALSE`.
 #' @param n Number of levels printed per factor; `Inf` prints all.
 #' @param digits Significant digits printed.
@@ -15,7 +16,10 @@
 #'   effects; all terms of a factor stand side by side. Each data frame has the attribute `postVar` if `condVar`: an
 #'   array effects x effects x levels, or, for a factor with several terms, a list of such arrays, one per term.
 #'   `as.data.frame()` of it: one row per level and effect with the columns `grpvar`, `term`, `grp`, `condval` and, if
-#'   the variances are there, `condsd`. The levels of `grp` and `term` keep the order of the fit.
+#'   the variances are there, `condsd`. The levels of `term` keep the order of the fit, those of `grp` are ordered by
+#'   the first effect of their factor, as in lme4, so that they stand in that order in a picture.
+#' @section Conditions:
+#'   `ferrite_error_argument`.
 #' @seealso [coef.lmm()] adds the fixed effects.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
@@ -26,10 +30,16 @@ NULL
 
 #' @rdname ranef.lmm
 #' @export
-ranef.lmm <- function(object, condVar = TRUE, whichel = NULL, drop = FALSE, ...) {
+ranef.lmm <- function(object, condVar = TRUE, whichel = NULL, drop = FALSE, postVar = condVar, ...) {
   call <- method_call()
   refuse_arguments("ranef", ..., call = call)
+  check_flag(condVar, "condVar", call, "argument")
+  check_flag(drop, "drop", call, "argument")
+  condVar <- check_flag(postVar, "postVar", call, "argument") # nolint: object_name_linter.
   groups <- factor_names(object)
+  if (!is.null(whichel) && (!is.character(whichel) || !length(whichel))) {
+    bad_setting(whichel, "whichel", "names of grouping factors", call, "argument")
+  }
   tables <- lapply(groups, function(group) group_table(object, group, condVar, drop))
   names(tables) <- groups
   if (!is.null(whichel)) {
@@ -76,11 +86,20 @@ group_table <- function(fit, group, with_variance, drop) {
 #' @rdname ranef.lmm
 #' @export
 as.data.frame.ranef.lmm <- function(x, row.names = NULL, optional = FALSE, ..., stringsAsFactors = FALSE) {
+  long <- long_effects(x, row.names)
+  first <- lapply(split(long, factor(long$grpvar, unique(long$grpvar))), function(one) one[one$term == one$term[1L], ])
+  ordered <- unlist(lapply(first, function(one) as.character(one$grp)[order(one$condval)]))
+  long$grp <- factor(long$grp, levels = unique(ordered))
+  long
+}
+
+# All factors as rows, levels and effects in the order of the fit.
+long_effects <- function(x, given = NULL) {
   pieces <- lapply(names(x), function(group) long_group(x[[group]], group))
   long <- do.call(rbind, pieces)
   long$term <- factor(long$term, levels = unique(long$term))
   long$grp <- factor(long$grp, levels = unique(long$grp))
-  if (!is.null(row.names)) rownames(long) <- row_names(row.names, nrow(long), method_call())
+  if (!is.null(given)) rownames(long) <- row_names(given, nrow(long), method_call())
   long
 }
 
@@ -115,6 +134,7 @@ conditional_sd <- function(variance) {
 #' @rdname ranef.lmm
 #' @export
 print.ranef.lmm <- function(x, n = 20, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits, n)
   for (group in names(x)) {
     cat("$", group, "\n", sep = "")
     table <- x[[group]]

@@ -64,7 +64,12 @@ ranova.lmm <- function(fit, nsim = 10000, reduce.terms = TRUE, threads = NULL, .
   threads <- if (is.null(threads)) fit$control$threads else check_count(threads, "threads", call)
   design <- design_of(fit)
   reductions <- random_reductions(fit, design, reduce.terms)
-  rows <- lapply(reductions, function(reduction) reduction_row(fit, design, reduction, nsim, threads, call))
+  meter <- progress_meter(fit$control$progress)
+  on.exit(meter$close())
+  rows <- lapply(seq_along(reductions), function(i) {
+    if (!is.null(meter$report)) meter$report(i - 1, length(reductions))
+    reduction_row(fit, design, reductions[[i]], nsim, threads, call)
+  })
   whole <- data.frame(
     npar = fit$npar, logLik = -fit$criterion / 2, AIC = fit$criterion + 2 * fit$npar, LRT = NA_real_, Df = NA_integer_,
     p = NA_real_, Reference = NA_character_, exact = NA_real_, Method = NA_character_
@@ -95,7 +100,7 @@ check_count <- function(x, name, call) {
 #'   and variances that go), removed (the number of the removed term when it has one column, else NULL)).
 #' @noRd
 random_reductions <- function(fit, design, reduce) {
-  all <- Map(function(new, old) c(new, old[intersect("lhs", names(old))]), design$terms, fit$random)
+  all <- Map(function(new, old) c(new, old[intersect(c("lhs", "text"), names(old))]), design$terms, fit$random)
   steps <- lapply(seq_along(all), function(k) {
     stored <- fit$random[[k]]
     smaller <- if (reduce) reduced_terms(stored, fit)
@@ -188,6 +193,7 @@ reduction_row <- function(fit, design, reduction, nsim, threads, call) {
 #' @rdname ranova
 #' @export
 print.ranova_lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   cat(ranova_title(x), "\nModel: ", deparse_one(attr(x, "formula")), "\n\n", sep = "")
   print(ranova_text(x, digits), quote = FALSE, right = TRUE)
   cat("\n", paste0(strwrap(ranova_notes(x, digits), 0.95 * getOption("width")), "\n"), sep = "")

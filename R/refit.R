@@ -5,21 +5,28 @@
 #' @param object A fitted model: an object of class `lmm`.
 #' @param newresp The new response: a numeric vector with one value for each row of the fit, or for each row of the data
 #'   (values of rows that the fit left out for missing values are then dropped), in the unit of the response of the
-#'   model, offset included. A data frame or matrix of one column will do, such as [simulate()] gives.
-#' @param ... No other argument is known.
+#'   model, offset included. A data frame or matrix of one column will do, such as [simulate()] gives. Left out: the
+#'   response stays, and the search starts again from the estimates.
+#' @param control Settings of the new fit, see [lmm_control()]. Default `NULL`: those of the old one.
+#' @param x An object of class `lmm`.
+#' @param ... `rename.response`, `maxit`, `verbose` and `optimizer`, which lme4 knows, mean nothing here and give a
+#'   message. No other argument is known.
 #' @returns A new object of class `lmm`, the same as a fit of the model to data with that response. Its model frame
 #'   holds the new response under the old name; the call is the old one. A change by [update()] that needs the data
 #'   again is an error for such a fit, as they hold the old response: update first, then refit.
+#'   `refitML()`: the fit by maximum likelihood; one that is by maximum likelihood is returned as it is.
 #' @section Conditions:
 #'   `ferrite_error_response` (not numeric, of another length, missing in a row of the fit), and those of a fit: see
 #'   [lmm()].
 #' @section Beside lme4:
-#'   lme4 has a function of the same name. Whichever was attached last, it works on the models of both packages.
+#'   lme4 has functions of the same names. Whichever was attached last, they work on the models of both packages, and
+#'   `lme4::bootMer()` works on fits of [lmm()]; [bootstrap()] is its quick form.
 #' @seealso [refit_many()] for many responses at once.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' fixef(refit(fit, 10 * nlme::Orthodont$distance)) # ten times 16.7611 and 0.6602
 #' refit(fit, simulate(fit, seed = 1))
+#' deviance(refitML(fit)) # 443.3895
 #' @export
 refit <- function(object, newresp, ...) {
   UseMethod("refit")
@@ -32,18 +39,44 @@ refit.default <- function(object, newresp, ...) {
 
 #' @rdname refit
 #' @export
-refit.lmm <- function(object, newresp, ...) {
+refit.lmm <- function(object, newresp, control = NULL, ...) {
   call <- method_call()
-  refuse_arguments("refit", ..., call = call)
-  if (missing(newresp)) {
-    bad_response("It is left out.", "Give the new response.", call)
-  }
+  set_aside_arguments("refit", ..., words = words_of_refits, call = call)
   new <- object
-  new$frame[[1L]] <- one_response(object, newresp, call)
+  if (!missing(newresp)) new$frame[[1L]] <- one_response(object, newresp, call)
   start <- if (object$convergence$status == "converged") unname(object$theta)
-  new <- refit_frame(new, list(start = start), call)
+  new <- refit_frame(new, list(start = start, control = control), call)
   new$call <- object$call
-  new$other_response <- TRUE
+  new$other_response <- if (missing(newresp)) object$other_response else TRUE
+  new
+}
+
+words_of_refits <- c(
+  rename.response = "the response keeps its name", maxit = "the settings are those of `control`",
+  verbose = "progress is shown by `lmm_control(progress = )`", optimizer = "the engine is the optimiser"
+)
+
+#' @rdname refit
+#' @export
+refitML <- function(x, ...) {
+  UseMethod("refitML")
+}
+
+#' @export
+refitML.default <- function(x, ...) {
+  ask_lme4("refitML", x, ...)
+}
+
+#' @rdname refit
+#' @export
+refitML.lmm <- function(x, ...) {
+  call <- method_call()
+  set_aside_arguments("refitML", ..., words = words_of_refits, call = call)
+  if (!x$REML) return(x)
+  new <- refit_frame(x, list(REML = FALSE), call)
+  new$call <- x$call
+  new$call$REML <- FALSE
+  new$other_response <- x$other_response
   new
 }
 

@@ -38,7 +38,6 @@ foreign_methods <- function() {
     list("knitr", "knit_print", "lmm_shrinkage", knit_print_shrinkage),
     list("knitr", "knit_print", "lmm_robust", knit_print_robust),
     list("generics", "tidy", "lmm_robust", tidy_robust),
-    list("clubSandwich", "vcovCR", "lmm", vcov_cr_lmm),
     list("ggplot2", "autoplot", "lmm", autoplot_lmm),
     list("ggplot2", "autoplot", "profile.lmm", autoplot_profile),
     list("emmeans", "recover_data", "lmm", recover_data_lmm),
@@ -55,10 +54,20 @@ foreign_methods <- function() {
     list("marginaleffects", "get_vcov", "lmm", get_vcov_lmm),
     list("marginaleffects", "get_predict", "lmm", get_predict_lmm),
     list("lmerTest", "contest", "lmm", contest.lmm),
+    list("lmerTest", "contest1D", "lmm", contest_one),
+    list("lmerTest", "contestMD", "lmm", contest_several),
+    list("lmerTest", "ls_means", "lmm", ls_means.lmm),
+    list("lmerTest", "lsmeansLT", "lmm", ls_means.lmm),
+    list("lmerTest", "difflsmeans", "lmm", difflsmeans.lmm),
+    list("lmerTest", "show_tests", "lmm_means", show_tests.default),
+    list("lmerTest", "step", "lmm", step.lmm),
+    list("lmerTest", "get_model", "lmm_step", get_model.lmm_step),
     list("lme4", "isREML", "lmm", isREML.lmm),
     list("lme4", "ngrps", "lmm", ngrps.lmm),
-    list("lme4", "getME", "lmm", get_me_lmm),
+    list("lme4", "getME", "lmm", getME.lmm),
     list("lme4", "refit", "lmm", refit.lmm),
+    list("lme4", "refitML", "lmm", refitML.lmm),
+    list("lme4", "rePCA", "lmm", rePCA.lmm),
     list("lme4", "isLMM", "lmm", function(x, ...) TRUE),
     list("lme4", "isGLMM", "lmm", function(x, ...) FALSE),
     list("lme4", "isNLMM", "lmm", function(x, ...) FALSE)
@@ -67,7 +76,11 @@ foreign_methods <- function() {
 
 # Called once, by .onLoad().
 register_foreign_methods <- function() {
-  reports <- c(tidy_methods(), insight_methods(), performance_methods(), parameters_methods())
-  for (entry in c(foreign_methods(), reports)) do.call(register_s3, entry)
+  methods <- c(
+    foreign_methods(), tidy_methods(), insight_methods(), performance_methods(), parameters_methods(),
+    club_sandwich_methods(), car_methods(), nlme_methods(), lattice_methods(), result_plots(), contract_methods()
+  )
+  for (entry in methods) do.call(register_s3, entry)
+  for (entry in s4_methods()) do.call(register_s4, entry)
   offer_to_marginaleffects()
 }

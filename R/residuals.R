@@ -14,6 +14,8 @@
 #'     `correlation`, \eqn{R^{1/2}} is the lower triangular Cholesky factor with the rows of each series in the order of
 #'     time (of the data for `cs()`): each residual given those before it in its series, in units of its standard
 #'     deviation, as in nlme for AR(1) (nlme's factor for compound symmetry is another one).
+#'   * `"working"` is `"response"`, and `"deviance"` is `"pearson"`, as in any Gaussian model with identity link: so
+#'     [stats::weighted.residuals()] works, and gives the pearson residuals.
 #' @param scaled `TRUE` divides by the residual standard deviation [sigma()]. Default `FALSE`. Normalized residuals are
 #'   divided by it in any case, once.
 #' @param ... No other argument is known.
@@ -45,13 +47,14 @@ fitted.lmm <- function(object, ...) {
 #' @rdname residuals.lmm
 #' @importFrom stats residuals
 #' @export
-residuals.lmm <- function(object, type = c("response", "pearson", "normalized"), scaled = FALSE, ...) {
+residuals.lmm <- function(object, type = c("response", "pearson", "normalized", "working", "deviance"),
+                          scaled = FALSE, ...) {
   call <- method_call()
   refuse_arguments("residuals", ..., call = call)
-  type <- choose_one(type, c("response", "pearson", "normalized"), "type", call)
+  type <- choose_one(type, c("response", "pearson", "normalized", "working", "deviance"), "type", call)
   check_flag(scaled, "scaled", call, "argument")
-  values <- if (type == "response") raw_residuals(object)
-  else if (type == "pearson") raw_residuals(object) / residual_sd(object)
+  values <- if (type %in% c("response", "working")) raw_residuals(object)
+  else if (type %in% c("pearson", "deviance")) raw_residuals(object) / residual_sd(object)
   else conditional_residuals(object)
   if (scaled || type == "normalized") values <- values / object$sigma
   by_row(object, values, stats::naresid)

@@ -189,6 +189,7 @@ as.data.frame.lmm_robust <- function(x, row.names = NULL, optional = FALSE, ...)
 #' @param digits Significant digits. Default: those of `options("digits")` less 3.
 #' @export
 print.lmm_robust <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   cat(robust_title(x), "\nFormula: ", deparse_one(x$fit$formula), "\n", robust_clusters(x), "\n\n", sep = "")
   if (nrow(x$coefficients)) print_tests(x$coefficients, digits) else cat("No fixed effects\n")
   cat(paste0(robust_notes(x), "\n"), sep = "")
@@ -220,11 +221,6 @@ robust_notes <- function(x) {
 }
 
 # Methods for register.R ---------------------------------------------------------------------------------------------
-
-# Method of clubSandwich::vcovCR(), through which insight and parameters ask for `vcov = "CR2"`.
-vcov_cr_lmm <- function(obj, cluster = NULL, type = "CR2", ...) {
-  vcov.lmm(obj, complete = FALSE, type = type, cluster = cluster)
-}
 
 knit_print_robust <- function(x, ...) {
   table <- x$coefficients

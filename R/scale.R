@@ -1,9 +1,9 @@
 # The columns of a dispersion over the frame: strata, covariates; and what can be wrong with them.
 #
 # Reads   what dispersion.R read, the model frame; for failures what the engine said.
-# Writes  the field `residual$scale` of a fit: list(text, terms, names, contrasts, xlevels, variables, strata), where
-#         `strata` is a grouping factor with `values` (a row of the columns for each stratum), `NULL` when a variable is
-#         numeric; and for the engine the columns as blocks, or the codes of the strata with `values`: the log standard
+# Writes  the field `residual$scale` of a fit: list(text, terms, names, contrasts, xlevels, variables, expressions,
+#         strata), where `strata` is a grouping factor with `values` (a row of the columns for each stratum), `NULL`
+#         when a variable is numeric; and for the engine the columns as blocks, or the codes of the strata with `values`: the log standard
 #         deviation is linear in them.
 
 #' The dispersion of a model over its frame
@@ -18,11 +18,11 @@ build_dispersion <- function(dispersion, terms, factors, frame, memory, call) {
   columns <- .subset(frame, variables)
   scale <- list(
     text = dispersion$text, terms = terms, names = NULL, contrasts = NULL, xlevels = list(), variables = variables,
-    strata = NULL
+    expressions = predictor_expressions(terms), strata = NULL
   )
   category <- vapply(columns, function(v) is.factor(v) || is.character(v) || is.logical(v), NA)
   if (all(category)) {
-    factor <- series_factor(variables, paste(variables, collapse = ":"), factors, frame, call)
+    factor <- series_factor(scale$expressions, paste(variables, collapse = ":"), factors, frame, call)
     if (factor$n_levels < 2L) one_stratum(factor, call)
     strata <- factor[names(factor) != "codes"]
     strata$values <- strata_values(terms, strata, call)

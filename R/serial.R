@@ -1,9 +1,9 @@
 # The columns of a correlation over the frame: series, times; and what can be wrong with them.
 #
 # Reads   what correlation.R read, the model frame; for failures what the engine said.
-# Writes  the field `residual$correlation` of a fit: list(form, text, time, time_levels, series, variables), where
-#         `time` is a column of the frame, `NULL` for the order of the rows, and `series` is as a grouping factor,
-#         `NULL` for one series; and list(form, codes, n_levels, time) for the engine, where a `time` of `NULL` is the
+# Writes  the field `residual$correlation` of a fit: list(form, text, time, time_levels, series, variables, time_expression,
+#         expressions), where `time` is a column of the frame, `NULL` for the order of the rows, and `series` is as a
+#         grouping factor, `NULL` for one series; `expressions` are `variables` as language; and list(form, codes, n_levels, time) for the engine, where a `time` of `NULL` is the
 #         order of the rows.
 
 #' The correlation of a model over its frame
@@ -17,8 +17,7 @@ build_correlation <- function(correlation, factors, frame, call) {
   series <- NULL
   codes <- NULL
   if (!is.null(group)) {
-    variables <- vapply(group$variables, deparse_one, "")
-    series <- series_factor(variables, deparse_one(group$expr), factors, frame, call)
+    series <- series_factor(group$variables, deparse_one(group$expr), factors, frame, call)
     codes <- series$codes
     series <- series[names(series) != "codes"]
   }
@@ -26,7 +25,8 @@ build_correlation <- function(correlation, factors, frame, call) {
   kept <- list(
     form = correlation$form, text = correlation$text, time = time,
     time_levels = if (!is.null(time)) time_levels(.subset2(frame, time)), series = series,
-    variables = unique(c(time, series$variables))
+    variables = unique(c(time, series$variables)), time_expression = correlation$time,
+    expressions = unique(c(correlation$time, series$expressions))
   )
   if (!is.null(time)) check_time(kept, frame, call)
   serial <- serial_columns(kept, frame, codes)
@@ -38,12 +38,17 @@ build_correlation <- function(correlation, factors, frame, call) {
   list(correlation = kept, serial = serial)
 }
 
-# One factor of one or several variables, as a grouping factor; it may have one level.
-series_factor <- function(variables, name, factors, frame, call) {
+# One factor of one or several variables (expressions), as a grouping factor; it may have one level.
+series_factor <- function(expressions, name, factors, frame, call) {
+  variables <- vapply(expressions, deparse_one, "")
   for (factor in factors) if (identical(unname(factor$variables), variables)) return(factor)
-  coded <- lapply(variables, function(variable) code_variable(.subset2(frame, variable), variable, call))
+  coded <- lapply(variables, function(variable) {
+    one <- code_variable(.subset2(frame, variable), variable, call)
+    check_text(one$levels, "data", paste0("The levels of `", variable, "`"), call)
+    one
+  })
   names(coded) <- variables
-  term <- list(variables = variables, group = name)
+  term <- list(variables = variables, expressions = expressions, group = name)
   if (length(variables) == 1L) single_factor(term, coded) else crossed_factor(term, coded)
 }
 

@@ -3,6 +3,7 @@
 #' @rdname shrinkage
 #' @export
 print.lmm_shrinkage <- function(x, n = 20, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits, n)
   pieces <- pooling_pieces(x, n, digits)
   if (is.null(pieces)) {
     print(as.data.frame(x), digits = digits, ...)

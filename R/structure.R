@@ -29,7 +29,7 @@ read_structure <- function(expr, call) {
       "Write `|`; for uncorrelated effects `(columns || factor)` or `diag(columns | factor)`.", call
     )
   }
-  hom <- read_hom(as.list(expr)[-(1:2)], word, text, call)
+  hom <- read_hom(expr, word, text, call)
   list(
     structure = if (word %in% c("cs", "ar1") || (word == "diag" && hom)) list(kind = word, hom = hom),
     uncorrelated = word == "diag" && !hom,
@@ -39,7 +39,8 @@ read_structure <- function(expr, call) {
 }
 
 # The value of `hom`: equal variances? By default unequal, but for ar1().
-read_hom <- function(arguments, word, text, call) {
+read_hom <- function(expr, word, text, call) {
+  arguments <- as.list(expr)[-(1:2)]
   if (!length(arguments)) return(word == "ar1")
   value <- if (length(arguments) == 1L && identical(names(arguments), "hom") && word != "us") {
     tryCatch(eval(arguments[[1L]], baseenv()), error = function(e) NULL)
@@ -47,7 +48,7 @@ read_hom <- function(arguments, word, text, call) {
   if (isTRUE(value) || isFALSE(value)) return(value)
   if (word == "us") {
     bad_structure("`us()` must have one argument, `columns | factor`.", paste0("`", text, "` has more."),
-      paste0("Write `us(", deparse_one(str2lang(text)[[2L]]), ")`; for equal variances `cs(, hom = TRUE)`."), call
+      paste0("Write `us(", deparse_one(expr[[2L]]), ")`; for equal variances `cs(, hom = TRUE)`."), call
     )
   }
   bad_structure(

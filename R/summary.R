@@ -2,9 +2,15 @@
 #'
 #' @param object,x An object of class `lmm`; for `print()`, what `summary()` returned.
 #' @param ddf Degrees of freedom of the t tests of the fixed effects: `"Satterthwaite"` (default), `"Kenward-Roger"` or
-#'   `"asymptotic"`; what they mean is told in [contest()]. They are computed here and not in [lmm()].
-#' @param correlation Print the correlations of the fixed-effects estimates? `NULL` (default): with 2 to 10 estimates.
+#'   `"asymptotic"`; what they mean is told in [contest()]. They are computed here and not in [lmm()]. `"lme4"`: no
+#'   degrees of freedom and p-values, as in summaries of lme4.
+#' @param correlation Print the correlations of the fixed-effects estimates? `NULL` (default): with 2 to 10 estimates;
+#'   `print()` takes what `summary()` was told.
 #' @param digits Significant digits. Default: those of `options("digits")` less 3.
+#' @param symbolic.cor `TRUE` prints the correlations as symbols, see [symnum()]. Default `FALSE`.
+#' @param signif.stars `TRUE` prints stars of significance. Default `FALSE`.
+#' @param ranef.comp What is printed of the variance components: `"Variance"`, `"Std.Dev."`, or both (default).
+#' @param show.resids `FALSE` leaves out the quantiles of the scaled residuals. Default `TRUE`.
 #' @param ... Not used by `print()`; `summary()` takes no other argument and says so.
 #' @returns An object of class `summary.lmm`: a list with
 #'   * `coefficients`: matrix with a row per estimated fixed effect and the columns `Estimate`, `Std. Error`, `df`,
@@ -13,8 +19,16 @@
 #'     table, with a message;
 #'   * `ddf`: the method used, which differs from the one asked for if that was not possible;
 #'   * `varcor`: what [VarCorr()] gives; `sigma`, `ngrps`, `nobs`, `criterion`, `REML`, `logLik`;
-#'   * `AICtab`: AIC, BIC, log-likelihood, -2 log-likelihood (or REML criterion) and residual degrees of freedom;
-#'   * `residuals`: the scaled residuals; `vcov`; `correlation` of the estimates; `convergence`; `call`, `formula`.
+#'   * `AICtab`: `AIC`, `BIC`, `logLik`, `deviance` (-2 log-likelihood; `REML`, the criterion, of a REML fit) and
+#'     `df.resid`;
+#'   * `residuals`: the scaled residuals; `vcov`; `correlation` of the estimates; `convergence`; `call`, `formula`;
+#'   * further elements of lme4's summary: `methTitle`, `objClass`, `devcomp` (see [getME()]), `isLmer`, `useScale`,
+#'     `family`, `link`, `fitMsgs`, `optinfo` (`optimizer`, `control`, `derivs` with the `gradient` (its largest
+#'     element) and the `Hessian` of the criterion, `conv` with `opt`, 0 for a certified optimum, and `lme4$messages`,
+#'     `feval`, `message`, `warnings`, `val`).
+#' @section Conditions:
+#'   `ferrite_error_argument`; `ferrite_message_argument` for lme4's `use.hessian`, which means nothing here;
+#'   `ferrite_message_ddf` (see [contest()]).
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' summary(fit)
@@ -27,17 +41,25 @@ NULL
 #' @export
 summary.lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger", "asymptotic"), correlation = NULL, ...) {
   call <- method_call()
-  refuse_arguments("summary", ..., call = call)
-  inference <- inference_of(object, ddf, call)
+  set_aside_arguments("summary", ..., call = call, words = c(use.hessian = "the covariance matrix is the exact one"))
+  if (!is.null(correlation)) check_flag(correlation, "correlation", call, "argument")
+  inference <- inference_of(object, if (identical(ddf, "lme4")) "asymptotic" else ddf, call)
+  tests <- fixed_tests(inference)
+  if (identical(ddf, "lme4")) {
+    inference$method <- "lme4"
+    tests <- without_df(tests)
+  }
   structure(
     list(
       call = object$call, formula = object$formula, residual = object$residual, REML = object$REML,
       criterion = object$criterion, logLik = logLik(object), AICtab = information_table(object),
-      coefficients = fixed_tests(inference), ddf = inference$method, vcov = object$vcov,
+      coefficients = tests, ddf = inference$method, vcov = object$vcov,
       correlation = estimate_correlation(object), show_correlation = correlation,
       varcor = VarCorr(object), sigma = object$sigma, residuals = residuals(object, "pearson", scaled = TRUE),
       nobs = object$nobs, ngrps = ngrps(object), na.action = object$na.action, x_names = object$x_names,
-      kept = object$kept, convergence = convergence(object), convergence_line = convergence_line(object)
+      kept = object$kept, convergence = convergence(object), convergence_line = convergence_line(object),
+      methTitle = title_text(object), objClass = class(object), devcomp = criterion_parts(object), isLmer = TRUE,
+      useScale = TRUE, family = NULL, link = NULL, fitMsgs = character(), optinfo = optimiser_record(object)
     ),
     class = "summary.lmm"
   )
@@ -45,25 +67,36 @@ summary.lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger", "asymp
 
 #' @rdname summary.lmm
 #' @export
-print.summary.lmm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+print.summary.lmm <- function(x, digits = max(3L, getOption("digits") - 3L), correlation = NULL, symbolic.cor = FALSE,
+                              signif.stars = FALSE, ranef.comp = c("Variance", "Std.Dev."), show.resids = TRUE, ...) {
+  check_printed(digits)
+  call <- method_call()
+  if (is.null(correlation)) correlation <- x$show_correlation
+  else check_flag(correlation, "correlation", call, "argument")
+  check_flag(symbolic.cor, "symbolic.cor", call, "argument")
+  check_flag(signif.stars, "signif.stars", call, "argument")
+  check_flag(show.resids, "show.resids", call, "argument")
+  ranef.comp <- choose_several(ranef.comp, c("Variance", "Std.Dev."), "ranef.comp", call)
   print_header(x)
   cat("\n", criterion_text(x, digits + 3L), "\n", sep = "")
   if (!x$REML) print_information(x$AICtab, digits)
-  cat("\nScaled residuals:\n")
-  print_quantiles(x$residuals, digits)
+  if (show.resids) {
+    cat("\nScaled residuals:\n")
+    print_quantiles(x$residuals, digits)
+  }
   cat("\nRandom effects:\n")
-  print_components(x$varcor, c("Variance", "Std.Dev."), digits, 12L)
+  print_components(x$varcor, ranef.comp, digits, 12L)
   cat(size_text(x), "\n\n", sep = "")
   if (nrow(x$coefficients)) {
     cat("Fixed effects (", summary_ddf_text(x), "):\n", sep = "")
-    print_tests(x$coefficients, digits)
+    print_tests(x$coefficients, digits, signif.stars)
   } else {
     cat("No fixed effects\n")
   }
   cat(dropped_text(x))
   p <- nrow(x$coefficients)
-  wanted <- if (is.null(x$show_correlation)) p <= 10L else isTRUE(x$show_correlation)
-  if (wanted && p > 1L) print_correlation(x$correlation)
+  wanted <- if (is.null(correlation)) p <= 10L else correlation
+  if (wanted && p > 1L) print_correlation(x$correlation, symbolic.cor)
   cat("\n", x$convergence_line, "\n", sep = "")
   invisible(x)
 }
@@ -82,14 +115,36 @@ vcov.summary.lmm <- function(object, ...) {
 # AIC, BIC and their ingredients; of the criterion under which the model was fitted.
 information_table <- function(fit) {
   table <- c(
-    AIC = stats::AIC(fit), BIC = stats::BIC(fit), logLik = as.numeric(logLik(fit)), "-2 log L" = fit$criterion,
+    AIC = stats::AIC(fit), BIC = stats::BIC(fit), logLik = as.numeric(logLik(fit)), deviance = fit$criterion,
     df.resid = df.residual(fit)
   )
-  if (fit$REML) names(table)[4L] <- "REML criterion"
+  if (fit$REML) names(table)[4L] <- "REML"
   table
 }
 
+# The headings of that table.
+information_headings <- function(table) {
+  headings <- names(table)
+  headings[headings == "deviance"] <- "-2 log L"
+  headings[headings == "REML"] <- "REML criterion"
+  headings
+}
+
+# How the search ended, as lme4 files it.
+optimiser_record <- function(fit) {
+  record <- fit$convergence
+  certified <- record$status %in% c("converged", "on_boundary")
+  text <- convergence_line(fit)
+  list(
+    optimizer = "ferrite", control = unclass(fit$control),
+    derivs = list(gradient = record$gradient, Hessian = record$hessian),
+    conv = list(opt = if (certified) 0L else 1L, lme4 = if (!certified) list(messages = text) else list()),
+    feval = record$evaluations, message = text, warnings = list(), val = unname(fit$theta)
+  )
+}
+
 print_information <- function(table, digits) {
+  names(table) <- information_headings(table)
   text <- c(format(table[-length(table)], digits = digits + 2L, nsmall = 1L), df.resid = format(table[["df.resid"]]))
   print(text, quote = FALSE)
 }
@@ -100,11 +155,12 @@ print_quantiles <- function(residuals, digits) {
 }
 
 # Tests of fixed effects, by rows: estimates, standard errors and limits with common decimals.
-print_tests <- function(table, digits) {
+print_tests <- function(table, digits, stars = FALSE) {
   columns <- colnames(table)
   tests <- match(c("t value", "z value", "F value"), columns, 0L)
   stats::printCoefmat(as.matrix(as.data.frame(unclass(table), row.names = rownames(table), optional = TRUE)),
-    digits = digits, signif.stars = FALSE, has.Pvalue = any(startsWith(columns, "Pr(")), P.values = TRUE,
+    digits = digits, signif.stars = stars, has.Pvalue = any(startsWith(columns, "Pr(")),
+    P.values = any(startsWith(columns, "Pr(")),
     cs.ind = which(columns %in% c("Estimate", "Std. Error", "lower", "upper")), tst.ind = tests[tests > 0L],
     zap.ind = which(columns %in% c("df", "NumDF", "DenDF")), na.print = ""
   )
@@ -120,8 +176,16 @@ fixed_tests <- function(inference) {
   table
 }
 
+# Estimates, standard errors and their ratios alone.
+without_df <- function(tests) {
+  tests <- tests[, 1:3, drop = FALSE]
+  colnames(tests)[3L] <- "t value"
+  tests
+}
+
 # "t tests, Satterthwaite's method"
 summary_ddf_text <- function(x) {
+  if (x$ddf == "lme4") return("no tests")
   if (x$ddf == "asymptotic") "asymptotic z tests" else paste0("t tests, ", x$ddf, "'s method")
 }
 
@@ -130,8 +194,9 @@ estimate_correlation <- function(fit) {
 }
 
 # Lower triangle without its diagonal, names abbreviated in the header.
-print_correlation <- function(correlation) {
+print_correlation <- function(correlation, symbols = FALSE) {
   cat("\nCorrelation of fixed effects:\n")
+  if (symbols) return(print(stats::symnum(correlation, abbr.colnames = TRUE)))
   p <- ncol(correlation)
   text <- matrix(formatC(correlation, digits = 3L, format = "f"), p, p)
   text[!lower.tri(text)] <- ""

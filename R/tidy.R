@@ -34,6 +34,7 @@
 #'   which is profiled, or computed from the replicates, as sigma is for the first. Random effects have Wald intervals
 #'   always, as their conditional variances.
 #' @param ddf.method Degrees of freedom of the coefficients, see [contest()]. `NULL` is the default. (`ddf` is enough.)
+#'   `"lme4"`: no columns `df` and `p.value`, and normal quantiles, as for models of lme4.
 #' @param nsim,seed For `conf.method = "boot"`: number of replicates and seed, see [bootstrap()].
 #' @param ... Nothing else is known: an argument that is not is left out with a warning.
 #' @details
@@ -102,14 +103,15 @@ tidy_columns <- c(
 # Rows ----------------------------------------------------------------------------------------------------------------
 
 tidy_fixed <- function(fit, ddf, method, level, limits, exponentiate, call) {
-  tests <- fixed_tests(inference_of(fit, ddf, call))
+  plain <- identical(ddf, "lme4")
+  tests <- fixed_tests(inference_of(fit, if (plain) "asymptotic" else ddf, call))
   table <- data.frame(
     effect = rep("fixed", nrow(tests)), term = or_else(rownames(tests), character()),
     estimate = unname(tests[, "Estimate"]), std.error = unname(tests[, "Std. Error"]),
     statistic = unname(tests[, ncol(tests) - 1L])
   )
   if ("df" %in% colnames(tests)) table$df <- unname(tests[, "df"])
-  table$p.value <- unname(tests[, ncol(tests)])
+  if (!plain) table$p.value <- unname(tests[, ncol(tests)])
   if (method == "Wald") {
     half <- stats::qt((1 + level) / 2, or_else(table$df, Inf)) * table$std.error
     table$conf.low <- table$estimate - half

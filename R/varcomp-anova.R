@@ -215,6 +215,7 @@ moments_notes <- function(squares, components, approximate, tests) {
 #' @rdname varcomp_anova
 #' @export
 print.varcomp_anova <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_printed(digits)
   cat("Analysis of variance with expected mean squares\nModel: ", deparse_one(x$formula), "\n\n", sep = "")
   print(moments_text(x, digits), quote = FALSE, right = TRUE)
   cat("\nTests against their error terms:\n")

@@ -3,9 +3,13 @@
 #' The covariance matrix of each random term and the residual standard deviation.
 #'
 #' @param x,object An object of class `lmm`; for the other methods, what `VarCorr()` returned.
-#' @param sigma A multiplier of all standard deviations. Default 1.
+#' @param sigma A multiplier of all standard deviations, a positive number. Default 1. (As in nlme. lme4's argument of
+#'   this name takes the place of the residual standard deviation: its `VarCorr(fit, sigma = 1)` is
+#'   `VarCorr(fit, sigma = 1 / sigma(fit))` here.)
 #' @param comp What to print: any of `"Variance"` and `"Std.Dev."`.
 #' @param digits Significant digits printed.
+#' @param formatter A function such as [format()] that makes the text of the figures; it is given `digits`. Default
+#'   `NULL`: as many decimals as the smallest figure needs.
 #' @param order `"cov.last"` (default): in each term all variances, then the covariances. `"lower.tri"`: the lower
 #'   triangle by columns.
 #' @param row.names,optional As in [as.data.frame()]; `optional` is not used.
@@ -34,7 +38,9 @@ NULL
 #' @rdname VarCorr.lmm
 #' @export
 VarCorr.lmm <- function(x, sigma = 1, ...) {
-  refuse_arguments("VarCorr", ..., call = method_call())
+  call <- method_call()
+  refuse_arguments("VarCorr", ..., call = call)
+  check_amount(sigma, "sigma", call)
   terms <- lapply(x$random, function(term) {
     covariance <- labelled_covariance(sigma^2 * term$varcov)
     if (!is.null(term$structure)) attr(covariance, "structure") <- term$structure
@@ -123,22 +129,28 @@ covariance_rows <- function(covariance, group, order) {
 
 #' @rdname VarCorr.lmm
 #' @export
-print.VarCorr.lmm <- function(x, comp = "Std.Dev.", digits = max(3L, getOption("digits") - 2L), ...) {
-  comp <- choose_several(comp, c("Variance", "Std.Dev."), "comp", method_call())
-  print_components(x, comp, digits)
+print.VarCorr.lmm <- function(x, comp = "Std.Dev.", digits = max(3L, getOption("digits") - 2L), formatter = NULL,
+                              ...) {
+  check_printed(digits)
+  call <- method_call()
+  comp <- choose_several(comp, c("Variance", "Std.Dev."), "comp", call)
+  if (!is.null(formatter) && !is.function(formatter)) {
+    bad_setting(formatter, "formatter", "a function such as `format`", call, "argument")
+  }
+  print_components(x, comp, digits, formatter = or_else(formatter, format_column))
   invisible(x)
 }
 
 # The table, and what it cannot hold about the residual.
-print_components <- function(x, comp, digits, most = Inf) {
-  print_table(varcorr_table(x, comp, digits, most))
+print_components <- function(x, comp, digits, most = Inf, formatter = format_column) {
+  print_table(varcorr_table(x, comp, digits, most, formatter))
   lines <- residual_lines(x, digits, most)
   if (length(lines)) cat(strwrap(lines, 0.95 * getOption("width"), exdent = 2L), sep = "\n")
 }
 
 # Text table "Groups Name Variance Std.Dev. Corr", one row per effect (one in all for effects of equal variance), one
 # for the residual or for each of its strata, of which `most` are shown.
-varcorr_table <- function(x, comp = c("Variance", "Std.Dev."), digits = 4L, most = Inf) {
+varcorr_table <- function(x, comp = c("Variance", "Std.Dev."), digits = 4L, most = Inf, formatter = format_column) {
   shown <- lapply(x, shown_effects)
   sizes <- lengths(shown)
   strata <- utils::head(attr(x, "residual")$strata, most)
@@ -150,8 +162,8 @@ varcorr_table <- function(x, comp = c("Variance", "Std.Dev."), digits = 4L, most
   columns <- list(
     Groups = groups, Name = c(unlist(shown, use.names = FALSE), if (is.null(strata)) "" else strata$level)
   )
-  if ("Variance" %in% comp) columns$Variance <- format_column(sd^2, digits)
-  if ("Std.Dev." %in% comp) columns$Std.Dev. <- format_column(sd, digits)
+  if ("Variance" %in% comp) columns$Variance <- formatter(sd^2, digits = digits)
+  if ("Std.Dev." %in% comp) columns$Std.Dev. <- formatter(sd, digits = digits)
   table <- do.call(cbind, columns)
   correlated <- vapply(x, function(term) nrow(term) > 1L && !identical(attr(term, "structure")$kind, "diag"), NA)
   if (any(correlated)) table <- cbind(table, correlation_columns(x, sizes, first, correlated, nrow(table)))

@@ -16,15 +16,17 @@ test_that("a summary is its table of tests", {
   expect_identical(rownames(table), as.character(1:4))
 })
 
-test_that("intervals have the names, the level and the criterion in columns", {
+test_that("intervals are their two columns under the names of their percents, as of any matrix", {
   limits <- confint(shared_fit("slope"), c("sigma", "age"), level = 0.99)
   table <- as.data.frame(limits)
-  expect_identical(table$parameter, c("sigma", "age"))
-  expect_equal(table$lower, unname(limits[, 1]))
-  expect_equal(table$level, c(0.99, 0.99))
-  expect_identical(table$criterion, c("REML", "ML"))
-  boot <- confint(bootstrap(shared_fit("slope"), nsim = 50, seed = 1), "sigma", level = 0.5)
-  expect_equal(as.data.frame(boot)$level, 0.5)
+  expect_named(table, c("0.5 %", "99.5 %"))
+  expect_identical(rownames(table), c("sigma", "age"))
+  expect_equal(as.matrix(table), limits, ignore_attr = TRUE)
+  expect_identical(table["age", "0.5 %"], limits["age", 1])
+  boot <- confint(bootstrap(shared_fit("slope"), nsim = 50, seed = 1), level = 0.5)
+  expect_named(as.data.frame(boot), c("25 %", "75 %"))
+  ordinary <- confint(lm(distance ~ age, nlme::Orthodont))
+  expect_identical(names(as.data.frame(confint(shared_fit("slope"), "age"))), names(as.data.frame(ordinary)))
 })
 
 test_that("convergence is one row", {
