@@ -97,7 +97,8 @@ fit_fault <- function(fit) {
   found <- numbers_fault(x, fit_numbers, "", finite = !isTRUE(x$light))
   if (!is.null(found)) return(found)
   if (!isTRUE(x$sigma >= 0)) return(fault("sigma", "one number that is not negative", x$sigma))
-  or_else(frame_fault(x), or_else(fixed_fault(x), or_else(random_fault(x), rest_fault(x))))
+  or_else(frame_fault(x), or_else(fixed_fault(x), or_else(random_fault(x),
+    or_else(if (!isTRUE(x$light)) search_fault(x), control_fault(x$control)))))
 }
 
 fit_numbers <- c("sigma", "criterion", "ld_l", "ld_rx", "pwrss", "nobs", "rank", "npar")
@@ -280,7 +281,7 @@ residual_whole <- function(residual) {
     length(residual$phi) == length(residual$scale$names) + !is.null(residual$correlation)
 }
 
-rest_fault <- function(x) {
+search_fault <- function(x) {
   found <- x$convergence
   m <- length(x$theta)
   wrong <- function(name, rule) {
@@ -296,7 +297,9 @@ rest_fault <- function(x) {
   if (!is.double(found$eigenvalues)) return(wrong("eigenvalues", "numbers"))
   if (!is_square(found$hessian, m)) return(wrong("hessian", sprintf("a matrix of %1$d x %1$d numbers", m)))
   if (!is_text(found$structure)) return(wrong("structure", "one text"))
-  control <- x$control
+}
+
+control_fault <- function(control) {
   if (!is.list(control)) return(fault("control", "settings made by `lmm_control()`", control))
   odd <- numbers_fault(control, c("tolerance", "memory", "threads", "max_evaluations"), "control$", finite = TRUE)
   if (!is.null(odd)) return(odd)
