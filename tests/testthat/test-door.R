@@ -104,7 +104,9 @@ test_that("the check takes no longer for more rows", {
 
 test_that("digits, rows shown and row names are checked in every method that has them", {
   fit <- whole_fit()
-  results <- list(fit, summary(fit), VarCorr(fit), ranef(fit), shrinkage(fit), contest(fit, c(0, 1, 0, 0)), convergence(fit))
+  results <- list(
+    fit, summary(fit), VarCorr(fit), ranef(fit), shrinkage(fit), contest(fit, c(0, 1, 0, 0)), convergence(fit)
+  )
   for (result in results) {
     for (digits in list("a", NA, 0, 23, 1:2)) {
       expect_error(print(result, digits = digits), "`digits` must be", class = "ferrite_error_argument")

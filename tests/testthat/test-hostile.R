@@ -1,5 +1,5 @@
-# A seeded sample of the calls of helper-hostile.R: the right answer or a condition of this package, never R's own error,
-# a loop, or a 'fault of the package'.
+# A seeded sample of the calls of helper-hostile.R: the right answer or a condition of this package, never R's own
+# error, a loop, or a 'fault of the package'.
 
 expect_classed <- function(calls, size) {
   set.seed(20)
@@ -68,7 +68,8 @@ test_that("a covariate may have the name of a parameter or of a column of a resu
     )
   }
   expected <- suppressMessages(numbers(fit))
-  for (name in c("sigma", "theta", "Residual", "value", "term", "group", "level", "n", "estimate", "sd_(Intercept)|g")) {
+  names <- c("sigma", "theta", "Residual", "value", "term", "group", "level", "n", "estimate", "sd_(Intercept)|g")
+  for (name in names) {
     data <- stats::setNames(plain, c("y", name, "g"))
     formula <- stats::as.formula(sprintf("y ~ `%1$s` + (`%1$s` | g)", name))
     own <- lmm(formula, data, REML = FALSE)
