@@ -106,7 +106,7 @@ fit_fault <- function(fit) { # nolint: cyclocomp_linter.
 fit_numbers <- c("sigma", "criterion", "ld_l", "ld_rx", "pwrss", "nobs", "rank", "npar")
 
 # Each of `names` in the list `x` is one number: looked at together first, which is several times faster.
-numbers_fault <- function(x, names, prefix, finite = FALSE) {
+numbers_fault <- function(x, names, prefix, finite = FALSE) { # nolint: cyclocomp_linter.
   there <- x[names]
   together <- unlist(there, recursive = FALSE, use.names = FALSE)
   good <- is.numeric(together) && length(together) == length(names) && (!finite || all(is.finite(together)))
@@ -369,7 +369,7 @@ result_kinds <- list(
 #' @param parts May fields and attributes be missing, as in a part of a table?
 #' @param further A function of the object for what kinds do not say: a fault or `NULL`.
 #' @noRd
-result_test <- function(fields = character(), attributes = character(), further = NULL, parts = FALSE) { # nolint: cyclocomp_linter.
+result_test <- function(fields = character(), attributes = character(), further = NULL, parts = FALSE) {
   force(further)
   function(x) {
     content <- unclass(x)
@@ -440,7 +440,7 @@ covariances_fault <- function(x) { # nolint: cyclocomp_linter.
 }
 
 # For each class with methods: the first fault of an object, or `NULL`.
-object_faults <- list(
+object_faults <- list( # nolint: cyclocomp_linter.
   lmm = fit_fault,
   summary.lmm = result_test(
     c(

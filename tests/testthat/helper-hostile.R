@@ -125,7 +125,8 @@ hostile_paths <- function(object) {
 hostile_edits <- list(
   absent = function(x) NULL, null = function(x) list(NULL), text = function(x) "a", empty = function(x) x[0L],
   shorter = function(x) if (is.data.frame(x)) x[1:3, , drop = FALSE] else x[-1L], longer = function(x) c(x, x),
-  missing = function(x) { x[] <- NA; x }, number = function(x) -7, huge = function(x) 1e9, list = function(x) list(1),
+  missing = function(x) replace(x, seq_along(x), NA),
+  number = function(x) -7, huge = function(x) 1e9, list = function(x) list(1),
   fun = function(x) mean, flat = function(x) as.vector(unlist(x)),
   infinite = function(x) if (is.numeric(x)) x * Inf else Inf
 )
@@ -164,17 +165,18 @@ hostile_damaged_calls <- function(subjects = hostile_subjects(), methods = hosti
     damages <- expand.grid(path = seq_along(paths), edit = names(hostile_edits), stringsAsFactors = FALSE)
     whole <- list(NULL, list(), 1, "a", mean, data.frame(), list(a = 1))
     damaged <- c(
-      Map(function(path, edit) list(
-        what = paste(c(names(unclass(object))[paths[[path]][1L]], paths[[path]][-1L], edit), collapse = ","),
-        object = function() hostile_damage(object, paths[[path]], edit)
-      ), damages$path, damages$edit),
-      lapply(attached, function(name) list(what = paste0("attr ", name), object = function() {
-        attr(object, name) <- NULL
-        object
-      })),
-      lapply(seq_along(whole)[-1L], function(k) list(what = paste("whole", k), object = function() {
-        structure(whole[[k]], class = class(object))
-      }))
+      Map(function(path, edit) {
+        list(
+          what = paste(c(names(unclass(object))[paths[[path]][1L]], paths[[path]][-1L], edit), collapse = ","),
+          object = function() hostile_damage(object, paths[[path]], edit)
+        )
+      }, damages$path, damages$edit),
+      lapply(attached, function(name) {
+        list(what = paste("attribute", name), object = function() `attr<-`(object, name, NULL))
+      }),
+      lapply(seq_along(whole)[-1L], function(k) {
+        list(what = paste("whole", k), object = function() structure(whole[[k]], class = class(object)))
+      })
     )
     unlist(lapply(by_class[[names(subjects)[s]]], function(entry) {
       lapply(damaged, function(damage) {

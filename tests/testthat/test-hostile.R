@@ -54,7 +54,7 @@ test_that("a covariate may have the name of a parameter or of a column of a resu
   plain <- data.frame(y = plain$distance, x = plain$age, g = factor(as.character(plain$Subject)))
   fit <- lmm(y ~ x + (x | g), plain, REML = FALSE)
   numbers <- function(fit) {
-    boot <- bootstrap(fit, nsim = 20, seed = 1, progress = FALSE)
+    boot <- bootstrap(fit, nsim = 40, seed = 1, progress = FALSE)
     expect_output(print(boot), "[0-9]")
     expect_output(print(VarCorr(fit)), "[0-9]")
     profiled <- profile(fit, points = 1)
