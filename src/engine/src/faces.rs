@@ -26,6 +26,8 @@ const SIGNED: usize = 4;
 pub(crate) const LOOSE: f64 = 1e-3;
 /// Elements of the means of a level up to which one minimum is recognised.
 const WIDEST: usize = 16;
+/// Part of the criterion by which an end must be lower than the first: where two are as low, the first stays.
+const TIE: f64 = 1e-8;
 /// A ratio of standard deviations that is neither zero nor saturated.
 const MIDDLE: f64 = 0.5;
 /// One that is nearly saturated.
@@ -109,7 +111,7 @@ impl Search<'_> {
         let further = self.descend_in(&point.x, &free, self.decrease())?;
         self.known = known;
         if let Some((point, ended)) = further {
-            if point.f < best.0.f - 1e-9 * (1.0 + best.0.f.abs()) && !self.vanishes(&point.x)? {
+            if point.f < best.0.f - TIE * (1.0 + best.0.f.abs()) && !self.vanishes(&point.x)? {
                 *best = (point, ended);
             }
         }
