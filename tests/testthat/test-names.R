@@ -222,3 +222,8 @@ test_that("emmeans, insight, parameters and car find the variables under such na
     expect_equal(own, reference, tolerance = 1e-6, info = set)
   }
 })
+
+test_that("printing names beyond ASCII gives no warning", {
+  fit <- fuzz_fit("slope", fuzzed_names$foreign)$fit
+  expect_no_warning(utils::capture.output(print(fit), print(summary(fit)), print(VarCorr(fit)), print(ranef(fit))))
+})
