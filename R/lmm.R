@@ -33,13 +33,12 @@
 #'   [nlme::lmeControl()] have no meaning here, and one message names them; a limit on evaluations is taken over.
 #' @param ... `verbose` of lme4: a positive number shows a progress bar, with a message. Anything else is an error; for
 #'   `random` of [nlme::lme()] it gives the formula to write.
-#' @returns An object of class `lmm`: plain data with its own copy of the variables, whatever becomes of `data`, to be
-#'   read by [fixef()], [ranef()], [VarCorr()], `summary()`,
-#'   [vcov()], [component()] and the other methods. A fit that did not converge is returned with a warning of class
-#'   `ferrite_warning_not_converged`; a fit on the boundary (a variance of zero, a correlation of one) is a result
-#'   like any other and comes with a message of class `ferrite_message_singular`. Linearly dependent columns of the
-#'   fixed part are dropped as in [lm()], with a message of class `ferrite_message_rank`; their coefficients are
-#'   NA.
+#' @returns An object of class `lmm`: plain data with its own copy of the variables, whatever becomes of `data`; to be
+#'   read by [fixef()], [ranef()], [VarCorr()], `summary()`, [vcov()], [component()] and the other methods. A fit that
+#'   did not converge is returned with a warning of class `ferrite_warning_not_converged`; a fit on the boundary (a
+#'   variance of zero, a correlation of one) is a result like any other and comes with a message of class
+#'   `ferrite_message_singular`. Linearly dependent columns of the fixed part are dropped as in [lm()], with a message
+#'   of class `ferrite_message_rank`; their coefficients are NA.
 #' @section Random terms:
 #'
 #'   For each level of the factor `g` there is a vector of random effects, with a covariance matrix that is estimated:
