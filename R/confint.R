@@ -100,7 +100,8 @@ confint.lmm <- function(object, parm = NULL, level = 0.95, method = c("profile",
 words_of_intervals <- c(
   zeta = "limits are found by a search for roots, without a grid",
   devtol = "the criterion is checked by the fit", maxpts = "there is no grid",
-  verbose = "progress is shown by `progress`", .progress = "progress is shown by `progress`", PBargs = "progress is shown by `progress`",
+  verbose = "progress is shown by `progress`", .progress = "progress is shown by `progress`",
+  PBargs = "progress is shown by `progress`",
   parallel = "threads are given by `threads`", ncpus = "threads are given by `threads`", cl = "threads are used"
 )
 
