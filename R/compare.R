@@ -244,7 +244,7 @@ comparison_text <- function(x, digits) {
 #' @rdname compare_models
 #' @export
 as.data.frame.lmm_comparison <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
-  plain_table(x, row.names, method_call())
+  bare_table(x, row.names, method_call())
 }
 
 # In reports (registered in register.R).

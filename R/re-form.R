@@ -26,6 +26,7 @@ chosen_effects <- function(fit, re_form, call) {
   if (identical(re_form[[2L]], 0) || identical(re_form[[2L]], quote(-1))) {
     return(sizes)
   }
+  check_text(all.names(re_form), "re_form", "The names in `re.form`", call)
   parts <- split_terms(re_form[[2L]], re_form, call)
   if (!is.null(parts$fixed)) bad_re_form(fit, sprintf("It has the fixed part `%s`.", code_text(parts$fixed)), call)
   bars <- lapply(parts$bars, read_bar, call = call)
