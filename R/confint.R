@@ -49,8 +49,8 @@
 #' @section Conditions:
 #'   `ferrite_error_argument`; `ferrite_message_argument` for words of lme4 without a meaning here (`zeta`, `parallel`);
 #'   `ferrite_message_interval` where there is no interval, with the reason;
-#'   `ferrite_warning_interval` for a limit that was not found (NA); `ferrite_warning_interrupted` after Ctrl-C: the limits
-#'   that are not finished are NA.
+#'   `ferrite_warning_interval` for a limit that was not found (NA); `ferrite_warning_interrupted` after Ctrl-C: the
+#'   limits that are not finished are NA.
 #' @references Venzon and Moolgavkar (1988) \doi{10.2307/2347496}; Bates et al. (2015) \doi{10.18637/jss.v067.i01}.
 #' @examples
 #' # Pinheiro and Bates (2000): 18 travel times on six rails
