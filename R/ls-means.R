@@ -140,9 +140,8 @@ mean_rows <- function(fit, wanted, call) {
   grid <- cells(names(coded))
   frame <- average_frame(fit, call)[rep(1L, nrow(grid)), , drop = FALSE]
   for (name in names(coded)) {
-    frame[[name]] <- if (is.logical(fit$frame[[name]])) grid[[name]] == "TRUE" else {
-      factor(grid[[name]], levels(coded[[name]]))
-    }
+    truth <- is.logical(fit$frame[[name]])
+    frame[[name]] <- if (truth) grid[[name]] == "TRUE" else factor(grid[[name]], levels(coded[[name]]))
   }
   x <- fixed_matrix(fit, frame)
   lapply(stats::setNames(nm = wanted), function(term) {

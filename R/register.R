@@ -59,7 +59,7 @@ foreign_methods <- function() {
     list("lmerTest", "lsmeansLT", "lmm", ls_means.lmm),
     list("lmerTest", "difflsmeans", "lmm", difflsmeans.lmm),
     list("lmerTest", "show_tests", "lmm_means", show_tests.default),
-    list("lmerTest", "step", "lmm", step.lmm),
+    list("lmerTest", "step", "lmm", eliminate.lmm),
     list("lmerTest", "get_model", "lmm_step", get_model.lmm_step),
     list("lme4", "isREML", "lmm", isREML.lmm),
     list("lme4", "ngrps", "lmm", ngrps.lmm),
