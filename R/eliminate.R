@@ -33,8 +33,8 @@
 #'   that went had missing values, or cannot be written as a formula; `ferrite_message_step` when the last random term
 #'   would go; those of [lmm()] and [update()].
 #' @section Beside stats and lmerTest:
-#'   `stats::step()` is another procedure, by AIC, and no generic function; so that it is not masked, this one has a name
-#'   of its own. With lmerTest attached `step(fit)` is this elimination.
+#'   `stats::step()` is another procedure, by AIC, and no generic function; so that it is not masked, this one has a
+#'   name of its own. With lmerTest attached `step(fit)` is this elimination.
 #' @seealso [ranova()], [drop1.lmm()].
 #' @examples
 #' fit <- lmm(distance ~ age * Sex + (age | Subject), nlme::Orthodont)

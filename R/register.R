@@ -52,7 +52,7 @@ foreign_methods <- function() {
     list("marginaleffects", "set_coef", "lmm", set_coef_lmm),
     list("marginaleffects", "get_vcov", "lmm", get_vcov_lmm),
     list("marginaleffects", "get_predict", "lmm", get_predict_lmm),
-    list("lmerTest", "contest", "lmm", contest.lmm),
+    list("lmerTest", "contest", "lmm", contest_by_model),
     list("lmerTest", "contest1D", "lmm", contest_one),
     list("lmerTest", "contestMD", "lmm", contest_several),
     list("lmerTest", "ls_means", "lmm", ls_means.lmm),

@@ -25,7 +25,9 @@ test_that("means and differences are those of lmerTest", {
     ours <- lmm(case[[1]], case[[2]])
     for (ddf in c("Satterthwaite", "Kenward-Roger")) {
       expect_same_means(ls_means(ours, ddf = ddf), lmerTest::ls_means(theirs, ddf = ddf))
-      expect_same_means(difflsmeans(ours, ddf = ddf, level = 0.9), lmerTest::difflsmeans(theirs, ddf = ddf, level = 0.9))
+      expect_same_means(
+        difflsmeans(ours, ddf = ddf, level = 0.9), lmerTest::difflsmeans(theirs, ddf = ddf, level = 0.9)
+      )
     }
     expect_identical(lmerTest::ls_means(ours), ls_means(ours))
     expect_identical(lmerTest::difflsmeans(ours), ls_means(ours, pairwise = TRUE))
