@@ -87,7 +87,7 @@ find_font <- function(code) {
   families <- sort(unique(sub("[,:].*$", "", families)))
   families <- families[grepl("^[A-Za-z0-9 -]+$", families)]
   if (!length(families)) return("?")
-  serif <- c(grep("^DejaVu Serif$", families, value = TRUE), grep("Serif", families, value = TRUE))
+  serif <- c(intersect(c("DejaVu Serif", "Noto Serif CJK SC"), families), grep("Serif", families, value = TRUE))
   c(serif, families)[1L]
 }
 

@@ -182,6 +182,8 @@ word_table <- function(table, align, caption = NULL, width = 9360) {
       break
     }
   }
+  # more columns than a page has room for: all are narrower
+  if (sum(widths) > width) widths <- floor(widths * width / sum(widths))
   cells <- rbind(colnames(table), table)
   cells[] <- escape(cells, "openxml")
   # a small table stays on one page; its title always stays with the first row
