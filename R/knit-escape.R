@@ -70,8 +70,8 @@ foreign_codes <- function(text) {
 # What stands for a character without a sign.
 code_number <- function(code) sprintf("\\textless{}U+%04X\\textgreater{}", code)
 
-# The family of a font that has a character, one with serifs if there is one; "?" where fontconfig finds none. Asked once
-# for each character of a session.
+# The family of a font that has a character, one with serifs if there is one; "?" where fontconfig finds none. Asked
+# once for each character of a session.
 font_of_code <- function(code) {
   key <- as.character(code)
   if (is.null(known_fonts[[key]])) assign(key, find_font(code), envir = known_fonts)
@@ -83,7 +83,9 @@ known_fonts <- new.env(parent = emptyenv())
 find_font <- function(code) {
   program <- Sys.which("fc-list")
   if (!nzchar(program)) return("?")
-  families <- suppressWarnings(system2(program, c(sprintf(":charset=%x", code), "family"), stdout = TRUE, stderr = FALSE))
+  # a status other than zero is no answer, like an empty one
+  query <- c(sprintf(":charset=%x", code), "family")
+  families <- suppressWarnings(system2(program, query, stdout = TRUE, stderr = FALSE))
   families <- sort(unique(sub("[,:].*$", "", families)))
   families <- families[grepl("^[A-Za-z0-9 -]+$", families)]
   if (!length(families)) return("?")
