@@ -99,6 +99,8 @@
 #'   `ferrite_warning_not_converged`, `_levels` (of the factor in `ar1()`, out of order). Messages:
 #'   `ferrite_message_singular`, `_rank`, `_levels` (a grouping factor of 2), `_logical_response`, `_zero_weights`,
 #'   `_formula` (a bar without parentheses), `_argument`, `_control`, `_start` (words of lme4 without a meaning here).
+#'   Methods given a fit or a result that was edited, cut short or made by another version: `ferrite_error_object`,
+#'   which names the field.
 #' @references Bates, Maechler, Bolker and Walker (2015) \doi{10.18637/jss.v067.i01}.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
