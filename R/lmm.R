@@ -25,8 +25,8 @@
 #' @param correlation Correlation of the residuals in series: `ar1(~ time | series)`, `car1(~ time | series)` or
 #'   `cs(~ 1 | series)`. Default `NULL`: none. See *Residuals*.
 #' @param start Starting values of \eqn{\theta}, in the order of the names of `component(fit, "theta")`. Default
-#'   `NULL`: found from the data. The search begins there too, beside the points that it begins at anyway, so that a start
-#'   can lead to a lower optimum (see `global` of [convergence()]) but never to a higher one.
+#'   `NULL`: found from the data. The search begins there too, beside the points that it begins at anyway, so that a
+#'   start can lead to a lower optimum (see `global` of [convergence()]) but never to a higher one.
 #' @param control Settings made by [lmm_control()].
 #' @param ... Must be empty. An unknown or misspelled argument is an error.
 #' @returns An object of class `lmm`: plain data, to be read by [fixef()], [ranef()], [VarCorr()], `summary()`,

@@ -28,8 +28,7 @@ pub struct Estimates<'a> {
 }
 
 fn fit(design: &Design<'_>, from: Estimates<'_>, options: &FitOptions) -> Result<(Fit, Found)> {
-    let single =
-        FitOptions { threads: 1, look: Look::Near, start: Some(from.theta.to_vec()), ..options.clone() };
+    let single = FitOptions { threads: 1, look: Look::Near, start: Some(from.theta.to_vec()), ..options.clone() };
     let mut joint = Joint::new(design, &single)?;
     joint.fit(&single, (!from.phi.is_empty()).then_some(from.phi), &Watch::default())
 }
