@@ -10,10 +10,11 @@
 #'   * `global`: `TRUE` if no other optimum is left unlooked for: the criterion is known to have one only (one random
 #'     term, all levels alike), or the search has looked from every face of the boundary. `FALSE`: the optimum is proved
 #'     where it is, and another might be lower; the one-line certificate says "local";
-#'   * `faces`: how many faces the search has looked from (`looked`), and how many there are (`of`): each variance zero or
-#'     not, each covariance matrix of full rank, of rank one with either sign of its correlations, or zero, and one start
-#'     far out. None where the criterion is known to have one optimum, where an evaluation is dear (tens of thousands of
-#'     operations and more), and for residuals or covariance matrices with a structure, which are searched from `starts`;
+#'   * `faces`: how many faces the search has looked from (`looked`), and how many there are (`of`): each variance zero
+#'     or not, each covariance matrix of full rank, of rank one with either sign of its correlations, or zero, and one
+#'     start far out. Fewer where an evaluation takes tens of thousands of operations, none where it takes more, where
+#'     the criterion is known to have one optimum, and for residuals or covariance matrices with a structure, which are
+#'     searched from `starts`;
 #'   * `gradient`: the largest scaled component of the gradient in the free directions;
 #'   * `decrement`: the Newton decrement, by how much the criterion could still fall, in its own unit;
 #'   * `kkt`: on the boundary, the smallest eigenvalue of the scaled score in the directions that are zero: not negative

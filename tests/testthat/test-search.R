@@ -1,7 +1,7 @@
 # Whether the search finds the lowest optimum, whatever it starts from, and at what cost.
 #
-# Source of the numbers: minimisation from random starts and lme4's own optimisers. bench/search.R does the same for many
-# more data sets.
+# Source of the numbers: minimisation from random starts and lme4's own optimisers. bench/search.R does the same for
+# many more data sets.
 
 quiet_fit <- function(...) suppressMessages(lmm(...))
 
@@ -17,7 +17,8 @@ messy <- function(seed) {
     pick <- function(levels) sample.int(levels, n, TRUE, stats::rexp(levels) + 0.1)
     data <- data.frame(s = pick(sample(3:8, 1L)), b = pick(sample(3:6, 1L)), x = sample(0:3, n, TRUE))
     u <- stats::rnorm(8L)[data$s]
-    data$y <- signif(stats::rnorm(n) + sample(0:2, 1L) * u + sample(-1:1, 1L) * u * data$x + stats::rnorm(6L)[data$b], 3L)
+    effects <- sample(0:2, 1L) * u + sample(-1:1, 1L) * u * data$x + stats::rnorm(6L)[data$b]
+    data$y <- signif(stats::rnorm(n) + effects, 3L)
     formula <- list(y ~ 1 + (1 | s) + (1 | b), y ~ x + (x | s), y ~ 1 + (x | s) + (1 | b), y ~ 1 + (1 | s / b))
     list(formula = formula[[seed %% 4L + 1L]], data = data)
   })
@@ -70,7 +71,9 @@ test_that("the certificate says whether other optima were looked for", {
   expect_match(printed(small), "looked for from 5 of 5 faces\n")
 
   # 300 crossed with 250 levels: an evaluation is dear.
-  data <- with_seed(1, NULL, data.frame(a = sample(300, 2000, TRUE), b = sample(250, 2000, TRUE), y = stats::rnorm(2000)))
+  data <- with_seed(1, NULL, {
+    data.frame(a = sample(300, 2000, TRUE), b = sample(250, 2000, TRUE), y = stats::rnorm(2000))
+  })
   data$y <- data$y + with_seed(2, NULL, stats::rnorm(300))[data$a] + with_seed(3, NULL, stats::rnorm(250))[data$b]
   large <- lmm(y ~ 1 + (1 | a) + (1 | b), data)
   expect_false(convergence(large)$global)

@@ -174,7 +174,8 @@ impl Search<'_> {
                 }
             }
             for (k, own) in choices.iter().enumerate().filter(|_| choices.len() > 2) {
-                let pick = |c: usize| (0..choices.len()).map(|j| if j == k { c } else { choices[j].len() - 1 }).collect();
+                let pick =
+                    |c: usize| (0..choices.len()).map(|j| if j == k { c } else { choices[j].len() - 1 }).collect();
                 picks.extend((0..own.len() - 1).map(pick));
             }
             picks.truncate(most.saturating_sub(1));
@@ -209,7 +210,9 @@ pub(crate) fn has_one_minimum(model: &Model) -> Result<bool> {
     }
     let first = &s.diag[..q * q];
     let size = first.iter().fold(0.0_f64, |x, y| x.max(y.abs()));
-    if q * p > WIDEST || s.diag.chunks_exact(q * q).any(|d| d.iter().zip(first).any(|(x, y)| (x - y).abs() > 1e-9 * size)) {
+    if q * p > WIDEST
+        || s.diag.chunks_exact(q * q).any(|d| d.iter().zip(first).any(|(x, y)| (x - y).abs() > 1e-9 * size))
+    {
         return Ok(false);
     }
     let mut root = first.to_vec();
