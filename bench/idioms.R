@@ -112,7 +112,9 @@ plain <- function(x, depth = 0L) {
   if (is.factor(x) || inherits(x, c("Date", "POSIXct"))) x <- as.character(x)
   if (is.data.frame(x)) {
     rows <- attr(x, "row.names")
-    return(list(rows = if (is.character(rows)) rows, columns = lapply(as.list(x), plain, depth + 1L), n = nrow(x)))
+    named <- is.character(rows) && !identical(rows, as.character(seq_along(rows)))
+    columns <- lapply(as.list(x), function(column) plain(if (is.atomic(column)) unname(column) else column, depth + 1L))
+    return(list(rows = if (named) rows, columns = columns, n = nrow(x)))
   }
   if (is.list(x)) {
     parts <- lapply(unclass(x), plain, depth + 1L)
