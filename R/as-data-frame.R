@@ -39,7 +39,7 @@ as.data.frame.coef.lmm <- function(x, row.names = NULL, optional = FALSE, ...) {
 #' @export
 as.data.frame.summary.lmm <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
   table <- data.frame(term = rownames(x$coefficients), x$coefficients, check.names = FALSE)
-  rownames(table) <- row.names
+  rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 
@@ -49,7 +49,7 @@ as.data.frame.lmm_confint <- function(x, row.names = NULL, optional = FALSE, ...
   plain <- unclass(x)
   attributes(plain) <- attributes(plain)[c("dim", "dimnames")]
   table <- as.data.frame(plain)
-  if (!is.null(row.names)) rownames(table) <- row.names
+  if (!is.null(row.names)) rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 
@@ -58,7 +58,7 @@ as.data.frame.lmm_confint <- function(x, row.names = NULL, optional = FALSE, ...
 as.data.frame.lmm_convergence <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
   columns <- c("status", "criterion", "REML", "evaluations", "iterations", "starts", "gradient", "decrement", "kkt")
   table <- as.data.frame(unclass(x)[columns])
-  rownames(table) <- row.names
+  rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 
@@ -68,9 +68,31 @@ as.data.frame.lmm_convergence <- function(x, row.names = NULL, optional = FALSE,
 `[.lmm_comparison` <- function(x, i, j, drop) {
   call <- sys.call()
   call[[1L]] <- quote(`[`)
-  call[[2L]] <- as.data.frame.ranova_lmm(x)
+  call[[2L]] <- plain_table(x)
   eval(call, parent.frame())
 }
 
 #' @export
 `[.ranova_lmm` <- `[.lmm_comparison`
+
+#' @export
+`[.contest` <- `[.lmm_comparison`
+
+# A table without its class and what belongs to the whole of it.
+plain_table <- function(x, row.names = NULL, call = NULL) { # nolint: object_name_linter.
+  attributes(x) <- attributes(x)[c("names", "row.names")]
+  class(x) <- "data.frame"
+  if (!is.null(row.names)) rownames(x) <- row_names(row.names, nrow(x), call)
+  x
+}
+
+# The argument `row.names` of a method for as.data.frame(), for a table of n rows.
+row_names <- function(names, n, call) {
+  if (is.null(names)) return(NULL)
+  good <- (is.character(names) || is.numeric(names)) && is.null(dim(names)) && length(names) == n && !anyNA(names) &&
+    !anyDuplicated(names)
+  if (!good) {
+    bad_setting(names, "row.names", sprintf("`NULL` or %s, all different", counted(n, "name")), call, "argument")
+  }
+  as.character(names)
+}

@@ -43,14 +43,14 @@ gg_by_group <- function(table) {
   of_shape <- function(rows, shape) rows[shapes[as.character(rows$panel)] == shape, , drop = FALSE]
   table$panel <- factor(table$grpvar, levels = names(pieces))
   outliers <- keyed(panel_rows(lapply(pieces, function(piece) {
-    seen <- distinct_points(piece$outliers$residual, piece$outliers$position)
+    seen <- farthest_points(piece$outliers)
     data.frame(residual = seen$x, position = seen$y)
   })))
   title <- if (length(pieces) == 1L) paste("Residuals by", names(pieces)) else "Residuals by group"
   p <- gg_frame(table, boxes, y = "key", title = title) + gg_guide(xintercept = 0, line = ggplot2::geom_vline) +
     gg_level_points(keyed(of_shape(table, "points")), of_shape(boxes, "points")) +
     gg_level_boxes(of_shape(boxes, "boxes"), of_shape(outliers, "boxes")) +
-    gg_band(of_shape(boxes, "band")) +
+    gg_band(of_shape(boxes, "band"), of_shape(outliers, "band")) +
     gg_levels(keys, boxes$grp[order(boxes$key)], boxes$panel[order(boxes$key)]) + gg_many_levels("band" %in% shapes)
   if (length(pieces) > 1L) p + ggplot2::facet_wrap("panel", scales = "free_y") else p
 }
@@ -86,7 +86,7 @@ gg_level_boxes <- function(boxes, outliers) {
   )
 }
 
-gg_band <- function(boxes) {
+gg_band <- function(boxes, outliers) {
   if (!nrow(boxes)) {
     return(NULL)
   }
@@ -99,6 +99,7 @@ gg_band <- function(boxes) {
     ggplot2::geom_linerange(aes_of(xmin = "q1", xmax = "q3"), boxes, colour = colour,
       linewidth = if (many) 0.2 else 0.8, alpha = if (many) 0.3 else 1
     ),
+    ggplot2::geom_point(aes_of(x = "residual"), outliers, colour = colour, shape = 1L, size = if (many) 0.4 else 0.8),
     ggplot2::geom_point(aes_of(x = "median"), boxes, colour = plot_colours[["line"]], size = if (many) 0.2 else 1)
   )
 }

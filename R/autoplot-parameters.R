@@ -5,8 +5,10 @@ gg_observed <- function(table) {
     return(gg_against_fitted(table))
   }
   levels <- unique(table$grp)
-  table$panel <- factor(table$grp, levels = levels)
-  points <- table[thinned_cells(as.integer(table$panel), 500L), , drop = FALSE]
+  table$panel <- factor(table$grp, levels = levels, labels = cut_text(levels, 25L))
+  points <- table[
+    thinned_cells(as.integer(table$panel), 500L, table$observed, table$observed - table$fitted), , drop = FALSE
+  ]
   long <- rbind(
     data.frame(table[c("panel", "x", "series")], y = table$line, what = "fitted"),
     data.frame(table[c("panel", "x", "series")], y = table$population, what = "population")

@@ -72,7 +72,7 @@ gg_frame <- function(table, data = table, ..., title = attr(table, "labels")$tit
 
 gg_theme <- function() {
   ggplot2::theme_bw() + ggplot2::theme(
-    panel.grid.minor = ggplot2::element_blank(), legend.position = "top",
+    panel.grid.minor = ggplot2::element_blank(), plot.margin = ggplot2::margin(5.5, 12, 5.5, 5.5), legend.position = "top",
     legend.margin = ggplot2::margin(0, 0, 0, 0), strip.background = ggplot2::element_rect(fill = "#E8E8E8", colour = NA)
   )
 }
@@ -98,7 +98,7 @@ gg_guide <- function(..., line = ggplot2::geom_hline) {
 gg_levels <- function(keys, names, panel) {
   size <- table(panel)[as.character(panel)]
   rank <- stats::ave(seq_along(keys), as.character(panel), FUN = seq_along)
-  texts <- ifelse(size > 200L, format(rank, big.mark = ",", trim = TRUE), cut_text(as.character(names), 25L))
+  texts <- ifelse(size > 200L, big_number(rank), cut_text(as.character(names), 25L))
   # layers that lack some of the levels must not change their order
   ggplot2::scale_y_discrete(
     limits = function(limits) keys[keys %in% limits],

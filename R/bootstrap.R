@@ -121,9 +121,9 @@ run_bootstrap <- function(fit, statistic, nsim, seed, threads, progress, call, t
     cases = case_bootstrap(fit, scheme, nsim, threads, progress, call)
   ))
   done <- length(drawn$index)
-  interrupted <- or_else(drawn$stopped, ends_early(drawn$index, nsim))
-  failures <- or_else(drawn$failures, rep("failed", max(drawn$index, 0L) - done))
-  warn_failures(failures, nsim, type, call)
+  interrupted <- drawn$stopped > 0
+  warn_failures(or_else(drawn$failures, rep("failed", drawn$failed)), nsim, type, call)
+  if (!done && interrupted) raise_interrupt()
   if (!done) {
     abort_ferrite("bootstrap", "At least one replicate must be finished.", "None is.",
       hint = "Let it run longer, or see whether the fit is sound with `convergence(fit)`.", call = call
@@ -134,24 +134,13 @@ run_bootstrap <- function(fit, statistic, nsim, seed, threads, progress, call, t
   kept <- seq_len(nrow(replicates))
   stopped <- nrow(replicates) < done || interrupted
   if (stopped) {
-    warn_ferrite("interrupted", "All replicates should be finished.",
-      sprintf("The work was interrupted after %s of %s.", format(nrow(replicates), big.mark = ","),
-        counted(nsim, "replicate")),
-      hint = "The result holds the finished ones.", call = call, data = list(done = nrow(replicates), nsim = nsim)
-    )
+    warn_interrupted(nrow(replicates), nsim, "replicate", "The result holds the finished ones.", call)
   }
   structure(class = "lmm_bootstrap", list(
     estimate = estimate, replicates = replicates, index = drawn$index[kept], nsim = nsim, interrupted = stopped,
     certified = as.logical(drawn$certified)[kept], statistic = statistic, type = type,
     drawn = if (type == "cases") cases_drawn(scheme), fit = fit, call = call
   ))
-}
-
-# Are the missing replicates at the end more than chance would have, given how many failed before?
-ends_early <- function(index, nsim) {
-  last <- max(index, 0L)
-  failed <- last - length(index)
-  last < nsim && ((failed + 1) / (last + 2))^(nsim - last) < 0.01
 }
 
 warn_failures <- function(failures, nsim, type, call) {
@@ -164,7 +153,7 @@ warn_failures <- function(failures, nsim, type, call) {
   text[is.na(text)] <- "the fit failed"
   counts <- table(text)
   warn_ferrite("bootstrap", "Every replicate should allow a fit of the model.",
-    sprintf("%s of %s did not: %s.", format(length(failures), big.mark = ","), format(nsim, big.mark = ","),
+    sprintf("%s of %s did not: %s.", big_number(length(failures)), big_number(nsim),
       paste0(names(counts), " (", counts, ")", collapse = "; ")),
     hint = if (type == "cases") {
       "They are left out. With few groups per condition use `type = \"residual\"` or `\"parametric\"`."
@@ -278,7 +267,7 @@ print.lmm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), .
   check_printed(digits)
   done <- nrow(x$replicates)
   cat(bootstrap_title(x), "\nFormula: ", deparse_one(x$fit$formula), "\n", sep = "")
-  share <- if (done < x$nsim) paste(" of", format(x$nsim, big.mark = ","))
+  share <- if (done < x$nsim) paste(" of", big_number(x$nsim))
   cat(counted(done, "replicate"), share, if (x$interrupted) " (interrupted)", "\n", sep = "")
   table <- summary.lmm_bootstrap(x)
   if (all(table$n == done)) table$n <- NULL
@@ -292,7 +281,7 @@ print.lmm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), .
 bootstrap_title <- function(x) {
   chosen <- x$drawn$resample
   what <- if (x$type == "cases") {
-    sprintf(" (drawn: %s)", plain_list(sprintf("%s %s", format(x$drawn$n[chosen], big.mark = ",", trim = TRUE),
+    sprintf(" (drawn: %s)", plain_list(sprintf("%s %s", big_number(x$drawn$n[chosen]),
       ifelse(names(chosen)[chosen] == "rows", "rows", paste("of", names(chosen)[chosen])))))
   }
   kind <- switch(x$type, parametric = "Parametric", residual = "Residual", cases = "Cases")

@@ -230,7 +230,7 @@ comparison_text <- function(x, digits) {
     value <- x[[name]]
     text <- switch(name,
       npar = , Df = , Reference = as.character(value),
-      "Pr(>Chisq)" = format.pval(value, digits = digits - 1L),
+      "Pr(>Chisq)" = format.pval(value, digits = max(1L, digits - 1L)),
       Chisq = formatC(value, digits = digits, format = "f"),
       format(value, digits = digits + 2L, nsmall = 2L)
     )
@@ -243,7 +243,7 @@ comparison_text <- function(x, digits) {
 #' @rdname compare_models
 #' @export
 as.data.frame.lmm_comparison <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
-  as.data.frame.ranova_lmm(x, row.names)
+  plain_table(x, row.names, method_call())
 }
 
 # In reports (registered in register.R).

@@ -109,7 +109,7 @@ refuse_large <- function(fit, name, limit, call) {
   if (bytes > limit) {
     abort_ferrite("too_large", sprintf("Component `%s` must not need more than `limit` bytes.", name),
       sprintf("%s numbers need %s; the limit is %s.",
-        paste(format(size, big.mark = ",", trim = TRUE), collapse = " x "), bytes_text(bytes), bytes_text(limit)),
+        paste(big_number(size), collapse = " x "), bytes_text(bytes), bytes_text(limit)),
       hint = sprintf("If the memory is there, use `component(fit, \"%s\", limit = %s)`.", name,
         format(signif(1.1 * bytes, 2))),
       call = call, data = list(name = name, size = size, bytes = bytes, limit = limit)

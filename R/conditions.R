@@ -39,7 +39,16 @@ new_condition <- function(kind, class, message, call, data) {
 }
 
 three_lines <- function(problem, found, hint) {
-  paste(c(problem, if (length(found)) paste("x", found), if (length(hint)) paste("i", hint)), collapse = "\n")
+  text <- paste(c(problem, if (length(found)) paste("x", found), if (length(hint)) paste("i", hint)), collapse = "\n")
+  readable_text(text)
+}
+
+# Bytes that are no text in the encoding of a string shown as <e9>: most functions for text stop at them.
+readable_text <- function(x) {
+  x <- enc2utf8(x)
+  wrong <- !validUTF8(x)
+  x[wrong] <- iconv(x[wrong], "UTF-8", "UTF-8", sub = "byte")
+  x
 }
 
 # One line of R code for a message, cut when it is long.
@@ -71,8 +80,14 @@ plain_list <- function(x, max = 5L) {
 
 # "1 row", "2 rows"
 counted <- function(n, noun) {
-  paste(format(n, big.mark = ",", scientific = FALSE, trim = TRUE), if (n == 1) noun else paste0(noun, "s"))
+  paste(big_number(n), if (n == 1) noun else paste0(noun, "s"))
 }
+
+# The mark between thousands: not the one that stands for the decimal point in much of Europe (options("OutDec")).
+thousands <- function() if (identical(getOption("OutDec"), ",")) " " else ","
+
+# "180,000"
+big_number <- function(n) format(n, big.mark = thousands(), scientific = FALSE, trim = TRUE)
 
 # "rows 3, 17 and 20" in the user's row names; `where` are positions in `frame`.
 row_list <- function(frame, where) {
@@ -84,6 +99,7 @@ row_list <- function(frame, where) {
 similar_names <- function(name, candidates) {
   candidates <- unique(candidates[nzchar(candidates)])
   if (!length(candidates)) return(character())
+  name <- readable_text(name)
   distance <- utils::adist(name, candidates, ignore.case = TRUE)[1L, ]
   near <- distance <= max(1, nchar(name) / 3)
   utils::head(candidates[near][order(distance[near])], 3L)

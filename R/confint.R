@@ -10,7 +10,7 @@
 #' @param method `"profile"` (default): where the profiled criterion has risen by the quantile of chi-square with 1
 #'   degree of freedom. `"Wald"`: estimate plus and minus a normal quantile times the standard error, for coefficients
 #'   only. `"boot"`: by the parametric bootstrap, see [bootstrap()].
-#' @param nsim,type,seed,threads,progress For `method = "boot"`: number of replicates (default 1000), kind of interval
+#' @param nsim,type,seed,threads For `method = "boot"`: number of replicates (default 1000), kind of interval
 #'   (see [confint.lmm_bootstrap()]) and further arguments of [bootstrap()].
 #' @param boot.type lme4's word for `type`: `"perc"`, `"basic"`, `"norm"`.
 #' @param FUN For `method = "boot"`: a function of a fit that gives the numbers for which intervals are wanted, the
@@ -18,6 +18,7 @@
 #' @param quiet `TRUE`: no progress bar and no message. Default `FALSE`.
 #' @param oldNames,signames `TRUE` names standard deviations and correlations as lme4 does by default, `.sig01`, `.sig02`
 #'   and so on, and the residual standard deviation `.sigma`. Default `FALSE`, or `TRUE` when `parm` has such names.
+#' @param progress `TRUE` to show a progress bar in long work. Default: in interactive sessions only.
 #' @param x What `confint()` returned.
 #' @param digits Significant digits printed.
 #' @param ... `confint()` takes no other argument and says so; `print()` passes them on.
@@ -47,7 +48,8 @@
 #' @section Conditions:
 #'   `ferrite_error_argument`; `ferrite_message_argument` for words of lme4 without a meaning here (`zeta`, `parallel`);
 #'   `ferrite_message_interval` where there is no interval, with the reason;
-#'   `ferrite_warning_interval` for a limit that was not found (NA).
+#'   `ferrite_warning_interval` for a limit that was not found (NA); `ferrite_warning_interrupted` after Ctrl-C: the limits
+#'   that are not finished are NA.
 #' @references Venzon and Moolgavkar (1988) \doi{10.2307/2347496}; Bates et al. (2015) \doi{10.18637/jss.v067.i01}.
 #' @examples
 #' # Pinheiro and Bates (2000): 18 travel times on six rails
@@ -66,9 +68,10 @@ confint.lmm <- function(object, parm = NULL, level = 0.95, method = c("profile",
   method <- choose_one(method, c("profile", "Wald", "boot"), "method", call)
   type <- interval_type(type, boot.type, !missing(type), call)
   check_level(level, call)
-  check_flag(progress, "progress", call, "argument")
-  progress <- progress && !check_flag(quiet, "quiet", call, "argument")
-  old <- check_flag(oldNames, "oldNames", call, "argument") || check_flag(signames, "signames", call, "argument")
+  check_flag(quiet, "quiet", call, "argument")
+  progress <- check_flag(progress, "progress", call, "argument") && !quiet
+  check_flag(oldNames, "oldNames", call, "argument")
+  old <- check_flag(signames, "signames", call, "argument") || oldNames
   table <- parameter_table(object)
   if (!is.null(FUN) && method == "boot") {
     check_statistic(FUN, "FUN", call)
@@ -87,7 +90,7 @@ confint.lmm <- function(object, parm = NULL, level = 0.95, method = c("profile",
   } else if (method == "Wald") {
     wald_intervals(object, table[picked, ], level, call)
   } else {
-    profile_intervals(profile_fits(object, table$kind[picked], call), table[picked, ], level, call)
+    profile_intervals(profile_fits(object, table$kind[picked], call), table[picked, ], level, call, progress)
   })
   if (old) rename_limits(limits, old_parameter_names(table)[picked]) else limits
 }
@@ -156,12 +159,19 @@ confint.profile.lmm <- function(object, parm = NULL, level = 0.95, ...) {
   profile_intervals(fits, table, level, call)
 }
 
-profile_intervals <- function(fits, table, level, call) {
+profile_intervals <- function(fits, table, level, call, progress = FALSE) {
   limits <- matrix(NA_real_, nrow(table), 2L)
   defined <- !is.na(table$estimate)
   if (any(defined)) {
-    found <- profile_values(fits, table[defined, ], stats::qnorm((1 + level) / 2), call)
-    limits[defined, ] <- cbind(vapply(found, function(one) one$lower, 0), vapply(found, function(one) one$upper, 0))
+    found <- profile_values(fits, table[defined, ], stats::qnorm((1 + level) / 2), call, progress)
+    done <- which(defined)[is_finished(found)]
+    found <- found[is_finished(found)]
+    limits[done, ] <- cbind(vapply(found, function(one) one$lower, 0), vapply(found, function(one) one$upper, 0))
+    if (length(done) < sum(defined)) {
+      left <- setdiff(table$name[defined], table$name[done])
+      warn_interrupted(length(done), sum(defined), "interval",
+        paste0("The others are NA: ", quoted_list(left), ". Ask for them with `parm`."), call)
+    }
   }
   lost <- rowSums(is.nan(limits)) > 0
   limits[is.nan(limits)] <- NA_real_
@@ -182,7 +192,7 @@ profile_intervals <- function(fits, table, level, call) {
 wald_intervals <- function(fit, table, level, call) {
   limits <- matrix(NA_real_, nrow(table), 2L)
   fixed <- table$kind == "beta"
-  error <- sqrt(diag(vcov(fit)))[match(table$name[fixed], fit$x_names)]
+  error <- sqrt(diag(vcov(fit)))[match(table$name[fixed], coefficient_parameters(fit, fit$x_names))]
   limits[fixed, ] <- table$estimate[fixed] + outer(error, c(-1, 1) * stats::qnorm((1 + level) / 2))
   if (any(!fixed)) {
     inform_ferrite("interval", "A Wald interval must be for a coefficient.",
@@ -197,7 +207,7 @@ wald_intervals <- function(fit, table, level, call) {
 
 new_confint <- function(limits, names, level, method, criterion, note = NULL) {
   tails <- c((1 - level) / 2, (1 + level) / 2)
-  columns <- paste(format(100 * tails, trim = TRUE, scientific = FALSE, digits = 3L), "%")
+  columns <- paste(format(100 * tails, trim = TRUE, scientific = FALSE, digits = 3L, decimal.mark = "."), "%")
   dimnames(limits) <- list(names, columns)
   structure(limits, class = c("lmm_confint", "matrix", "array"), method = method,
     criterion = stats::setNames(criterion, names), note = note

@@ -46,6 +46,8 @@ lmm_control <- function(threads = 2L, tolerance = 1e-10, max_evaluations = 1000L
 # What lmm() accepts as `control`.
 check_control <- function(control, call) {
   if (inherits(control, "lmm_control")) return(control)
+  translated <- translate_control(control, call)
+  if (!is.null(translated)) return(translated)
   abort_ferrite(
     "control", "`control` must be made by `lmm_control()`.",
     paste0("It is ", a_kind(control), "."),

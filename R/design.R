@@ -47,12 +47,14 @@ build_design <- function(built, random, contrasts, memory, call) {
 #'   `basis`.
 #' @noRd
 design_of <- function(fit) {
+  check_frame(fit)
   frame <- fit$frame
   x <- columns_of(fit$terms, frame, fit$contrasts)
+  if (!identical(x$names, fit$x_names)) changed_field("frame", "that of the columns `x_names`", "It gives others.")
   list(
     y = as_double(frame[[1L]]), offset = offset_of(frame), weights = weights_of(frame),
     x = x$blocks, x_names = x$names,
-    factors = lapply(fit$factors, function(factor) c(factor, list(codes = codes_in(factor, frame)))),
+    factors = lapply(fit$factors, function(factor) c(factor, list(codes = fitted_codes(factor, frame)))),
     terms = lapply(fit$random, function(term) {
       list(
         group = term$group, factor = term$factor, effects = term$effects, structure = term$structure,
@@ -61,6 +63,12 @@ design_of <- function(fit) {
     }),
     residual = residual_design(fit)
   )
+}
+
+fitted_codes <- function(factor, frame) {
+  codes <- codes_in(factor, frame)
+  if (anyNA(codes)) changed_frame(factor$variables[1L], "one of the levels of the fit in each row", "It has others.")
+  codes
 }
 
 # Response, offset, weights ---------------------------------------------------------------------------------------
@@ -215,7 +223,7 @@ check_size <- function(terms, frame, categories, memory, where, call) {
   if (bytes <= memory) return(invisible())
   abort_ferrite(
     "too_large", "The model matrices must fit in memory.",
-    paste0("The ", format(round(sum(columns)), big.mark = ","), " columns of ", where, " need ", gigabytes(bytes),
+    paste0("The ", big_number(round(sum(columns))), " columns of ", where, " need ", gigabytes(bytes),
            " where ", gigabytes(memory), " are allowed; most belong to `", names(which.max(columns)), "`."),
     hint = "Make a factor of many levels a random term, or raise `lmm_control(memory = )`.",
     call = call, data = list(bytes = bytes, limit = memory)

@@ -171,6 +171,7 @@ deletion_rows <- function(term, fit, x) {
 # The model matrix of the formula without a term.
 reduced_matrix <- function(fit, term) {
   smaller <- smaller_terms(fit, term)
+  check_frame(fit)
   stats::model.matrix(smaller, fit$frame, own_contrasts(fit$contrasts, smaller))
 }
 

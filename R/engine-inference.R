@@ -22,7 +22,9 @@ model_arguments <- function(fit, threads = fit$control$threads) {
 #' @noRd
 infer_fixed <- function(fit, kr = TRUE, known = FALSE, call = sys.call(-1)) {
   a <- model_arguments(fit)
-  raw <- call_engine(.Call(wrap__fixed_inference, a$rows, c(a$options, list(kr = kr, known = known))))
+  meter <- progress_meter(fit$control$progress)
+  on.exit(meter$close())
+  raw <- call_engine(.Call(wrap__fixed_inference, a$rows, c(a$options, list(kr = kr, known = known)), meter$report))
   if (!is.null(raw$failure)) raise_failure(raw$failure, a$design, fit$frame, call)
   r <- length(fit$kept)
   names <- list(names(fit$beta)[fit$kept], names(fit$beta)[fit$kept])
@@ -42,10 +44,13 @@ infer_fixed <- function(fit, kr = TRUE, known = FALSE, call = sys.call(-1)) {
 
 # Draws of the (restricted) likelihood ratio of one variance component under its null hypothesis. `mu`: eigenvalues of
 # Z'MZ; `xi`: those of Z'Z for a likelihood ratio by ML, none for REML; `fixed`: fixed effects tested along with it.
-simulate_rlrt <- function(mu, xi, n, p, fixed = 0, nsim = 10000L, seed = draw_seed(), threads = 2L) {
+simulate_rlrt <- function(mu, xi, n, p, fixed = 0, nsim = 10000L, seed = draw_seed(), threads = 2L,
+                          progress = FALSE) {
+  meter <- progress_meter(progress)
+  on.exit(meter$close())
   raw <- call_engine(.Call(
-    wrap__simulate_rlrt, as.double(mu), as.double(xi), as.double(c(n, p, fixed)), as.integer(nsim), seed,
-    as.integer(threads)
+    wrap__simulate_rlrt, as.double(mu), as.double(xi), as.double(c(n, p, fixed)),
+    list(nsim = as.integer(nsim), seed = seed), as.integer(threads), meter$report
   ))
   if (!is.null(raw$failure)) raise_failure(raw$failure, NULL, NULL, sys.call(-1))
   raw$draws
@@ -60,13 +65,14 @@ draw_seed <- function() sample.int(.Machine$integer.max, 2L)
 #'   correlation, `3` for sigma, `c(4, k)` for the k-th kept coefficient (only for a fit by ML), `c(5, k)` for the k-th
 #'   coefficient of the log residual scale, `6` for the residual correlation.
 #' @param zetas Rising positive square roots of the rise of the criterion.
+#' @param report `NULL`, or what shows progress, called with (points done, points in all).
 #' @returns A list as long as `targets`: `estimate`, and `lower` and `upper` values at each zeta (an edge of the
-#'   parameter space where that comes first, NaN where a value was not found).
+#'   parameter space where that comes first, NaN where a value was not found); `NULL` for those that Ctrl-C left undone.
 #' @noRd
-profile_engine <- function(fit, targets, zetas, call = sys.call(-1)) {
+profile_engine <- function(fit, targets, zetas, report = NULL, call = sys.call(-1)) {
   a <- model_arguments(fit)
   what <- list(targets = lapply(targets, as.integer), zetas = as.double(zetas))
-  raw <- call_engine(.Call(wrap__profile_lmm, a$rows, a$options, what))
+  raw <- call_engine(.Call(wrap__profile_lmm, a$rows, a$options, what, report))
   if (!is.null(raw$failure)) raise_failure(raw$failure, a$design, fit$frame, call)
   raw
 }
@@ -74,7 +80,8 @@ profile_engine <- function(fit, targets, zetas, call = sys.call(-1)) {
 #' Parametric bootstrap
 #'
 #' @param seed Two integers, from `draw_seed()`.
-#' @returns `index` (numbers of the finished replicates), matrices `theta`, `beta` and `phi` (of residuals that are not
+#' @returns `index` (numbers of the finished replicates), `failed` and `stopped` (how many have no estimates, and how many
+#'   Ctrl-C left undone), matrices `theta`, `beta` and `phi` (of residuals that are not
 #'   alike) with a row a replicate, `sigma`, `criterion`, `certified`. After an interrupt: what was done by then.
 #' @noRd
 bootstrap_engine <- function(fit, nsim, seed = draw_seed(), threads = fit$control$threads, progress = FALSE,

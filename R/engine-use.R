@@ -24,7 +24,9 @@ prediction_variance <- function(fit, rows = NULL, use = rep("known", length(fit$
   }
   # lists with NULL elements keep them
   rows <- list(n = as.integer(rows$n), x = rows$x, codes = rows$codes, bases = rows$bases, use = use)
-  raw <- call_engine(.Call(wrap__prediction_variance, a$rows, a$options, rows))
+  meter <- progress_meter(fit$control$progress)
+  on.exit(meter$close())
+  raw <- call_engine(.Call(wrap__prediction_variance, a$rows, a$options, rows, meter$report))
   if (!is.null(raw$failure)) raise_failure(raw$failure, a$design, fit$frame, call)
   raw$variance
 }
@@ -64,7 +66,7 @@ deletion_engine <- function(fit, sets, progress = FALSE, call = sys.call(-1)) {
 #' Fits of other responses
 #'
 #' @param responses n x N matrix in the unit of the response; the offset is subtracted by the engine.
-#' @returns As `bootstrap_engine()`: `index` of the responses that have estimates, matrices `theta` and `beta`, `sigma`,
+#' @returns As `bootstrap_engine()`: `index` of the responses that have estimates, `failed`, `stopped`, matrices `theta` and `beta`, `sigma`,
 #'   `criterion`, `certified`.
 #' @noRd
 refit_engine <- function(fit, responses, progress = FALSE, call = sys.call(-1)) {

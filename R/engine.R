@@ -47,6 +47,16 @@ engine_design <- function(design) {
   )
 }
 
+# Can the variances of a design be told apart? That it cannot be summed is no answer either.
+is_identified <- function(design) {
+  control <- lmm_control()
+  options <- list(
+    reml = TRUE, threads = control$threads, start = NULL, max_evaluations = control$max_evaluations,
+    tolerance = control$tolerance, memory = control$memory, phi = NULL
+  )
+  is.null(call_engine(.Call(wrap__check_identified, engine_design(design), options))$failure)
+}
+
 # An error from under the seam (a panic that was caught) is a failure like any other.
 call_engine <- function(result) {
   tryCatch(result, error = function(e) {
@@ -56,6 +66,7 @@ call_engine <- function(result) {
 
 check_start <- function(start, names, call) {
   if (is.null(start)) return(NULL)
+  start <- read_start(start, names, call)
   good <- is.numeric(start) && length(start) == length(names) && all(is.finite(start))
   if (good) return(as.double(start))
   abort_ferrite(
@@ -73,9 +84,10 @@ progress_meter <- function(show) {
   begin <- proc.time()[["elapsed"]]
   list(
     report = function(done, total) {
+      if (!is.finite(done / total)) return(invisible())
       if (is.null(bar) && proc.time()[["elapsed"]] - begin < 1) return(invisible())
       if (is.null(bar)) bar <<- utils::txtProgressBar(max = 1, style = 3)
-      utils::setTxtProgressBar(bar, min(1, done / max(total, 1)))
+      utils::setTxtProgressBar(bar, min(1, done / total))
     },
     close = function() if (!is.null(bar)) close(bar)
   )
@@ -89,6 +101,8 @@ raise_failure <- function(failure, design, frame, call) {
   fail <- function(problem, ..., hint) {
     abort_ferrite(failure$class, problem, ..., hint = hint, call = call, data = as.list(data))
   }
+  lost <- failure$class %in% c("rank_random", "not_positive_definite") && weight_span(design$weights) > 1e12
+  if (lost) far_weights(design$weights, call)
   if (identical(data$kind, "time")) check_times(design$residual$correlation$time, design$correlation, frame, call)
   switch(
     failure$class,
@@ -114,7 +128,7 @@ raise_failure <- function(failure, design, frame, call) {
       paste0("There are ", counted(data$n, "observation"), " and ", counted(data$rank, "fixed effect"), "."),
       hint = "Remove terms from the fixed part, or check that no identifier is a fixed factor."
     ),
-    unidentified = fail_unidentified(data, design, fail),
+    unidentified = fail_unidentified(data, design, frame, call),
     tied_times = fail_tied(data, design, frame, fail),
     residual_scale = if (data$column == 0) fail_correlation(data, design, fail)
     else fail_dispersion(data, design, frame, fail),
@@ -131,6 +145,14 @@ raise_failure <- function(failure, design, frame, call) {
       "The engine must return a fit.", paste0("It said: ", failure$message),
       hint = "This is a fault of the package: please report it with the data and the call."
     )
+  )
+}
+
+# After Ctrl-C: how much of `noun` is done, for what keeps it.
+warn_interrupted <- function(done, total, noun, hint, call) {
+  warn_ferrite("interrupted", paste0("All ", noun, "s should be finished."),
+    sprintf("The work was interrupted after %s of %s.", big_number(done), counted(total, noun)),
+    hint = hint, call = call, data = list(done = done, total = total)
   )
 }
 
@@ -196,25 +218,6 @@ constant_text <- function(response, design) {
     return(paste0("All ", length(design$y), " values of `", response, "` are ", value, "."))
   }
   paste0("`", response, "`", if (!is.null(design$offset)) " less the offset", " does not vary beyond rounding.")
-}
-
-fail_unidentified <- function(data, design, fail) {
-  term <- design$terms[[data$term]]
-  other <- if (length(data$other) && !is.na(data$other)) design$terms[[data$other]]
-  named <- paste0("`", term$text, "`")
-  if (identical(data$reason, "fixed")) {
-    fail(
-      "The columns of a random term must not all be fixed effects as well.",
-      paste0("Those of ", named, " can be made from the fixed part of the formula, so its variance is not estimable."),
-      hint = paste0("Remove ", named, ", or take `", term$group, "` out of the fixed part.")
-    )
-  }
-  fail(
-    "The variances of the random terms must be estimable from the data.",
-    paste0("The likelihood does not depend on how variance is split between ", named, " and ",
-           if (is.null(other)) "the rest of the model" else paste0("`", other$text, "`"), "."),
-    hint = paste0("Remove ", if (is.null(other)) named else "one of the two terms", ", or check the grouping factors.")
-  )
 }
 
 rank_text <- function(data, design) {

@@ -17,7 +17,7 @@ formula_operators <- c("+", "-", "*", "/", ":", "^", "%in%", "(")
 #'   `random` (list of terms; `a/b` is already two terms).
 #' @noRd
 parse_formula <- function(formula, columns = NULL, env = parent.frame(), call = NULL) {
-  formula <- as_two_sided(formula, env, call)
+  formula <- with_parentheses(as_two_sided(formula, env, call), call)
   response <- formula[[2L]]
   parts <- split_terms(formula[[3L]], formula, call)
   if (!length(parts$bars)) no_random_term(formula, parts$fixed, call)
@@ -55,6 +55,16 @@ as_two_sided <- function(formula, env, call) {
   )
 }
 
+# `y ~ x | g` is `y ~ (x | g)`, as in lme4.
+with_parentheses <- function(formula, call) {
+  bar <- formula[[3L]]
+  if (!is_bar(bar) || has_bar(bar[[2L]]) || has_bar(bar[[3L]])) return(formula)
+  written <- formula
+  formula[[3L]] <- call("(", bar)
+  if (length(all.vars(bar[[2L]]))) unparenthesised(written, formula, call)
+  formula
+}
+
 # Sum of terms -> list(fixed = expression, bars = list of `|` and `||` calls, or of calls such as `cs(x | g)`). Walks
 # the chain of + and - in a loop, because a formula may have thousands of terms.
 split_terms <- function(expr, formula, call) {
@@ -62,7 +72,7 @@ split_terms <- function(expr, formula, call) {
   fixed <- NULL
   bars <- list()
   for (piece in pieces) {
-    inner <- strip_parens(piece$expr)
+    inner <- strip_signs(piece$expr)
     wrapped <- !identical(inner, piece$expr)
     if (!has_bar(inner)) {
       fixed <- add_piece(fixed, piece)
@@ -71,7 +81,7 @@ split_terms <- function(expr, formula, call) {
     } else if (is_structured(inner)) {
       bars <- c(bars, list(inner))
     } else if (is_bar(inner)) {
-      if (!wrapped) missing_parentheses(formula, inner, call)
+      if (!wrapped && (has_bar(inner[[2L]]) || has_bar(inner[[3L]]))) missing_parentheses(formula, inner, call)
       bars <- c(bars, list(inner))
     } else {
       nested <- split_terms(inner, formula, call)
@@ -119,6 +129,12 @@ has_bar <- function(expr) {
 
 strip_parens <- function(expr) {
   while (is_operator(expr, "(")) expr <- expr[[2L]]
+  expr
+}
+
+# The same, and without a plus in front: `x + + (1 | g)`.
+strip_signs <- function(expr) {
+  while (is_operator(expr, c("(", "+")) && length(expr) == 2L) expr <- expr[[2L]]
   expr
 }
 
@@ -250,6 +266,19 @@ no_random_term <- function(formula, fixed, call) {
     } else {
       paste0("For a model without random effects use `lm(", code_text(formula), ")`.")
     }, call = call
+  )
+}
+
+# lme4 says nothing; but the fixed effect is missed too often.
+unparenthesised <- function(written, read, call) {
+  left <- read[[3L]][[2L]][[2L]]
+  meant <- read
+  meant[[3L]] <- call("+", left, read[[3L]])
+  read[[3L]] <- call("+", 1, read[[3L]])
+  inform_ferrite(
+    "formula", "A random term should stand in parentheses: `(columns | factor)`.",
+    paste0("`", code_text(written), "` is read as `", code_text(read), "`: the bar takes everything to its left."),
+    hint = paste0("With fixed effects of these columns as well: `", code_text(meant), "`."), call = call
   )
 }
 

@@ -56,10 +56,27 @@ input_trouble <- function(expressions, data, env) {
 check_variables <- function(variables, data, env, call) {
   columns <- columns_in(data)
   names <- unique(unlist(lapply(variables, all.vars)))
+  taken <- intersect(names, c("(weights)", "(offset)"))
+  if (length(taken)) {
+    abort_ferrite(
+      "variable", "A variable must not have the name of a column that a model frame adds.",
+      paste0("`", taken[1L], "` would be taken for the ", gsub("[()]", "", taken[1L]), "."),
+      hint = "Rename it.", call = call, data = list(variable = taken[1L])
+    )
+  }
   for (name in names[!match(names, columns, 0L)]) if (!exists(name, envir = env)) not_found(name, data, call)
   for (variable in variables) {
     if (!is.symbol(variable) || match(as.character(variable), columns, 0L)) next
     if (is.function(get(as.character(variable), envir = env))) not_found(as.character(variable), data, call)
+  }
+  reserved <- intersect(names, c("(weights)", "(offset)"))
+  if (length(reserved)) {
+    abort_ferrite(
+      "variable", "A variable of the formula must not have the name that R gives to weights or offsets.",
+      paste0("There is `", reserved[1L], "`."),
+      hint = "Give the column another name; weights and offsets are arguments of `lmm()`.", call = call,
+      data = list(variable = reserved[1L])
+    )
   }
   if (is.environment(data) || !anyDuplicated(columns)) return(invisible())
   twice <- intersect(names, columns[duplicated(columns)])
@@ -113,4 +130,22 @@ check_weights <- function(frame, call) {
   if (length(weights) && !any(weights > 0, na.rm = TRUE)) {
     fail("None is positive.", "Leave `weights` out, or check the column.")
   }
+  if (length(weights) && weight_span(weights) > 1e30) far_weights(weights, call)
+}
+
+# The largest positive weight beside the smallest.
+weight_span <- function(weights) {
+  if (is.null(weights)) return(1)
+  ends <- range(weights[weights > 0], na.rm = TRUE)
+  ends[2L] / ends[1L]
+}
+
+far_weights <- function(weights, call) {
+  ends <- format(range(weights[weights > 0], na.rm = TRUE), digits = 3L, trim = TRUE)
+  abort_ferrite(
+    "weights", "Weights must not lie further apart than double precision can tell the rows.",
+    paste0("They go from ", ends[1L], " to ", ends[2L], ", so that some rows are lost in the rounding of others."),
+    hint = "Check the column; for rows that are all but exact a weight 1e6 times that of the others is enough.",
+    call = call
+  )
 }

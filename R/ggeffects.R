@@ -11,8 +11,9 @@
 #' population mean, `type = "random"` a mean with the random effects of the grouping factors among `terms`, all others
 #' as new levels. Intervals have normal quantiles; `interval = "prediction"` is for a new observation.
 #'
-#' Versions of ggeffects in which `get_predictions()` is not yet a generic function (1.2, say) give with `ggpredict()`
-#' only a prediction for one group, without an interval: there use `ggemmeans()` or `ggeffect()`.
+#' Versions of ggeffects in which `get_predictions()` is not yet a generic function (1.2, say) ask by insight: the
+#' numbers are the same, with quantiles of t with the residual degrees of freedom, but their print method still names a
+#' level of the grouping factor under "Adjusted for" where the prediction is that of the population.
 #'
 #' @seealso [predict.lmm()], [emmeans], [effects].
 #' @examples

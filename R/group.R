@@ -95,9 +95,22 @@ factor_labels <- function(x) {
 
 # Different values never share a label.
 value_labels <- function(values) {
-  labels <- as.character(values)
+  labels <- number_labels(values)
   if (anyDuplicated(labels) && is.double(values)) labels <- exact_labels(values)
   unique_labels(labels)
+}
+
+# as.character() with a decimal point, whatever options("OutDec") says: a label stays the same in every session.
+number_labels <- function(values) {
+  if (!is.double(values) || identical(getOption("OutDec"), ".")) return(as.character(values))
+  old <- options(OutDec = ".")
+  on.exit(options(old))
+  as.character(values)
+}
+
+# The numbers that labels are, also those that a factor got under another options("OutDec"); NA for other labels.
+read_numbers <- function(labels) {
+  suppressWarnings(as.numeric(sub(getOption("OutDec"), ".", labels, fixed = TRUE)))
 }
 
 exact_labels <- function(values) sprintf("%.17g", as.double(values))
@@ -147,7 +160,7 @@ match_levels <- function(x, levels) {
   if (!is.null(dim(x))) x <- as.vector(x)
   if (is.character(x) || is.logical(x)) return(match(as.character(x), levels))
   values <- unique(x)
-  at <- match(as.character(values), levels)
+  at <- match(number_labels(values), levels)
   if (anyNA(at) && is.double(x)) at <- ifelse(is.na(at), match(exact_labels(values), levels), at)
   at[is.na(values)] <- NA
   at[match(unclass(x), unclass(values))]

@@ -69,7 +69,8 @@ zap_noise <- function(x, tolerance = 1e-10) {
 # covariates. As in lmerTest a matrix such as poly() counts as a factor here.
 containing_terms <- function(fit) {
   factors <- attr(fit$terms, "factors") > 0
-  covariate <- vapply(rownames(factors), function(name) {
+  # not rownames(factors): these have backticks
+  covariate <- vapply(variable_names(fit$terms), function(name) {
     value <- fit$frame[[name]]
     is.numeric(value) && is.null(dim(value))
   }, NA)
@@ -147,6 +148,7 @@ coded_factors <- function(fit) {
 
 # The model matrix with other contrasts: a function of the levels for every factor.
 recoded_matrix <- function(fit, coding) {
+  check_frame(fit)
   factors <- coded_factors(fit)
   frame <- fit$frame
   for (name in names(factors)) frame[[name]] <- factors[[name]]

@@ -102,6 +102,11 @@ fixed_term <- function(fit, parts, rest, fixed) {
 # The attribute `draws` counts the samples: fewer than asked for after an interrupt.
 boot_limits <- function(fit, parts, table, level, nsim, threads, call) {
   draws <- bootstrap_engine(fit, nsim, draw_seed(), threads, fit$control$progress, call)
+  if (draws$stopped) {
+    if (!length(draws$index)) raise_interrupt()
+    warn_interrupted(length(draws$index), nsim, "replicate", "The interval is from the finished ones.", call)
+  }
+  warn_failures(rep("failed", draws$failed), nsim, "parametric", call)
   k <- length(parts$groups)
   sizes <- matrix(0, nrow(draws$theta), k)
   at <- 0L

@@ -44,7 +44,8 @@
 #'   `as.data.frame()` gives the table.
 #' @section Conditions:
 #'   `ferrite_error_argument` for wrong arguments, `ferrite_error_icc` when `"exact"` is asked for and does not apply or
-#'   `"logit"` at a variance of zero, or when the model has a `dispersion`.
+#'   `"logit"` at a variance of zero, or when the model has a `dispersion`. With `"boot"` `ferrite_warning_interrupted`
+#'   after Ctrl-C, `ferrite_warning_bootstrap` for replicates without a fit.
 #' @references Searle (1971) *Linear Models*, 9.9; Wald (1940) \doi{10.1214/aoms/1177731882}; Harville and Fenech (1985)
 #'   \doi{10.2307/2530650}; Nakagawa, Johnson and Schielzeth (2017) \doi{10.1098/rsif.2017.0213}; Johnson (2014)
 #'   \doi{10.1111/2041-210X.12225}.
@@ -186,7 +187,7 @@ icc_notes <- function(fit, parts, method, draws) {
     switch(method,
       exact = "Interval: exact, from the F distribution (Wald 1940; Harville and Fenech 1985; Searle 1971).",
       logit = "Interval: delta method on the logit scale (approximate).",
-      boot = paste0("Interval: percentiles of ", format(draws, big.mark = ","), " parametric bootstrap samples.")
+      boot = paste0("Interval: percentiles of ", big_number(draws), " parametric bootstrap samples.")
     ),
     if (fixed_varies(parts)) {
       paste("adjusted: given the fixed part; conditional: its variance counts in the total (Nakagawa, Johnson and",
@@ -241,7 +242,7 @@ icc_text <- function(x, digits) {
 #' @export
 as.data.frame.icc_lmm <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
   table <- x$table
-  if (!is.null(row.names)) rownames(table) <- row.names
+  if (!is.null(row.names)) rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 

@@ -2,7 +2,8 @@
 #
 # Reads   the finished design.
 # Raises  `ferrite_error_unidentified`.
-# Not here: what only the likelihood shows (a term in the span of X, a flat criterion); the engine checks those.
+# Not here: what only the sums show (a term in the span of X, a direction that the likelihood cannot see): the engine
+# decides that, and unidentified.R says it.
 
 check_random <- function(design, call) {
   check_repeated(design, call)

@@ -33,7 +33,7 @@ as.data.frame.influence.lmm <- function(x, row.names = NULL, optional = FALSE, .
   table <- data.frame(
     deleted = x$deleted, rows = unname(x$rows), cooks.distance = unname(distance), changes, spread, check.names = FALSE
   )
-  rownames(table) <- row.names
+  rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 
@@ -67,15 +67,15 @@ influence_text <- function(x, n, digits, width = getOption("width")) {
   if (ncol(changes)) {
     largest <- max.col(abs(changes), "first")
     text <- cbind(text,
-      "Cook's D" = format(table$cooks.distance[top], digits = digits - 1L),
-      dfbetas = format(changes[cbind(seq_along(top), largest)], digits = digits - 1L),
+      "Cook's D" = format(table$cooks.distance[top], digits = max(1L, digits - 1L)),
+      dfbetas = format(changes[cbind(seq_along(top), largest)], digits = max(1L, digits - 1L)),
       coefficient = colnames(changes)[largest]
     )
   }
   moved <- as.matrix(table[top, startsWith(names(table), "change_"), drop = FALSE])
   largest <- max.col(parameter_moves(moved, c(x$sd, x$residual)), "first")
   text <- cbind(text,
-    change = format(moved[cbind(seq_along(top), largest)], digits = digits - 1L),
+    change = format(moved[cbind(seq_along(top), largest)], digits = max(1L, digits - 1L)),
     parameter = sub("^change_(sd_)?", "", colnames(moved))[largest]
   )
   rownames(text) <- rep("", nrow(text))

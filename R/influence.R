@@ -68,6 +68,7 @@ influence.lmm <- function(model, groups = NULL, data = NULL, threads = model$con
   check_deletion_memory(model, length(sets$labels), call)
   model$control$threads <- at_most_cores(threads)
   refits <- deletion_engine(model, sets$codes, progress, call)
+  if (all(refits$status == "stopped")) raise_interrupt()
   result <- new_influence(model, sets, refits)
   report_deletions(result, call)
   result
@@ -257,10 +258,6 @@ report_deletions <- function(x, call) {
   stopped <- sum(x$status == "stopped")
   if (stopped) {
     m <- length(x$deleted)
-    warn_ferrite("interrupted", "All refits should be finished.",
-      sprintf("The work was interrupted after %s of %s.", format(m - stopped, big.mark = ","), counted(m, "refit")),
-      hint = "The result holds the finished ones; the others are NA.", call = call,
-      data = list(done = m - stopped, deletions = m)
-    )
+    warn_interrupted(m - stopped, m, "refit", "The result holds the finished ones; the others are NA.", call)
   }
 }

@@ -11,6 +11,14 @@ insight_predicted <- function(x, data = NULL, predict = "expectation", ci = NULL
   predict <- choose_one(or_else(predict, or_else(list(...)$type, "expectation")), words, "predict", call)
   data <- or_else(data, list(...)$newdata)
   new_levels <- isTRUE(list(...)$allow.new.levels)
+  asked <- ggeffects_request(x, data, call)
+  if (!is.null(asked)) {
+    data <- asked$data
+    new_levels <- TRUE
+    include_random <- asked$random
+    ci <- asked$level
+    predict <- asked$predict
+  }
   re_form <- predicted_effects(x, data, include_random, new_levels)
   interval <- if (is.null(ci)) "none" else if (startsWith(predict, "predict")) "prediction" else "confidence"
   method <- tolower(or_else(ci_method, "wald"))
@@ -30,6 +38,31 @@ insight_predicted <- function(x, data = NULL, predict = "expectation", ci = NULL
   attr(values, "ci") <- ci
   attr(values, "predict") <- predict
   structure(values, class = c("get_predicted", class(unclass(as.vector(values)))))
+}
+
+# What ggpredict() of ggeffects before 1.3 was asked for: it hands its grid to get_predicted() without type, level and
+# interval, which stand in the functions that call. In its grid a grouping factor that is no focal term has its first
+# level, which stands for none. `NULL` for other data.
+ggeffects_request <- function(fit, data, call) {
+  constant <- names(attr(data, "constant.values"))
+  if (is.null(constant)) return(NULL)
+  if (!is.null(dynGet("vcov.fun", NULL))) {
+    abort_ferrite("argument", "`vcov.fun` must be left out in this version of ggeffects.",
+      "It does not hand the matrix on to the model.", hint = "Use `emmeans::emmeans(fit, vcov. = )`.", call = call,
+      data = list(argument = "vcov.fun")
+    )
+  }
+  level <- dynGet("ci.lvl", 0.95)
+  random <- identical(dynGet("type", "fe"), "re")
+  if (random) {
+    groups <- unlist(lapply(fit$factors, `[[`, "variables"))
+    free <- setdiff(intersect(groups, constant), all.vars(stats::delete.response(fit$terms)))
+    data[free] <- "..new"
+  }
+  list(
+    data = data, random = if (random) "default" else FALSE, level = if (!is.null(level) && !is.na(level)) level,
+    predict = if (identical(dynGet("interval", ""), "prediction")) "prediction" else "expectation"
+  )
 }
 
 # insight's `include_random` as `re.form`.

@@ -7,7 +7,7 @@
 escape <- function(text, format, unicode = TRUE) {
   text <- gsub("[[:space:]]+", " ", enc2utf8(as.character(text)))
   switch(format,
-    html = replace_each(text, html_marks),
+    html = , openxml = replace_each(text, html_marks),
     latex = escape_latex(text, unicode),
     escape_markdown(text)
   )
@@ -38,16 +38,64 @@ escape_latex <- function(text, unicode) {
     ">" = "\\textgreater{}", "|" = "\\textbar{}", "`" = "\\textasciigrave{}", "\"" = "\\char34{}",
     "[" = "{[}", "]" = "{]}", "*" = "{*}", "--" = "-{}-"
   ))
-  if (unicode) text else plain_latex(text)
+  if (unicode) with_fonts(text) else plain_latex(text)
+}
+
+# For engines that read Unicode: what TeX's own fonts lack is set in a font of the system that has it. A character that
+# no font has, or that cannot be looked up, is shown by its number, as it would be left out without a word.
+with_fonts <- function(text) {
+  foreign <- foreign_codes(text)
+  if (!length(foreign)) return(text)
+  fonts <- vapply(foreign, font_of_code, "")
+  vapply(text, function(one) {
+    codes <- utf8ToInt(one)
+    font <- fonts[match(codes, foreign)]
+    font[!codes %in% foreign] <- " "
+    runs <- rle(unname(font))
+    ends <- cumsum(runs$lengths)
+    paste(vapply(seq_along(ends), function(k) {
+      own <- codes[seq.int(ends[k] - runs$lengths[k] + 1L, ends[k])]
+      switch(runs$values[k], " " = intToUtf8(own), "?" = paste(code_number(own), collapse = ""),
+        sprintf("{\\fontspec{%s}%s}", runs$values[k], intToUtf8(own)))
+    }, ""), collapse = "")
+  }, "", USE.NAMES = FALSE)
+}
+
+# Characters outside of the Latin alphabets and the signs that every TeX knows.
+foreign_codes <- function(text) {
+  codes <- unique(unlist(lapply(text, utf8ToInt)))
+  codes[!is.na(codes) & codes > 0x17fL & !codes %in% known_to_tex]
+}
+
+# What stands for a character without a sign.
+code_number <- function(code) sprintf("\\textless{}U+%04X\\textgreater{}", code)
+
+# The family of a font that has a character, one with serifs if there is one; "?" where fontconfig finds none. Asked once
+# for each character of a session.
+font_of_code <- function(code) {
+  key <- as.character(code)
+  if (is.null(known_fonts[[key]])) assign(key, find_font(code), envir = known_fonts)
+  known_fonts[[key]]
+}
+
+known_fonts <- new.env(parent = emptyenv())
+
+find_font <- function(code) {
+  program <- Sys.which("fc-list")
+  if (!nzchar(program)) return("?")
+  families <- suppressWarnings(system2(program, c(sprintf(":charset=%x", code), "family"), stdout = TRUE, stderr = FALSE))
+  families <- sort(unique(sub("[,:].*$", "", families)))
+  families <- families[grepl("^[A-Za-z0-9 -]+$", families)]
+  if (!length(families)) return("?")
+  serif <- c(grep("^DejaVu Serif$", families, value = TRUE), grep("Serif", families, value = TRUE))
+  c(serif, families)[1L]
 }
 
 # For pdfTeX: Greek letters and some signs as mathematics, other characters that it does not know by their numbers.
 plain_latex <- function(text) {
-  codes <- unique(unlist(lapply(text, utf8ToInt)))
-  foreign <- codes[!is.na(codes) & codes > 0x17fL & !codes %in% known_to_tex]
-  for (code in foreign) {
+  for (code in foreign_codes(text)) {
     command <- tex_signs[sprintf("%04X", code)]
-    if (is.na(command)) command <- sprintf("\\textless{}U+%04X\\textgreater{}", code)
+    if (is.na(command)) command <- code_number(code)
     text <- gsub(intToUtf8(code), command, text, fixed = TRUE)
   }
   text

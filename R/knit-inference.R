@@ -77,7 +77,7 @@ knit_print_bootstrap <- function(x, ...) {
     structure(paste("Formula:", deparse_one(x$fit$formula)), role = "code"),
     captioned(labelled(text[, names, drop = FALSE], rownames(table), "Statistic"), left = 1L),
     paste0(
-      counted(done, "replicate"), if (done < x$nsim) paste(" of", format(x$nsim, big.mark = ",")),
+      counted(done, "replicate"), if (done < x$nsim) paste(" of", big_number(x$nsim)),
       if (x$interrupted) " (interrupted)", ".",
       if (doubtful) paste0(" ", counted(doubtful, "refit"), " not certified as an optimum.")
     )

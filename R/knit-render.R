@@ -27,11 +27,18 @@ report_target <- function() {
     return(new_target("latex", TRUE, width, any(engine %in% c("xelatex", "lualatex", "tectonic"))))
   }
   if (writer %in% c("html", "html4", "html5", "revealjs", "slidy", "s5", "slideous")) return(new_target("html", TRUE))
-  new_target("markdown", FALSE)
+  new_target("markdown", FALSE, word = writer == "docx")
 }
 
-new_target <- function(format, fenced, width = 469, unicode = TRUE) {
-  list(format = format, fenced = fenced, width = width, unicode = unicode)
+new_target <- function(format, fenced, width = 469, unicode = TRUE, word = FALSE) {
+  list(format = format, fenced = fenced, width = width, unicode = unicode, word = word)
+}
+
+# Names in a sentence of a report, in typewriter letters.
+inline_code <- function(text, target = report_target()) {
+  text <- gsub("`", "", enc2utf8(as.character(text)), fixed = TRUE)
+  if (target$format != "latex") return(paste0("`", text, "`"))
+  paste0("`\\texttt{", escape(text, "latex", target$unicode), "}`{=latex}")
 }
 
 render_piece <- function(piece, target) {
@@ -88,14 +95,17 @@ captioned <- function(table, caption = NULL, left = integer()) {
 }
 
 render_table <- function(table, target) {
-  caption <- attr(table, "caption")
+  caption <- title <- attr(table, "caption")
   align <- ifelse(apply(table, 2L, is_figures), "r", "l")
   align[attr(table, "left")] <- "l"
   table <- matrix(sub("^< ", "<", trimws(table)), nrow(table), dimnames = list(NULL, colnames(table)))
   cells <- escape(rbind(colnames(table), table), target$format, target$unicode)
   cells <- matrix(cells, nrow(table) + 1L)
   if (length(caption)) caption <- escape(caption, target$format, target$unicode)
-  if (target$format == "latex") return(latex_tables(cells, table, align, target$width, caption))
+  if (target$format == "latex") {
+    return(latex_tables(cells, if (target$unicode) table else numbered_codes(table), align, target$width, caption))
+  }
+  if (target$word) return(word_table(table, align, title))
   text <- if (target$format == "html") html_table(cells, align) else pipe_table(cells, table, align)
   paste(c(if (length(caption)) render_title(caption, target$format), text), collapse = "\n\n")
 }
@@ -137,15 +147,79 @@ html_table <- function(cells, align) {
   )
 }
 
+# A table of which pdfTeX shows characters by their numbers, for its widths.
+numbered_codes <- function(table) {
+  change <- function(text) {
+    for (code in foreign_codes(text)) {
+      if (is.na(tex_signs[sprintf("%04X", code)])) text <- gsub(intToUtf8(code), "<U+0000>", text, fixed = TRUE)
+    }
+    text
+  }
+  table[] <- change(enc2utf8(table))
+  colnames(table) <- change(enc2utf8(colnames(table)))
+  table
+}
+
+#' A table in Word's own markup, made to fit the page
+#'
+#' Pandoc gives all columns of a wide pipe table a share of the page, in which figures are broken. Here columns are as
+#' wide as their texts, letters become smaller where that is too much, and at last the widest column of text is wrapped.
+#' Figures are never broken.
+#' @noRd
+word_table <- function(table, align, caption = NULL, width = 9360) {
+  chars <- column_widths(table)
+  # letters in half points, widths in twentieths of points; a character is 0.6 of the height of the letters wide
+  for (size in c(20L, 18L, 16L, 14L)) {
+    widths <- ceiling(chars * 0.6 * 10 * size) + 240
+    wrapped <- rep(FALSE, length(chars))
+    if (sum(widths) <= width) break
+    widest <- which.max(ifelse(align == "l", widths, 0))
+    room <- width - sum(widths[-widest])
+    if (align[widest] == "l" && (room >= 2600 || size == 14L)) {
+      wrapped[widest] <- TRUE
+      widths[widest] <- max(room, 1200)
+      break
+    }
+  }
+  cells <- rbind(colnames(table), table)
+  cells[] <- escape(cells, "openxml")
+  # a small table stays on one page; its title always stays with the first row
+  small <- nrow(cells) <= 15L
+  rows <- vapply(seq_len(nrow(cells)), function(i) {
+    word_row(cells[i, ], align, widths, wrapped, size, i == 1L, i == 1L || (small && i < nrow(cells)))
+  }, "")
+  title <- if (length(caption)) {
+    sprintf("<w:p><w:pPr><w:pStyle w:val=\"BodyText\"/><w:keepNext/></w:pPr><w:r><w:rPr><w:b/></w:rPr><w:t>%s</w:t></w:r></w:p>\n",
+      escape(caption, "openxml"))
+  }
+  grid <- paste0("<w:gridCol w:w=\"", widths, "\"/>", collapse = "")
+  paste0(
+    "~~~{=openxml}\n", title, "<w:tbl><w:tblPr><w:tblStyle w:val=\"Table\"/><w:tblW w:w=\"", sum(widths),
+    "\" w:type=\"dxa\"/><w:tblLayout w:type=\"fixed\"/><w:tblLook w:firstRow=\"1\" w:lastRow=\"0\" ",
+    "w:firstColumn=\"0\" w:lastColumn=\"0\" w:noHBand=\"0\" w:noVBand=\"0\" w:val=\"0020\"/></w:tblPr><w:tblGrid>", grid,
+    "</w:tblGrid>\n", paste(rows, collapse = "\n"), "\n</w:tbl>\n~~~"
+  )
+}
+
+word_row <- function(cells, align, widths, wrapped, size, header, keep) {
+  side <- ifelse(align == "l", "left", "right")
+  border <- if (header) "<w:tcBorders><w:bottom w:val=\"single\" w:sz=\"6\"/></w:tcBorders>"
+  paste0(
+    "<w:tr><w:trPr><w:cantSplit/>", if (header) "<w:tblHeader/>", "</w:trPr>", paste0(
+      "<w:tc><w:tcPr><w:tcW w:w=\"", widths, "\" w:type=\"dxa\"/>", border, ifelse(wrapped, "", "<w:noWrap/>"),
+      "</w:tcPr><w:p><w:pPr><w:pStyle w:val=\"Compact\"/>", if (keep) "<w:keepNext/>", "<w:jc w:val=\"", side, "\"/></w:pPr><w:r><w:rPr><w:sz w:val=\"",
+      size, "\"/><w:szCs w:val=\"", size, "\"/></w:rPr><w:t xml:space=\"preserve\">", cells, "</w:t></w:r></w:p></w:tc>",
+      collapse = ""
+    ), "</w:tr>"
+  )
+}
+
 #' A table in LaTeX, made to fit the page
 #'
 #' Letters become smaller first; then the widest column of text is wrapped; at last the columns are set in several
 #' tables, each with the first column. Needs no LaTeX package.
 #' @noRd
 latex_tables <- function(cells, table, align, width, title) {
-  # characters without a sign in TeX are written as numbers
-  table[] <- gsub("[\u2e80-\uffff]", "<U+0000>", enc2utf8(table))
-  colnames(table) <- gsub("[\u2e80-\uffff]", "<U+0000>", enc2utf8(colnames(table)))
   widths <- 5 * column_widths(table) + 11
   sizes <- c("\\normalsize" = 1, "\\small" = 0.9, "\\footnotesize" = 0.8, "\\scriptsize" = 0.7)
   fits <- which(sum(widths) * sizes <= width)

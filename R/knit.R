@@ -13,10 +13,12 @@
 #'
 #' @details
 #' The markup is that of the document: HTML where pandoc writes HTML, LaTeX for PDF (no LaTeX package is needed; a wide
-#' table gets smaller letters, and is set in parts if that is not enough), pipe tables for GitHub, Word and all else.
-#' Names of variables and levels may have any characters. Where PDF is made by pdfLaTeX, Greek letters and some signs
-#' are set as mathematics, and other characters outside of the Latin alphabets are shown by their numbers,
-#' `<U+4E2D>`; choose `latex_engine: xelatex` with a font that has them.
+#' table gets smaller letters, and is set in parts if that is not enough), Word's own tables for `word_document`, whose
+#' columns are as wide as their figures, and pipe tables for GitHub and all else.
+#' Names of variables and levels may have any characters. With `latex_engine: xelatex` (or `lualatex`) those outside of
+#' the Latin alphabets are set in a font of the system that has them. Where PDF is made by pdfLaTeX, Greek letters and
+#' some signs are set as mathematics, and other characters are shown by their numbers, `<U+4E2D>`. The template of a
+#' report takes xelatex where it is installed.
 #'
 #' Every table is also a data frame, by `as.data.frame()`, for those who want to format it themselves.
 #' @section Options:
@@ -37,15 +39,27 @@ knit_print_lmm <- function(x, ...) {
 knit_print_summary <- function(x, ...) {
   digits <- report_digits()
   quantiles <- stats::quantile(x$residuals, na.rm = TRUE, names = FALSE)
-  spread <- matrix(format(zapsmall(quantiles, digits), digits = digits - 1L), 1L,
+  spread <- matrix(format(zapsmall(quantiles, digits), digits = max(1L, digits - 1L)), 1L,
     dimnames = list(NULL, c("Min", "1Q", "Median", "3Q", "Max"))
   )
   as_output(c(
     report_head(x),
     list(captioned(information_text(x$AICtab), "Information criteria"), captioned(spread, "Scaled residuals")),
     report_random(x$varcor), list(size_text(x)),
-    report_fixed(x, x$coefficients, paste0("Fixed effects (", summary_ddf_text(x), ")")), list(x$convergence_line)
+    report_fixed(x, x$coefficients, paste0("Fixed effects (", summary_ddf_text(x), ")")),
+    list(if (isTRUE(x$show_correlation) && nrow(x$coefficients) > 1L) correlation_text(x$correlation),
+      x$convergence_line)
   ))
+}
+
+# The lower triangle without its diagonal, when it was asked for.
+correlation_text <- function(correlation) {
+  p <- ncol(correlation)
+  text <- matrix(formatC(correlation, digits = 3L, format = "f"), p, p, dimnames = list(NULL, colnames(correlation)))
+  text[!lower.tri(text)] <- ""
+  captioned(labelled(text[-1L, -p, drop = FALSE], rownames(correlation)[-1L], "Term"), "Correlation of fixed effects",
+    left = 1L
+  )
 }
 
 # Two decimals, as differences of one are what matters; the degrees of freedom are whole.
@@ -146,7 +160,7 @@ column_text <- function(values, name, digits) {
   else if (startsWith(name, "Pr(")) format.pval(values, digits = max(3L, digits - 1L))
   else if (is.integer(values) || all(values == round(values) & abs(values) < 1e6)) format(values, scientific = FALSE)
   else if (name %in% c("df", "NumDF", "DenDF")) format(round(values, 2L), nsmall = 2L)
-  else if (name %in% c("t value", "z value", "F value")) formatC(values, digits = digits - 1L, format = "f")
+  else if (name %in% c("t value", "z value", "F value")) formatC(values, digits = max(1L, digits - 1L), format = "f")
   else format_column(values, digits)
   text
 }
@@ -170,7 +184,7 @@ test_text <- function(table) {
 # Decimals that show the smallest of some positive figures; one number for each if they are of too different size.
 common_places <- function(values, digits) {
   size <- floor(log10(ifelse(is.na(values) | values <= 0, NA, values)))
-  places <- digits - 1L - size
+  places <- max(1L, digits - 1L) - size
   if (all(is.na(size))) return(rep(digits, length(values)))
   places[is.na(places)] <- max(places, na.rm = TRUE)
   if (diff(range(size, na.rm = TRUE)) <= 2) places[] <- max(places)

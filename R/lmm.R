@@ -6,10 +6,11 @@
 #'
 #' @param formula Two-sided formula; its right-hand side is a formula as in [lm()] plus random terms
 #'   `(columns | factor)` in parentheses, at least one. See *Random terms*. `.` stands for all columns of `data` that
-#'   are neither in the response nor grouping variables. Text that reads as a formula is accepted.
+#'   are neither in the response nor grouping variables. Text that reads as a formula is accepted. `y ~ 1 | g` is
+#'   `y ~ (1 | g)`; a bar without parentheses takes everything to its left, with a message where columns are in it.
 #' @param data Data frame (or list, or environment) with the variables of `formula`. A variable that is not in it
 #'   is taken from the environment of the formula. Default: all are.
-#' @param REML `TRUE` (default) for REML. Use `FALSE` before comparing models with different fixed effects.
+#' @param REML `TRUE` (default) or 1 for REML. Use `FALSE` (or 0) before comparing models with different fixed effects.
 #' @param weights Positive prior weights, one for each row, as an expression in the columns of `data`: the residual
 #'   variance of row i is \eqn{\sigma^2 / w_i}. A row of weight zero is left out, with a message. Default: all one.
 #' @param offset Numeric, one for each row: a part of the response that is known. Added to the `offset()` terms of the
@@ -24,11 +25,13 @@
 #'   level of the factor `g`) or `~ power(x)`. Default `~ 1`: one for all rows. See *Residuals*.
 #' @param correlation Correlation of the residuals in series: `ar1(~ time | series)`, `car1(~ time | series)` or
 #'   `cs(~ 1 | series)`. Default `NULL`: none. See *Residuals*.
-#' @param start Starting values of \eqn{\theta}, in the order of the names of `component(fit, "theta")`. Default
-#'   `NULL`: found from the data. A good start saves evaluations and does not change the result.
-#' @param control Settings made by [lmm_control()].
-#' @param ... Must be empty. An unknown or misspelled argument is an error.
-#' @returns An object of class `lmm`: plain data, to be read by [fixef()], [ranef()], [VarCorr()], `summary()`,
+#' @param start Starting values of \eqn{\theta}, in the order of the names of `component(fit, "theta")`, or with these
+#'   names; also `list(theta = )`. Default `NULL`: found from the data. A good start saves evaluations and does not change the result.
+#' @param control Settings made by [lmm_control()], or a list of them. Those of lme4's `lmerControl()` and of
+#'   [nlme::lmeControl()] have no meaning here, and one message names them; a limit on evaluations is taken over.
+#' @param ... `verbose` of lme4: a positive number shows a progress bar, with a message. Anything else is an error; for
+#'   `random` of [nlme::lme()] it gives the formula to write.
+#' @returns An object of class `lmm`: plain data with its own copy of the variables, whatever becomes of `data`, to be read by [fixef()], [ranef()], [VarCorr()], `summary()`,
 #'   [vcov()], [component()] and the other methods. A fit that did not converge is returned with a warning of class
 #'   `ferrite_warning_not_converged`; a fit on the boundary (a variance of zero, a correlation of one) is a result
 #'   like any other and comes with a message of class `ferrite_message_singular`. Linearly dependent columns of the
@@ -87,10 +90,13 @@
 #'   fixed factor of one level), `_groups` (a grouping factor of one level), `_contrasts`, `_start`, `_control`,
 #'   `_dispersion`, `_correlation`,
 #'   `_structure` (a random term such as `cs()`). In the fit: `_nonfinite`, `_constant_response`, `_perfect_fit`,
-#'   `_no_residual_df`, `_unidentified`, `_rank_random`, `_too_large`, `_tied_times` (in a series), `_residual_scale` (a
+#'   `_no_residual_df`, `_unidentified` (a direction in the variances and covariances that the likelihood cannot see; a
+#'   property of the design, found before the search and whatever `start` is; the field `suggestion` holds a random term
+#'   that can be fitted, if there is one), `_rank_random`, `_too_large`, `_tied_times` (in a series), `_residual_scale` (a
 #'   residual standard deviation that tends to zero, a correlation that tends to one), `_internal`. Warnings:
 #'   `ferrite_warning_not_converged`, `_levels` (of the factor in `ar1()`, out of order). Messages:
-#'   `ferrite_message_singular`, `_rank`, `_levels` (a grouping factor of 2), `_logical_response`, `_zero_weights`.
+#'   `ferrite_message_singular`, `_rank`, `_levels` (a grouping factor of 2), `_logical_response`, `_zero_weights`,
+#'   `_formula` (a bar without parentheses), `_argument`, `_control`, `_start` (words of lme4 without a meaning here).
 #' @references Bates, Maechler, Bolker and Walker (2015) \doi{10.18637/jss.v067.i01}.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
@@ -105,12 +111,13 @@ lmm <- function(formula, data, REML = TRUE, weights, offset, subset, na.action, 
                 contrasts = NULL, dispersion = ~ 1, correlation = NULL, start = NULL, control = lmm_control(), ...) {
   begin <- clock()
   call <- user_call(match.call())
-  if (...length()) refuse_unknown("lmm", ...names(), names(formals(lmm)), call)
+  progress <- ...length() && read_dialect(...names(), function(k) ...elt(k), function() formula, call)
   residual <- if (!missing(dispersion) || !missing(correlation)) {
     read_residual(function() dispersion, substitute(correlation), function() correlation, call)
   }
-  check_flag(REML, "REML", call, "argument")
+  REML <- check_reml(REML, call) # nolint: object_name_linter.
   control <- check_control(control, call)
+  if (progress) control$progress <- TRUE
   input <- read_input(environment(), parent.frame(), call)
   input$parsed$residual <- residual
   built <- build_frame(input$parsed, input$data, input$extras, input$na_action, call)

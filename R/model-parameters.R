@@ -112,7 +112,7 @@ parameters_fixed <- function(fit, method, ci, limits, vcov, vcov_args, call) {
   for (k in seq_along(ci)) {
     half <- stats::qt((1 + ci[k]) / 2, inference$df) * inference$error
     own <- if (wald) cbind(rows$Coefficient - half, rows$Coefficient + half)
-    else limits[[k]][match(names(estimate), rownames(limits[[k]])), , drop = FALSE]
+    else limits[[k]][match(coefficient_parameters(fit, names(estimate)), rownames(limits[[k]])), , drop = FALSE]
     rows[[level_names("CI_low", ci, k)]] <- unname(own[, 1L])
     rows[[level_names("CI_high", ci, k)]] <- unname(own[, 2L])
   }

@@ -6,6 +6,7 @@
 #   name    "sd_(Intercept)|Subject", "cor_Days.(Intercept)|Subject", "sigma", "Days"; of a structured term that has one
 #           standard deviation or one correlation "sd_cs|Subject", "cor_cs|Subject"; of the residuals "ratio_SexFemale"
 #           (a standard deviation over sigma), "dispersion_age" (a coefficient d), "rho_ar1|Subject"
+#           A coefficient of a variable with one of these names stands in backticks: "`sigma`"
 #   kind    "sd", "cor", "sigma", "ratio", "dispersion", "rho" or "beta"
 #   estimate   NA for a correlation with an effect of variance zero, and for a dropped coefficient
 #   target  what profile_engine() calls it; NULL for a dropped coefficient
@@ -16,8 +17,10 @@ variance_kinds <- c("sd", "cor", "sigma", "ratio", "dispersion", "rho")
 parameter_table <- function(fit) {
   random <- do.call(rbind, lapply(seq_along(fit$random), function(k) term_parameters(fit$random[[k]], k)))
   residual <- residual_parameters(fit)
+  variance <- c(make.unique(random$name), "sigma", residual$name)
+  coefficients <- ifelse(fit$x_names %in% variance, sprintf("`%s`", fit$x_names), fit$x_names)
   table <- data.frame(
-    name = c(make.unique(random$name), "sigma", residual$name, fit$x_names),
+    name = c(variance, as.character(coefficients)),
     kind = c(random$kind, "sigma", residual$kind, rep("beta", length(fit$x_names))),
     estimate = c(sd_cor_columns(fit, fit$theta, fit$sigma), fit$sigma, residual$estimate, unname(fit$beta))
   )
@@ -25,6 +28,12 @@ parameter_table <- function(fit) {
   coefficients <- lapply(place, function(k) if (!is.na(k)) c(4L, k))
   table$target <- c(random$target, list(3L), residual$target, coefficients)
   table
+}
+
+# The names in parameter_table() of coefficients.
+coefficient_parameters <- function(fit, names) {
+  table <- parameter_table(fit)
+  table$name[table$kind == "beta"][match(names, fit$x_names)]
 }
 
 # The parameters of one random term: the lower triangle by columns; of a structured term every common one once.
@@ -150,7 +159,7 @@ pick_parameters <- function(parm, names, kind, argument, call) {
     if (!length(picked) || anyNA(picked)) {
       bad_parameter(argument, sprintf("Its numbers are not among 1 to %d.", length(all)), names, call)
     }
-    return(picked)
+    return(unique(picked))
   }
   if (!is.character(parm) || !length(parm)) {
     bad_parameter(argument, paste0("It is ", a_kind(parm), "."), names, call)

@@ -65,7 +65,7 @@ lmm_plan <- function(formula, data, REML = TRUE, weights, offset, subset, na.act
   residual <- if (!missing(dispersion) || !missing(correlation)) {
     read_residual(function() dispersion, substitute(correlation), function() correlation, call)
   }
-  check_flag(REML, "REML", call, "argument")
+  REML <- check_reml(REML, call) # nolint: object_name_linter.
   control <- check_control(control, call)
   input <- read_input(environment(), parent.frame(), call)
   input$parsed$residual <- residual
@@ -182,6 +182,6 @@ as.data.frame.lmm_plan <- function(x, row.names = NULL, optional = FALSE, ...) {
     formula = deparse_one(x$formula), nobs = x$nobs, p = x$p,
     random_effects = sum(as.double(x$groups$levels) * x$groups$effects), n_theta = x$n_theta, order = x$order,
     dense = x$dense, fill = x$fill, bytes = x$bytes, fits = x$fits, work = x$work, evaluations = x$evaluations,
-    seconds = x$seconds[["total"]], row.names = row.names
+    seconds = x$seconds[["total"]], row.names = row_names(row.names, 1L, method_call())
   )
 }

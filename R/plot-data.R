@@ -35,7 +35,8 @@
 #'   * `"strata"`: a row of the data each; `row`, `stratum`, `residual` (over sigma and the weights alone), `sd` (what
 #'     the model says of its spread), `observed` (root mean square in the stratum);
 #'   * `"acf"`: a row for each lag; `lag`, `acf` of the normalized residuals, `raw` of residuals over their standard
-#'     deviations alone, `model`, `pairs`, `lower`, `upper`.
+#'     deviations alone, `model` (mean of `raw` in draws from the fit; `NA` without `correlation`), `pairs`, `expected`
+#'     (mean of `acf` in draws from the fit), `lower`, `upper`; attribute `draws`.
 #'
 #' `position` is the rank of a level, 1 the smallest: by its median, its effect, or its partially pooled estimate.
 #'
@@ -59,6 +60,14 @@
 #' model varies within the levels, and at most 6 combinations of other predictors do (`series`); `line` counts the
 #' random effects of this factor and of those in which it is nested. Otherwise `x`, `line` and `series` are `NA`, and
 #' the plot is of the observed against the fitted values of all levels (or those in `show`).
+#' @section Autocorrelation:
+#' The band of `"acf"` is a parametric envelope: responses are drawn from the fit, the model is fitted to each, and
+#' the autocorrelation of its residuals is that of a right model with these rows. With m draws of mean \eqn{\bar a} and
+#' standard deviation s the band is \eqn{\bar a \pm t_{m-1} s \sqrt{1 + 1/m}}, in which one more draw is with the
+#' probability `level`. There are 199 draws for up to 5000 rows, 19 for more than 50,000. They have a
+#' generator of their own: a band does not change when it is made again, and the state of R's generator stays as it is.
+#' In simulations of right models (27 groups of 4 rows with random slopes, 11 series of 28 with AR(1), crossed factors,
+#' strata) an autocorrelation was inside its 95 % band in 92 to 97 % of 500 data sets, whatever the lag.
 #' @section Conditions:
 #'   `ferrite_error_argument`; those of [confint.lmm()] and [profile.lmm()].
 #' @examples

@@ -3,9 +3,12 @@
 # Reads   a fit and the options of a plot.
 # Writes  tables as plot_data() describes them, a row for each level and effect.
 
-caterpillar_data <- function(fit, options) {
-  table <- wanted_effects(as.data.frame(ranef(fit)), options)
-  half <- stats::qnorm((1 + options$level) / 2) * table$condsd
+caterpillar_data <- function(fit, options) caterpillar_table(as.data.frame(ranef(fit)), options)
+
+# Without conditional variances the intervals are points.
+caterpillar_table <- function(effects, options) {
+  table <- wanted_effects(effects, options)
+  half <- stats::qnorm((1 + options$level) / 2) * or_else(table$condsd, 0)
   table$lower <- table$condval - half
   table$upper <- table$condval + half
   table$position <- rank_within(table$condval, effect_panels(table))

@@ -91,7 +91,7 @@ draw_influence <- function(table, ...) {
   draw_frame(numeric(), numeric(), style, ..., type = "n")
   if (!isFALSE(given$axes) && is.null(given$xaxt)) {
     marks <- pretty(style$xlim)
-    graphics::axis(1L, at = marks, labels = format(marks, big.mark = ",", trim = TRUE, scientific = FALSE))
+    graphics::axis(1L, at = marks, labels = big_number(marks))
   }
   if (!nrow(table)) {
     graphics::text(mean(graphics::par("usr")[1:2]), mean(graphics::par("usr")[3:4]), "No distance can be computed")

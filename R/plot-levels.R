@@ -34,9 +34,8 @@ draw_by_group <- function(table, ...) {
   axis <- begin_levels(found$boxes$grp)
   on.exit(graphics::par(mar = axis$old))
   shape <- group_shape(found$boxes)
-  ends <- if (shape == "band") c(found$boxes$lower, found$boxes$upper) else table$residual
   style <- c(level_style(axis, table$grpvar[1L], n), list(
-    xlab = texts$x, main = paste("Residuals by", table$grpvar[1L]), xlim = range(ends, 0)
+    xlab = texts$x, main = paste("Residuals by", table$grpvar[1L]), xlim = range(table$residual, 0)
   ))
   draw_frame(numeric(), numeric(), style, ..., type = "n", y_line = axis$margin - 1.3)
   graphics::abline(v = 0, col = plot_colours[["guide"]], lty = 2L)
@@ -45,7 +44,7 @@ draw_by_group <- function(table, ...) {
   switch(shape,
     points = draw_level_points(table, found$boxes, colour, given),
     boxes = draw_level_boxes(found, colour, given),
-    band = draw_level_band(found$boxes, colour)
+    band = draw_level_band(found, colour)
   )
   draw_levels(axis, ...)
 }
@@ -75,8 +74,11 @@ draw_level_boxes <- function(found, colour, given) {
   graphics::points(outliers$x, outliers$y, pch = or_else(given$pch, 1L), cex = or_else(given$cex, 0.6), col = colour)
 }
 
-draw_level_band <- function(boxes, colour) {
+draw_level_band <- function(found, colour) {
+  boxes <- found$boxes
   many <- nrow(boxes) > 200L
+  outliers <- farthest_points(found$outliers)
+  graphics::points(outliers$x, outliers$y, pch = 1L, cex = if (many) 0.3 else 0.5, col = colour)
   graphics::segments(boxes$lower, boxes$position, boxes$upper, boxes$position,
     col = grDevices::adjustcolor(colour, if (many) 0.15 else 0.4), lwd = if (many) 0.5 else 1
   )
@@ -84,6 +86,12 @@ draw_level_band <- function(boxes, colour) {
     col = grDevices::adjustcolor(colour, if (many) 0.3 else 1), lwd = if (many) 0.5 else 2
   )
   graphics::points(boxes$median, boxes$position, pch = 16L, cex = if (many) 0.3 else 0.6, col = plot_colours[["line"]])
+}
+
+# Of very many outliers the 2000 with the largest residuals.
+farthest_points <- function(outliers) {
+  if (nrow(outliers) > 2000L) outliers <- outliers[order(-abs(outliers$residual))[seq_len(2000L)], , drop = FALSE]
+  distinct_points(outliers$residual, outliers$position)
 }
 
 # Points of one row that no eye can tell apart are drawn once.

@@ -30,7 +30,7 @@ observed_data <- function(fit, options) {
   rownames(table) <- NULL
   title <- paste("Observed and fitted by", factor$name)
   if (length(shown) < factor$n_levels) {
-    title <- sprintf("%s (%d of %s)", title, length(shown), format(factor$n_levels, big.mark = ","))
+    title <- sprintf("%s (%d of %s)", title, length(shown), big_number(factor$n_levels))
   }
   with_labels(table, title, axis$label, response, covariate = axis$name, legend = axis$legend)
 }

@@ -68,16 +68,57 @@ fitting_title <- function(text, name, style) {
 # Texts of at most `space` inches, but of four characters at least.
 cut_to_width <- function(text, space, ...) {
   length <- max(4L, nchar(text))
-  while (length > 4L && max(graphics::strwidth(text, "inches", ...)) > space) {
+  short <- text
+  while (length > 4L && max(graphics::strwidth(short, "inches", ...)) > space) {
     length <- length - 1L
-    text <- cut_text(text, length)
+    short <- cut_text(text, length)
   }
+  short
+}
+
+# Texts of at most `length` characters, cut in the middle. Texts that differ still do: where those of one beginning and
+# end would not, more of the beginning or of the end is kept, or only what is not common to all, or they are numbered.
+cut_text <- function(text, length) {
+  all <- unique(text)
+  if (!any(nchar(all) > length)) return(text)
+  for (share in c(1 / 2, 3 / 4, 1 / 4, 1, 0)) {
+    short <- cut_middle(all, length, share)
+    if (!anyDuplicated(short)) break
+  }
+  if (anyDuplicated(short)) {
+    core <- without_common(all, nchar(all) > length)
+    if (all(nchar(core) <= length)) return(core[match(text, all)])
+    short <- cut_middle(all, length, 1 / 2)
+    alike <- which(short %in% short[duplicated(short)])
+    number <- paste0("~", seq_along(alike))
+    short[alike] <- paste0(substr(all[alike], 1L, pmax(1L, length - nchar(number))), number)
+  }
+  short[match(text, all)]
+}
+
+# Long texts with dots for the beginning and the end that they have in common.
+without_common <- function(text, long) {
+  letters <- strsplit(text[long], "")
+  common <- function(letters) {
+    most <- min(lengths(letters))
+    first <- letters[[1L]][seq_len(most)]
+    same <- Reduce(`&`, lapply(letters, function(one) one[seq_len(most)] == first))
+    match(FALSE, same, most + 1L) - 1L
+  }
+  head <- common(letters)
+  tail <- min(common(lapply(letters, rev)), min(lengths(letters)) - head)
+  text[long] <- paste0("...", substr(text[long], head + 1L, nchar(text[long]) - tail), if (tail) "...")
   text
 }
 
-cut_text <- function(text, length) {
-  long <- nchar(text) > length
-  text[long] <- paste0(substr(text[long], 1L, pmax(1L, length - 3L)), "...")
+# The first and the last characters around dots; `share` of those that stay are the first.
+cut_middle <- function(text, length, share) {
+  size <- nchar(text)
+  long <- which(size > length)
+  stay <- max(1L, length - 3L)
+  first <- max(1L, round(share * stay))
+  last <- stay - first
+  text[long] <- paste0(substr(text[long], 1L, first), "...", substr(text[long], size[long] - last + 1L, size[long]))
   text
 }
 
@@ -126,7 +167,7 @@ begin_levels <- function(names, longest = 20L) {
   ranks <- pretty(c(1, n))
   cex <- if (many) 0.7 else fitting_size(n)
   at <- if (many) ranks[ranks >= 1 & ranks <= n] else label_positions(n, cex)
-  labels <- if (many) format(at, big.mark = ",", trim = TRUE) else as.character(names)[at]
+  labels <- if (many) big_number(at) else as.character(names)[at]
   labels <- cut_to_width(cut_text(labels, longest), 0.35 * graphics::par("fin")[1L], cex = cex)
   margin <- 2.5 + max(graphics::strwidth(labels, "inches", cex = cex)) / line_height()
   old <- graphics::par(mar = replace(graphics::par("mar"), 2L, margin), new = TRUE)

@@ -77,7 +77,7 @@ draw_cells <- function(cells) {
     cells$y + cells$height / 2, col = shade(cells$count), border = NA
   )
   marks <- 10^seq(0, floor(log10(highest)))
-  legend_above(c("Points per cell:", format(marks, big.mark = ",", trim = TRUE, scientific = FALSE)),
+  legend_above(c("Points per cell:", big_number(marks)),
     fill = c(NA, shade(marks)), border = NA
   )
 }

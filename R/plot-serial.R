@@ -46,147 +46,156 @@ fit_of_rows <- function(fit) {
   fit
 }
 
-drop_row_names <- function(values) unname(values)
+# More strata than this have no room for the names of all; more than 200 are thin lines over ranks.
+strata_named <- 40L
 
-#' Autocorrelation within series
-#'
-#' Of the residuals at distance k of each pair in a series, divided by their mean square: one number for each lag, over
-#' all series. The distance is that of the time where it is a whole number, else that of the places in the series.
-#' @noRd
-acf_data <- function(fit, options) {
-  rows <- fit_of_rows(fit)
-  blocks <- residual_blocks(fit)
-  if (is.null(blocks) || (length(options$group) && !options$group[1L] %in% blocks$name)) {
-    factor <- series_of_plot(fit, options)
-    codes <- codes_in(factor, fit$frame)
-    time <- row_times(codes, factor$n_levels)
-    name <- factor$name
-    rho <- 0
-  } else {
-    codes <- blocks$codes
-    time <- blocks$time * or_else(fit$residual$correlation$unit, 1)
-    whole <- all(abs(time - round(time)) < 1e-9 * pmax(1, abs(time)))
-    if (whole) time <- round(time)
-    if (!whole) time[blocks$order] <- sequence(tabulate(codes, length(blocks$rows)))
-    name <- blocks$name
-    rho <- fit$residual$rho
-  }
-  raw <- unname(residuals(rows)) / residual_sd(fit)
-  white <- unname(residuals(rows, type = "normalized"))
-  steps <- gap_unit(codes, time)
-  time <- time / steps
-  longest <- max(tabulate(codes))
-  lags <- seq_len(max(1L, min(longest - 1L, 25L, floor(10 * log10(max(longest, 2))))))
-  own <- lag_products(white, codes, time, lags)
-  before <- lag_products(raw, codes, time, lags)
-  used <- own$pairs > 0
-  bound <- stats::qnorm((1 + options$level) / 2) / sqrt(pmax(own$pairs, 1))
-  model <- NA_real_
-  if (!is.null(blocks) && rho != 0) {
-    if (blocks$form == "cs") model <- rho else if (whole) model <- rho^(lags * steps)
-  }
-  table <- data.frame(
-    lag = lags * steps, acf = own$acf, raw = before$acf, model = model, pairs = own$pairs, lower = -bound, upper = bound
-  )[used, ]
-  rownames(table) <- NULL
-  with_labels(table, "Autocorrelation of normalized residuals", paste("Lag within", or_else(name, "the series")),
-    "Correlation", level = options$level
+# Rows that are drawn: of each stratum at most so many that all are some 5000, the extremes among them; points of a
+# stratum are spread over its width in the order of the rows, so that a plot is the same when drawn again.
+strata_points <- function(table) {
+  codes <- as.integer(table$stratum)
+  table$place <- codes + 0.7 * (((seq_along(codes) * 0.618034) %% 1) - 0.5)
+  if (nrow(table) <= 5000L) return(table)
+  table[thinned_cells(codes, max(4L, 5000L %/% nlevels(table$stratum)), table$residual), , drop = FALSE]
+}
+
+# A row for each stratum and sign: what the model says of the spread, and what was observed.
+strata_bars <- function(table) {
+  n <- nlevels(table$stratum)
+  codes <- as.integer(table$stratum)
+  sd <- as.vector(tapply(table$sd, factor(codes, seq_len(n)), mean))
+  observed <- table$observed[match(seq_len(n), codes)]
+  half <- if (n > 200L) 0.5 else 0.42
+  data.frame(
+    left = seq_len(n) - half, right = seq_len(n) + half, y = c(sd, -sd, observed, -observed),
+    what = factor(rep(c("model sd", "observed"), each = 2L * n), c("model sd", "observed"))
   )
-}
-
-# The smallest distance of neighbours, when all others are its multiples; else 1.
-gap_unit <- function(codes, time) {
-  order <- order(codes, time)
-  gaps <- diff(time[order])[diff(codes[order]) == 0]
-  gaps <- gaps[gaps > 0]
-  if (!length(gaps)) return(1)
-  unit <- min(gaps)
-  if (all(gaps %% unit == 0)) unit else 1
-}
-
-# Mean product of residuals at each lag over their mean square. Rows are found by series and time, none is visited
-# twice per lag.
-lag_products <- function(values, codes, time, lags) {
-  span <- diff(range(time)) + max(lags) + 1
-  key <- codes * span + (time - min(time))
-  square <- mean(values^2)
-  found <- vapply(lags, function(lag) {
-    other <- match(key + lag, key)
-    there <- !is.na(other)
-    c(sum(values[there] * values[other[there]]), sum(there))
-  }, c(0, 0))
-  list(acf = found[1L, ] / pmax(found[2L, ], 1) / square, pairs = found[2L, ])
 }
 
 draw_strata <- function(table, ...) {
   texts <- attr(table, "labels")
   given <- list(...)
   n <- nlevels(table$stratum)
-  codes <- as.integer(table$stratum)
-  # points of a stratum spread over its width in the order of the rows, so that a plot is the same when drawn again
-  place <- codes + 0.7 * (((seq_along(codes) * 0.618034) %% 1) - 0.5)
-  shown <- if (nrow(table) > 5000L) unique(round(seq(1, nrow(table), length.out = 5000L))) else seq_len(nrow(table))
-  style <- c(list(xlab = texts$x, ylab = texts$y, main = texts$title, xlim = c(0.5, n + 0.5), xaxt = "n"),
-    point_style(length(shown)))
-  draw_frame(place[shown], table$residual[shown], style, ..., main_line = title_line)
+  many <- n > 200L
+  shown <- strata_points(table)
+  bars <- strata_bars(table)
+  points <- point_style(nrow(shown))
+  style <- c(list(xlab = paste0(texts$x, if (many) " (rank)"), ylab = texts$y, main = texts$title,
+    xlim = c(0.5, n + 0.5), xaxt = if (many) "s" else "n", ylim = range(table$residual, bars$y)), points)
+  draw_frame(shown$place, shown$residual, style, ..., main_line = title_line)
   graphics::abline(h = 0, col = plot_colours[["guide"]])
-  first <- match(seq_len(n), codes)
-  sd <- tapply(table$sd, codes, mean)
-  for (sign in c(-1, 1)) {
-    graphics::segments(seq_len(n) - 0.42, sign * sd, seq_len(n) + 0.42, sign * sd, col = plot_colours[["line"]],
-      lwd = 2
-    )
-    graphics::segments(seq_len(n) - 0.42, sign * table$observed[first], seq_len(n) + 0.42,
-      sign * table$observed[first], col = "black", lty = 2L)
+  colours <- c(plot_colours[["line"]], "black")
+  kind <- as.integer(bars$what)
+  graphics::segments(bars$left, bars$y, bars$right, bars$y, col = colours[kind], lty = if (many) 1L else kind,
+    lwd = if (many) 1 else 3 - kind
+  )
+  if (!many && !isFALSE(given$axes) && is.null(given$xaxt)) draw_strata_axis(levels(table$stratum))
+  legend_above(c("model sd", "observed"), col = colours, lty = if (many) 1L else 1:2, lwd = if (many) 1 else 2:1)
+}
+
+# Names below as many strata as have room for them, upright where that lets more be named.
+draw_strata_axis <- function(names) {
+  n <- length(names)
+  width <- graphics::par("pin")[1L]
+  short <- cut_text(names, 15L)
+  cex <- 0.8
+  across <- sum(graphics::strwidth(short, "inches", cex = cex) + 0.1) <= width
+  space <- (graphics::par("mar")[1L] - graphics::par("mgp")[1L] - 0.2) * line_height()
+  if (across) {
+    graphics::axis(1L, at = seq_len(n), labels = short, cex.axis = cex)
+    return(invisible())
   }
-  if (!isFALSE(given$axes) && is.null(given$xaxt)) {
-    graphics::axis(1L, at = seq_len(n), labels = cut_text(levels(table$stratum), 15L))
-  }
-  legend_above(c("model sd", "observed"), col = c(plot_colours[["line"]], "black"), lty = 1:2, lwd = 2:1)
+  # upright names have the lines between the axis and its title
+  room <- max(space, (graphics::par("mgp")[1L] - 0.8) * line_height())
+  at <- seq.int(1L, n, by = max(1L, ceiling(n * 1.15 * 0.6 * graphics::par("csi") / width)))
+  labels <- cut_to_width(names[at], room, cex = 0.6)
+  graphics::axis(1L, at = at, labels = labels, las = 2L, cex.axis = 0.6, mgp = c(3, 0.4, 0), tcl = -0.2)
 }
 
 draw_acf <- function(table, ...) {
   texts <- attr(table, "labels")
   given <- list(...)
-  ends <- range(0, table$acf, table$lower, table$upper, table$raw)
-  style <- list(xlab = texts$x, ylab = texts$y, main = texts$title, ylim = ends, xlim = c(0.5, max(table$lag) + 0.5))
+  ends <- range(0, table$acf, table$lower, table$upper, table$raw, table$model, finite = TRUE)
+  half <- acf_half_width(table)
+  style <- list(xlab = sprintf("%s (%s)", texts$x, acf_band_text(table)), ylab = texts$y, main = texts$title, ylim = ends,
+    xlim = c(min(table$lag) - 1.5 * half, max(table$lag) + 1.5 * half), xaxt = "n")
   draw_frame(numeric(), numeric(), style, ..., type = "n", main_line = title_line)
-  graphics::polygon(c(table$lag, rev(table$lag)), c(table$lower, rev(table$upper)), col = "#E8E8E8", border = NA)
+  if (!isFALSE(given$axes) && is.null(given$xaxt)) {
+    marks <- if (nrow(table) <= 10L) table$lag else table$lag[table$lag %in% pretty(table$lag)]
+    graphics::axis(1L, at = marks)
+  }
+  graphics::rect(table$lag - half, table$lower, table$lag + half, table$upper, col = "#DDDDDD", border = NA)
+  graphics::segments(table$lag - half, table$expected, table$lag + half, table$expected, col = plot_colours[["guide"]])
   graphics::abline(h = 0, col = plot_colours[["guide"]])
   graphics::segments(table$lag, 0, table$lag, table$acf, col = or_else(given$col, plot_colours[["point"]]), lwd = 3)
-  graphics::points(table$lag, table$raw, pch = 1L, col = plot_colours[["line"]])
-  if (any(!is.na(table$model))) graphics::lines(table$lag, table$model, col = plot_colours[["line"]], lty = 2L)
-  drawn <- c(TRUE, TRUE, any(!is.na(table$model)))
-  legend_above(c("normalized", "residuals as they are", "model")[drawn],
-    col = plot_colours[c("point", "line", "line")][drawn], lty = c(1L, 0L, 2L)[drawn], pch = c(NA, 1L, NA)[drawn]
+  serial <- !all(is.na(table$model))
+  if (serial) {
+    graphics::points(table$lag, table$raw, pch = 1L, col = plot_colours[["line"]])
+    graphics::lines(table$lag, table$model, col = plot_colours[["line"]], lty = 2L)
+  }
+  drawn <- c(TRUE, TRUE, serial, serial)
+  legend_above(c("normalized residuals", "band", "not whitened", "these under the fit")[drawn],
+    col = c(plot_colours[["point"]], "#DDDDDD", plot_colours[c("line", "line")])[drawn], lty = c(1L, 1L, 0L, 2L)[drawn],
+    lwd = c(3, 8, 1, 1)[drawn], pch = c(NA, NA, 1L, NA)[drawn]
   )
 }
+
+# Half of the width of a band at one lag.
+acf_half_width <- function(table) 0.4 * if (nrow(table) > 1L) min(diff(table$lag)) else 1
 
 # ggplot2 -------------------------------------------------------------------------------------------------------
 
 gg_strata <- function(table) {
-  n <- nlevels(table$stratum)
-  codes <- as.integer(table$stratum)
-  table$place <- codes + 0.7 * (((seq_along(codes) * 0.618034) %% 1) - 0.5)
-  sd <- as.vector(tapply(table$sd, codes, mean))
-  observed <- table$observed[match(seq_len(n), codes)]
-  bars <- data.frame(
-    left = seq_len(n) - 0.42, right = seq_len(n) + 0.42, y = c(sd, -sd, observed, -observed),
-    what = rep(c("model sd", "observed"), each = 2L * n)
-  )
-  gg_frame(table, x = "place", y = "residual") + gg_points(nrow(table)) + gg_guide(yintercept = 0) +
-    ggplot2::geom_segment(aes_of(x = "left", xend = "right", y = "y", yend = "y", linetype = "what"), bars,
-      colour = plot_colours[["line"]]) +
-    ggplot2::scale_linetype_manual(NULL, values = c("model sd" = 1L, observed = 2L)) +
-    ggplot2::scale_x_continuous(breaks = seq_len(n), labels = cut_text(levels(table$stratum), 15L))
+  names <- levels(table$stratum)
+  n <- length(names)
+  many <- n > 200L
+  shown <- strata_points(table)
+  labels <- attr(table, "labels")
+  upright <- n > 8L || sum(nchar(cut_text(names, 15L))) > 60L
+  axis <- if (many) {
+    list(ggplot2::labs(x = paste(labels$x, "(rank)")))
+  } else {
+    at <- seq.int(1L, n, by = max(1L, ceiling(n / strata_named)))
+    list(
+      ggplot2::scale_x_continuous(breaks = at, labels = cut_text(names[at], 15L)),
+      if (upright) ggplot2::theme(axis.text.x = ggplot2::element_text(angle = 90, hjust = 1, vjust = 0.5))
+    )
+  }
+  gg_frame(table, shown, x = "place", y = "residual") + gg_points(nrow(shown)) + gg_guide(yintercept = 0) +
+    ggplot2::geom_segment(
+      aes_of(x = "left", xend = "right", y = "y", yend = "y", linetype = "what", colour = "what"), strata_bars(table),
+      linewidth = if (many) 0.4 else 0.8
+    ) +
+    ggplot2::scale_linetype_manual(NULL, values = c("model sd" = 1L, observed = if (many) 1L else 2L)) +
+    ggplot2::scale_colour_manual(NULL, values = c("model sd" = plot_colours[["line"]], observed = "black")) +
+    axis + ggplot2::theme(panel.grid.major.x = ggplot2::element_blank())
 }
 
 gg_acf <- function(table) {
   table$zero <- 0
-  plot <- gg_frame(table, x = "lag", y = "acf") +
-    ggplot2::geom_ribbon(aes_of(ymin = "lower", ymax = "upper"), fill = "#E8E8E8") + gg_guide(yintercept = 0) +
-    ggplot2::geom_segment(aes_of(xend = "lag", yend = "zero"), colour = plot_colours[["point"]], linewidth = 1.2) +
-    ggplot2::geom_point(aes_of(y = "raw"), colour = plot_colours[["line"]], shape = 1L)
-  if (anyNA(table$model)) return(plot)
-  plot + ggplot2::geom_line(aes_of(y = "model"), colour = plot_colours[["line"]], linetype = 2L)
+  table$what <- "normalized residuals"
+  half <- acf_half_width(table)
+  table$left <- table$lag - half
+  table$right <- table$lag + half
+  serial <- !all(is.na(table$model))
+  band <- acf_band_text(table)
+  colours <- c("normalized residuals" = plot_colours[["point"]], "not whitened" = plot_colours[["line"]],
+    "these under the fit" = plot_colours[["line"]])
+  ours <- list(
+    ggplot2::geom_rect(aes_of(xmin = "left", xmax = "right", ymin = "lower", ymax = "upper"), fill = "#DDDDDD"),
+    ggplot2::geom_segment(aes_of(x = "left", xend = "right", y = "expected", yend = "expected"),
+      colour = plot_colours[["guide"]], linewidth = 0.4),
+    gg_guide(yintercept = 0),
+    ggplot2::geom_segment(aes_of(xend = "lag", yend = "zero", colour = "what"), linewidth = 1.2),
+    if (serial) ggplot2::geom_point(aes_of(y = "raw", colour = "raw_name"), shape = 1L),
+    if (serial) ggplot2::geom_line(aes_of(y = "model", colour = "model_name"), linetype = 2L)
+  )
+  table$raw_name <- "not whitened"
+  table$model_name <- "these under the fit"
+  looks <- list(linetype = c(1, 0, 2), shape = c(NA, 1, NA), linewidth = c(1.2, 0.5, 0.5))
+  used <- if (serial) 1:3 else 1L
+  gg_frame(table, x = "lag", y = "acf") + ours +
+    ggplot2::scale_colour_manual(NULL, values = colours, breaks = names(colours)[used],
+      guide = ggplot2::guide_legend(override.aes = lapply(looks, `[`, used))
+    ) +
+    ggplot2::labs(subtitle = band)
 }

@@ -23,7 +23,7 @@ draw_trellis <- function(table, ...) {
   draw_strips(grid, levels)
   series <- if (all(is.na(table$series))) rep(1L, nrow(table)) else match(table$series, sort(unique(table$series)))
   colours <- if (max(series) == 1L) unname(plot_colours[["line"]]) else series_colours
-  points <- thinned_cells(cell, 500L)
+  points <- thinned_cells(cell, 500L, table$observed, table$observed - table$fitted)
   one <- max(series) == 1L
   crowded <- max(tabulate(cell[points])) > 50L
   colour <- if (one) plot_colours[["point"]] else colours[series[points]]
@@ -131,16 +131,25 @@ draw_cell_lines <- function(x, y, cell, series, colours, lty) {
   }
 }
 
-# Of the rows of each cell at most so many, at equal steps of their order.
-thinned_cells <- function(cell, most) {
+# Of the rows of each cell some `most`, at equal steps of their order; of each vector of values in `...` the lowest and
+# the highest of the cell, an eighth of so many on each side, are always among them.
+thinned_cells <- function(cell, most, ...) {
   size <- tabulate(cell)
   if (all(size <= most)) {
     return(seq_along(cell))
   }
-  unlist(lapply(seq_along(size), function(k) {
-    own <- which(cell == k)
-    own[unique(round(seq(1, length(own), length.out = min(most, length(own)))))]
-  }))
+  ends <- max(1, most %/% 8)
+  kept <- size[cell] <= most
+  sorted <- order(cell)
+  place <- integer(length(cell))
+  place[sorted] <- sequence(size)
+  step <- pmax(1, (size - 1) / max(most - 1, 1))
+  kept <- kept | floor((place - 1) / step[cell]) != floor((place - 2) / step[cell]) | place == size[cell]
+  for (values in list(...)) {
+    place[order(cell, values)] <- sequence(size)
+    kept <- kept | place <= ends | place > size[cell] - ends
+  }
+  which(kept)
 }
 
 trellis_legend <- function(table, series, colours) {

@@ -20,9 +20,12 @@
 #'   * `"strata"`: residuals in each stratum of `dispersion` (without one: of each level of the first grouping factor),
 #'     with the spread that the model gives them;
 #'   * `"acf"`: autocorrelation of the normalized residuals within the series of `correlation` (without one: within the
-#'     levels of `group`, by default the first factor, in the order of the rows), with a band for no correlation.
+#'     levels of `group`, by default the first factor, in the order of the rows), with the band in which they would be if
+#'     the fitted model were right.
 #'
 #'   Default: residuals and quantiles, side by side.
+#'
+#'   Or a formula as for lme4's and nlme's fits, such as `resid(.) ~ fitted(.) | Subject`: see [lattice].
 #' @inheritParams plot_data
 #' @param ask `TRUE`: wait before a new page. Default: when the pages do not fit on the device and somebody is there.
 #' @param ... Graphical parameters such as `main`, `xlab`, `pch`, `cex`, passed to the plots. Any other argument is an
@@ -32,6 +35,12 @@
 #' The line in the quantile plot goes through the quartiles. Its slope is usually below one: residuals are taken after
 #' the random effects have absorbed a part of the errors.
 #'
+#' The band of the autocorrelation is for residuals of a fit, which are correlated also where errors are not: they are
+#' taken after the random effects, of which the same rows are the evidence. It is made of responses that are drawn from
+#' the fitted model and fitted again (see *Autocorrelation* in [plot_data()]), and a short line in it is their mean.
+#' With `correlation` circles are the residuals before it was taken out, and the broken line is their mean in those
+#' draws. If the model is right an autocorrelation is outside of its 95 % band in one of 20 lags.
+#'
 #' The shrinkage plot with more than two effects is of the first two; choose others with `effect`.
 #' @section Large data:
 #'   What is drawn follows the size of the data, always in the same way:
@@ -40,10 +49,12 @@
 #'   * Of more than 5000 quantiles the 500 at each end are drawn, and 1000 at equal steps between.
 #'   * Residuals by group are points where groups have fewer than 10 rows, boxes where they have more (whiskers to the
 #'     last value within 1.5 times the height of the box), and, for more than 40 levels, medians with quartiles.
-#'   * Names of levels that would overlap are left out. With more than 200 levels the axis shows ranks, and intervals
+#'   * Names of levels that would overlap are left out; long ones are cut in the middle, and those that differ still do. With more than 200 levels the axis shows ranks, and intervals
 #'     become a band of thin lines.
+#'     Residuals beyond the whiskers are points; of more than 2000 the largest.
+#'   * Of more than 5000 residuals by stratum some at equal steps, and always the lowest and the highest of each stratum.
 #'   * Shrinkage of one effect with more than 60 levels is a plot of partially pooled against unpooled estimates.
-#'   * Observed and fitted: see `show`. A panel has at most 500 points, at equal steps of their order.
+#'   * Observed and fitted: see `show`. A panel has some 500 points at equal steps of their order, and its extremes.
 #'   * Cook's distance of more than 2000 rows: the largest of each of 2000 neighbourhoods.
 #'
 #'   Titles that are wider than their panel are made smaller.
@@ -56,16 +67,27 @@
 plot.lmm <- function(x, which = c("residuals", "qq"), level = 0.95, group = NULL, effect = NULL, show = NULL,
                      ask = NULL, ...) {
   call <- method_call()
+  form <- if (inherits(which, "formula")) which else list(...)$form
+  if (!is.null(form)) {
+    # lattice::xyplot() of lme4 and nlme; `abline`, `id`, `idLabels` and what lattice knows are in `...`
+    return(plot_formula(x, form, ..., call = call))
+  }
+  if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   which <- choose_several(which, plot_kinds, "which", call)
   options <- check_plot_options(x, level, group, effect, show, call)
-  if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   check_graphical(list(...), call)
   tables <- lapply(stats::setNames(which, which), function(one) plot_table(x, one, options))
   panels <- unlist(lapply(which, function(one) panels_of(tables[[one]], one)), recursive = FALSE)
+  draw_pages(panels, if (identical(which, "profile")) 12L else 6L, ask, ...)
+  invisible(if (length(tables) == 1L) tables[[1L]] else tables)
+}
+
+# Panels on one page or on several; `most`: how many of them a page has at most.
+draw_pages <- function(panels, most, ask, ...) {
   free <- prod(graphics::par("mfrow"))
   if (free == 1L && length(panels) > 1L) {
-    most <- panels_per_page(length(panels), if (identical(which, "profile")) 12L else 6L)
-    old <- graphics::par(mfrow = grid_size(most), mar = c(3.6, 4.1, 3.2, 0.8), mgp = c(2.3, 0.7, 0))
+    shown <- panels_per_page(length(panels), most)
+    old <- graphics::par(mfrow = grid_size(shown), mar = c(3.6, 4.1, 3.2, 0.8), mgp = c(2.3, 0.7, 0))
     on.exit(graphics::par(old), add = TRUE)
     free <- prod(graphics::par("mfrow"))
   }
@@ -75,7 +97,6 @@ plot.lmm <- function(x, which = c("residuals", "qq"), level = 0.95, group = NULL
     on.exit(grDevices::devAskNewPage(asked), add = TRUE)
   }
   for (panel in panels) panel(...)
-  invisible(if (length(tables) == 1L) tables[[1L]] else tables)
 }
 
 # What plot.default() and par() know and a panel can use.
@@ -86,17 +107,18 @@ graphical_names <- c(
   "tck", "tcl", "type", "xaxp", "xaxs", "xaxt", "xlab", "xlim", "xpd", "yaxp", "yaxs", "yaxt", "ylab", "ylim"
 )
 
-check_graphical <- function(given, call) {
+check_graphical <- function(given, call, own = c("which", "level", "group", "effect", "show", "ask"), help = "plot.lmm") {
   names <- or_else(names(given), rep("", length(given)))
   unknown <- setdiff(names, graphical_names)
   if (!length(unknown)) {
     return(invisible())
   }
   shown <- if (all(unknown == "")) "an argument without a name" else quoted_list(unknown[unknown != ""])
-  near <- similar_names(unknown[1L], c("which", "level", "group", "effect", "show", "ask", graphical_names))
+  near <- similar_names(unknown[1L], c(own, graphical_names))
   abort_ferrite("argument", "Every argument of `plot()` must be one that it knows, or a graphical parameter.",
     sprintf("It does not know %s.", shown),
-    hint = if (length(near)) sprintf("Did you mean `%s`?", near[1L]) else "See `?plot.lmm`.", call = call
+    hint = if (length(near)) sprintf("Did you mean `%s`?", near[1L]) else sprintf("See `?%s`.", help),
+    call = call
   )
 }
 

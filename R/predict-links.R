@@ -123,7 +123,7 @@ dense_variance <- function(fit, design, rows, x, links, apart, call) {
   if (bytes > fit$control$memory) {
     abort_ferrite("too_large", "The equations of the predictions must fit in memory.",
       sprintf("The levels of neighbours in a series differ; %s effects need %s where %s are allowed.",
-        format(p + q, big.mark = ","), gigabytes(bytes), gigabytes(fit$control$memory)),
+        big_number(p + q), gigabytes(bytes), gigabytes(fit$control$memory)),
       hint = "Predict without standard errors or with `serial = FALSE`, or raise `lmm_control(memory = )`.",
       call = call, data = list(bytes = bytes, limit = fit$control$memory)
     )

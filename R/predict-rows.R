@@ -68,21 +68,25 @@ scale_of_rows <- function(fit, rows) if (is.null(rows$scale)) residual_sd(fit, f
 # Rows with missing values: which rows of newdata are kept, where they stand in the result, and the result's names.
 place_rows <- function(newdata, needed, na_action, call) {
   complete <- if (length(needed)) stats::complete.cases(newdata[needed]) else rep(TRUE, nrow(newdata))
-  rule <- resolve_na_action(na_action, call)
-  known <- list(stats::na.pass, stats::na.exclude, stats::na.omit, stats::na.fail)
-  rule <- which(vapply(known, identical, NA, rule))
-  if (!length(rule)) {
-    abort_ferrite("argument", "`na.action` must be `na.pass`, `na.exclude`, `na.omit` or `na.fail`.",
-      "It is another function.", hint = "Leave `na.action` out to predict NA where a variable is missing.",
-      call = call, data = list(argument = "na.action")
-    )
-  }
+  rule <- check_na_rule(na_action, call)
   if (rule == 4L && !all(complete)) missing_values(newdata[needed], "", call)
   kept <- which(complete)
   if (rule == 3L) {
     return(list(kept = kept, at = seq_along(kept), names = rownames(newdata)[kept]))
   }
   list(kept = kept, at = kept, names = rownames(newdata))
+}
+
+# The number of the rule for missing values: 1 na.pass, 2 na.exclude, 3 na.omit, 4 na.fail.
+check_na_rule <- function(na_action, call) {
+  rule <- resolve_na_action(na_action, call)
+  known <- list(stats::na.pass, stats::na.exclude, stats::na.omit, stats::na.fail)
+  rule <- which(vapply(known, identical, NA, rule))
+  if (length(rule)) return(rule)
+  abort_ferrite("argument", "`na.action` must be `na.pass`, `na.exclude`, `na.omit` or `na.fail`.",
+    "It is another function.", hint = "Leave `na.action` out to predict NA where a variable is missing.",
+    call = call, data = list(argument = "na.action")
+  )
 }
 
 # Values of the rows (a vector, or a matrix with a row for each) in the order of the user's rows, with names.
@@ -121,18 +125,20 @@ row_weights <- function(fit, weights, newdata, rows, call) {
     return(rep(1, rows$n))
   }
   space <- if (is.null(newdata)) fit$frame else newdata
-  if (inherits(weights, "formula")) {
+  formula <- inherits(weights, "formula")
+  if (formula) {
     weights <- tryCatch(
       eval(weights[[length(weights)]], space, environment(weights)),
       error = function(e) bad_row_weights(paste0("`", code_text(weights), "` fails: ", conditionMessage(e), "."), call)
     )
   }
-  if (!is.numeric(weights)) bad_row_weights(paste0("It is ", a_kind(weights), "."), call)
+  if (!is.numeric(weights) || is.object(weights)) bad_row_weights(paste0("It is ", a_kind(weights), "."), call)
   size <- nrow(space)
   if (!length(weights) %in% c(1L, size)) {
     bad_row_weights(sprintf("It has %s for %s.", counted(length(weights), "value"), counted(size, "row")), call)
   }
-  wrong <- which(!is.na(weights) & (weights <= 0 | is.infinite(weights)))
+  # a value that is missing in a column of new rows is a missing row
+  wrong <- which(is.nan(weights) | (is.na(weights) & !formula) | (!is.na(weights) & (weights <= 0 | is.infinite(weights))))
   if (length(wrong)) bad_row_weights(sprintf("Value %s is %s.", wrong[1L], format(weights[wrong[1L]])), call)
   weights <- rep_len(as.double(weights), size)
   if (is.null(rows$kept)) weights else weights[rows$kept]

@@ -118,8 +118,8 @@ new_times <- function(fit, stored, newdata, call) {
     time <- time_values(value)
   } else {
     time <- time_values(value, stored$time_levels)
-    numbers <- suppressWarnings(as.numeric(as.character(value)))
-    whole <- !anyNA(suppressWarnings(as.numeric(stored$time_levels)))
+    numbers <- read_numbers(as.character(value))
+    whole <- !anyNA(read_numbers(stored$time_levels))
     if (whole) time[is.na(time)] <- numbers[is.na(time)]
     if (anyNA(time)) known_levels(name, value, stored$time_levels, call)
   }

@@ -20,6 +20,12 @@
 #'   the standard errors (for a fit by maximum likelihood all numbers are those of the REML refit). Default
 #'   `"asymptotic"`: normal quantiles.
 #' @param type `"response"` or `"link"`: the same in a Gaussian model.
+#' @param random.only `TRUE`: only the contributions of the random effects of `re.form`, without fixed effects and offset;
+#'   variables of the fixed part need not be in `newdata`. Default `FALSE`.
+#' @param newparams `NULL`, or a list with any of `beta`, `theta` and `sigma`: the predictions at these values instead of
+#'   the estimates (of random effects at the same spherical `u`, as in lme4). Without standard errors and intervals.
+#' @param terms Only `NULL`, as in lme4.
+#' @param ReForm,REForm,REform lme4's old words for `re.form`.
 #' @param na.action What becomes of rows of `newdata` in which a variable that is needed is missing: [na.pass()]
 #'   (default) and [na.exclude()] predict `NA`, [na.omit()] leaves the row out, [na.fail()] is an error.
 #' @param serial For fits with `correlation`: whether the residuals of the fit are part of predictions for `newdata` in
@@ -99,15 +105,30 @@
 predict.lmm <- function(object, newdata = NULL, re.form = NULL, allow.new.levels = FALSE, se.fit = FALSE,
                         interval = c("none", "confidence", "prediction"), level = 0.95, weights = NULL,
                         ddf = c("asymptotic", "Satterthwaite", "Kenward-Roger"), type = c("response", "link"),
-                        na.action = stats::na.pass, serial = NULL, ...) {
+                        na.action = stats::na.pass, serial = NULL, random.only = FALSE, newparams = NULL, terms = NULL,
+                        ReForm, REForm, REform, ...) {
   call <- method_call()
   refuse_arguments("predict", ..., call = call)
+  if (!missing(ReForm)) re.form <- ReForm
+  if (!missing(REForm)) re.form <- REForm
+  if (!missing(REform)) re.form <- REform
+  if (!is.null(terms)) bad_setting(terms, "terms", "`NULL`", call, "argument")
+  check_flag(random.only, "random.only", call, "argument")
   check_flag(allow.new.levels, "allow.new.levels", call, "argument")
   check_flag(se.fit, "se.fit", call, "argument")
   interval <- choose_one(interval, c("none", "confidence", "prediction"), "interval", call)
   check_level(level, call)
   choose_one(type, c("response", "link"), "type", call)
+  check_na_rule(na.action, call)
+  if (random.only || !is.null(newparams)) {
+    check_means_only(if (random.only) "random.only" else "newparams", se.fit, interval, call)
+  }
+  object <- with_parameters(object, newparams, call)
   chosen <- chosen_effects(object, re.form, call)
+  if (random.only) {
+    object <- without_fixed(object)
+    if (is.null(serial)) serial <- FALSE
+  }
   ddf <- prediction_ddf(ddf, chosen, interval, call)
   serial <- use_series(object, serial, chosen, newdata, call)
   if (!is.null(newdata)) newdata <- check_newdata(newdata, call)
@@ -116,7 +137,9 @@ predict.lmm <- function(object, newdata = NULL, re.form = NULL, allow.new.levels
   } else {
     rows_of_new(object, newdata, chosen, interval == "prediction", allow.new.levels, na.action, call, serial = serial)
   }
-  weights <- if (serial || interval == "prediction") row_weights(object, weights, newdata, rows, call)
+  weights <- if (serial || interval == "prediction" || !is.null(weights)) {
+    row_weights(object, weights, newdata, rows, call)
+  }
   links <- if (serial) serial_links(object, rows$serial, rows$scale / sqrt(weights))
   mean <- mean_of_rows(object, rows, chosen) + linked_residuals(object, rows, links)
   if (!se.fit && interval == "none") {
@@ -137,6 +160,31 @@ predict.lmm <- function(object, newdata = NULL, re.form = NULL, allow.new.levels
   list(
     fit = values, se.fit = restore_rows(object, rows, sqrt(error$variance)), df = df, residual.scale = object$sigma
   )
+}
+
+# Standard errors are those of the estimates, and of the whole mean.
+check_means_only <- function(argument, se_fit, interval, call) {
+  if (!se_fit && interval == "none") return(invisible())
+  abort_ferrite("argument", sprintf("`%s` must come without standard errors and intervals.", argument),
+    if (se_fit) "`se.fit` is `TRUE`." else sprintf("`interval` is \"%s\".", interval),
+    hint = sprintf("Leave it out, or leave out `%s`.", argument), call = call, data = list(argument = argument)
+  )
+}
+
+# The fit without its fixed part and offset: what is left are the random effects.
+without_fixed <- function(fit) {
+  fit$terms <- stats::terms(stats::as.formula(~ 0, environment(fit$terms)))
+  environment(fit$terms) <- environment(fit$formula)
+  fit$x_names <- character()
+  fit$kept <- integer()
+  fit$beta <- numeric()
+  fit$vcov <- matrix(0, 0L, 0L)
+  fit$rank <- 0L
+  fit["contrasts"] <- list(NULL)
+  fit$xlevels <- list()
+  fit$call$offset <- NULL
+  fit$frame[["(offset)"]] <- NULL
+  fit
 }
 
 # Whether the residuals of the fit are part of the predictions.

@@ -12,7 +12,7 @@ plot.profile.lmm <- function(x, level = 0.95, ...) {
   }
   if (prod(graphics::par("mfrow")) == 1L && length(pieces) > 1L) {
     shown <- panels_per_page(length(pieces), 12L)
-    old <- graphics::par(mfrow = grid_size(shown), mar = c(4, 4.5, 1.5, 1))
+    old <- graphics::par(mfrow = grid_size(shown), mar = c(4, 4.5, 2.5, 1))
     on.exit(graphics::par(old))
   }
   for (piece in pieces) draw_profile(piece, level, ...)
@@ -24,7 +24,7 @@ draw_profile <- function(piece, level, ...) {
   given <- list(...)
   limit <- stats::qnorm((1 + level) / 2)
   name <- as.character(piece$par[1L])
-  style <- list(xlab = name, ylab = "zeta", las = 1L, ylim = c(-1, 1) * max(abs(piece$zeta), limit))
+  style <- list(main = paste("Profile:", name), xlab = name, ylab = "zeta", las = 1L, ylim = c(-1, 1) * max(abs(piece$zeta), limit))
   draw_frame(piece$value, piece$zeta, style, ..., type = "n")
   graphics::abline(h = 0, col = plot_colours[["guide"]])
   graphics::abline(h = c(-limit, limit), col = plot_colours[["guide"]], lty = 3L)

@@ -10,6 +10,7 @@
 #'   `"beta_"` for all coefficients. Default `NULL`: all.
 #' @param zeta Largest \eqn{|\zeta|}, a positive number. Default 3, which covers intervals up to 99.7 %.
 #' @param points Number of points on each side of the estimate. Default 12.
+#' @param progress `TRUE` to show a progress bar in long work. Default: in interactive sessions only.
 #' @param x An object of class `profile.lmm`.
 #' @param level Coverage of the interval that `plot()` marks.
 #' @param row.names,optional As in [as.data.frame()]; not used.
@@ -33,7 +34,8 @@
 #' @returns A data frame of class `profile.lmm` with the columns `par`, `zeta` and `value`. `confint()` of it finds the
 #'   limits anew by root finding, so that they do not depend on the grid.
 #' @section Conditions:
-#'   `ferrite_error_argument`; `ferrite_warning_interval` for points that were not found.
+#'   `ferrite_error_argument`; `ferrite_warning_interval` for points that were not found; `ferrite_warning_interrupted`
+#'   after Ctrl-C: the parameters that are finished are returned.
 #' @references Bates, Maechler, Bolker and Walker (2015), section 5.1, \doi{10.18637/jss.v067.i01}.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont, REML = FALSE)
@@ -42,19 +44,29 @@
 #' plot(p)
 #' @importFrom stats profile
 #' @export
-profile.lmm <- function(fitted, which = NULL, zeta = 3, points = 12L, ...) {
+profile.lmm <- function(fitted, which = NULL, zeta = 3, points = 12L, progress = interactive(), ...) {
   call <- method_call()
   set_aside_arguments("profile", ..., words = words_of_profiles, call = call)
   check_amount(zeta, "zeta", call)
   points <- check_count(points, "points", call)
+  check_flag(progress, "progress", call, "argument")
   table <- parameter_table(fitted)
   table <- table[pick_parameters(new_parameter_names(which, table), table$name, table$kind, "which", call), ]
   usable <- !is.na(table$estimate)
   table <- table[usable, ]
   fits <- profile_fits(fitted, table$kind, call)
   grid <- seq_len(points) * zeta / points
-  found <- profile_values(fits, table, grid, call)
-  pieces <- lapply(seq_len(nrow(table)), function(i) profile_rows(fits, table[i, ], found[[i]], grid, call))
+  found <- profile_values(fits, table, grid, call, progress)
+  pieces <- list()
+  tryCatch(
+    for (i in which(is_finished(found))) pieces[[i]] <- profile_rows(fits, table[i, ], found[[i]], grid, call),
+    interrupt = function(condition) NULL
+  )
+  finished <- sum(is_finished(pieces))
+  if (nrow(table) && !finished) raise_interrupt()
+  if (finished < nrow(table)) {
+    warn_interrupted(finished, nrow(table), "parameter", "The result holds the finished ones.", call)
+  }
   rows <- do.call(rbind, c(list(data.frame(par = character(), zeta = numeric(), value = numeric())), pieces))
   rows$par <- factor(rows$par, levels = table$name)
   warn_missing(rows$par[is.nan(rows$value)], call)
@@ -88,21 +100,34 @@ profile_fits <- function(fit, kinds, call) {
 #'
 #' @param fits From `profile_fits()`.
 #' @param table Rows of `parameter_table()`, all with a target.
-#' @returns A list with an element a row: `estimate`, `lower`, `upper` (each as long as `zetas`).
+#' @returns A list with an element a row: `estimate`, `lower`, `upper` (each as long as `zetas`), or `NULL` for a row that
+#'   Ctrl-C left undone. An interrupt when none is done.
 #' @noRd
-profile_values <- function(fits, table, zetas, call) {
+profile_values <- function(fits, table, zetas, call, progress = FALSE) {
   out <- vector("list", nrow(table))
   fixed <- table$kind == "beta"
-  if (any(!fixed)) out[!fixed] <- profile_engine(fits$variance, table$target[!fixed], zetas, call)
-  for (i in which(table$kind == "ratio")) {
+  meter <- progress_meter(progress)
+  on.exit(meter$close())
+  points <- 2 * length(zetas)
+  report <- function(before) {
+    if (!is.null(meter$report)) function(done, total) meter$report(points * before + done, points * length(out))
+  }
+  if (any(!fixed)) out[!fixed] <- profile_engine(fits$variance, table$target[!fixed], zetas, report(0), call)
+  for (i in which(table$kind == "ratio" & is_finished(out))) {
     out[[i]] <- ended_ratio(lapply(out[[i]], exp), table$target[[i]][2L], fits$variance, zetas, call)
   }
-  for (i in which(table$kind == "rho")) {
+  for (i in which(table$kind == "rho" & is_finished(out))) {
     out[[i]] <- lapply(out[[i]], rho_at_one, correlation = fits$variance$residual$correlation)
   }
-  if (any(fixed)) out[fixed] <- profile_engine(fits$fixed, table$target[fixed], zetas, call)
+  if (any(fixed) && all(is_finished(out[!fixed]))) {
+    of_fixed <- function() profile_engine(fits$fixed, table$target[fixed], zetas, report(sum(!fixed)), call)
+    out[fixed] <- if (all(fixed)) of_fixed() else tryCatch(of_fixed(), interrupt = function(condition) list(NULL))
+  }
   out
 }
+
+# Which elements of a list there are.
+is_finished <- function(x) !vapply(x, is.null, NA)
 
 # A standard deviation of zero, or of another stratum, can leave a finite criterion where random effects take its place:
 # then the limit is 0 (or Inf). The criterion with the k-th coefficient held is that of a fit with weights in its place.

@@ -31,7 +31,9 @@ block_column <- function(blocks, j) {
 basis_in <- function(term, frame) {
   columns <- columns_of(term$lhs, frame, term$contrasts)
   if (identical(columns$names, term$effects)) return(columns$blocks)
-  lapply(match(term$effects, columns$names), block_column, blocks = columns$blocks)
+  at <- match(term$effects, columns$names)
+  if (anyNA(at)) changed_field("random", "a list of terms whose `lhs` gives their `effects`", "It gives others.")
+  lapply(at, block_column, blocks = columns$blocks)
 }
 
 # As in lme4: by decreasing number of levels. Terms that stand so in the formula stay as they are; where the order

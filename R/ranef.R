@@ -94,12 +94,12 @@ as.data.frame.ranef.lmm <- function(x, row.names = NULL, optional = FALSE, ..., 
 }
 
 # All factors as rows, levels and effects in the order of the fit.
-long_effects <- function(x, row_names = NULL) {
+long_effects <- function(x, given = NULL) {
   pieces <- lapply(names(x), function(group) long_group(x[[group]], group))
   long <- do.call(rbind, pieces)
   long$term <- factor(long$term, levels = unique(long$term))
   long$grp <- factor(long$grp, levels = unique(long$grp))
-  if (!is.null(row_names)) rownames(long) <- row_names
+  if (!is.null(given)) rownames(long) <- row_names(given, nrow(long), method_call())
   long
 }
 

@@ -64,7 +64,12 @@ ranova.lmm <- function(fit, nsim = 10000, reduce.terms = TRUE, threads = NULL, .
   threads <- if (is.null(threads)) fit$control$threads else check_count(threads, "threads", call)
   design <- design_of(fit)
   reductions <- random_reductions(fit, design, reduce.terms)
-  rows <- lapply(reductions, function(reduction) reduction_row(fit, design, reduction, nsim, threads, call))
+  meter <- progress_meter(fit$control$progress)
+  on.exit(meter$close())
+  rows <- lapply(seq_along(reductions), function(i) {
+    if (!is.null(meter$report)) meter$report(i - 1, length(reductions))
+    reduction_row(fit, design, reductions[[i]], nsim, threads, call)
+  })
   whole <- data.frame(
     npar = fit$npar, logLik = -fit$criterion / 2, AIC = fit$criterion + 2 * fit$npar, LRT = NA_real_, Df = NA_integer_,
     p = NA_real_, Reference = NA_character_, exact = NA_real_, Method = NA_character_
@@ -205,8 +210,8 @@ ranova_text <- function(x, digits) {
     cells <- rep("", nrow(x))
     known <- !is.na(x[[name]])
     value <- x[[name]][known]
-    cells[known] <- if (name == "Pr(>Chisq)") format.pval(value, digits = digits - 1L)
-    else if (startsWith(name, "Pr(")) format.pval(value, digits = digits - 1L, eps = 1 / attr(x, "nsim"))
+    cells[known] <- if (name == "Pr(>Chisq)") format.pval(value, digits = max(1L, digits - 1L))
+    else if (startsWith(name, "Pr(")) format.pval(value, digits = max(1L, digits - 1L), eps = 1 / attr(x, "nsim"))
     else if (name %in% c("logLik", "AIC")) format(value, nsmall = 2L, digits = digits + 2L)
     else if (is.double(value)) format_column(value, digits + 1L)
     else as.character(value)
@@ -222,13 +227,13 @@ ranova_notes <- function(x, digits) {
   c(
     mixture_notes(x$Reference),
     if (length(exact)) {
-      paste0(name, ": ", format(attr(x, "nsim"), big.mark = ","), " draws from the ",
+      paste0(name, ": ", big_number(attr(x, "nsim")), " draws from the ",
              if (any(exact == "exact")) "exact null distribution." else "null distribution of the term by itself, ",
              if (any(exact == "conditional")) "conditional on the other random terms.")
     },
     if (!is.null(f)) {
       paste0("Exact F test: F(", f$df1, ", ", f$df2, ") = ", format(f$statistic, digits = digits + 3L), ", p ",
-             p_text(f$p_value, digits - 1L), ".")
+             p_text(f$p_value, max(1L, digits - 1L)), ".")
     }
   )
 }
@@ -242,10 +247,7 @@ p_text <- function(p, digits) {
 #' @rdname ranova
 #' @export
 as.data.frame.ranova_lmm <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
-  attributes(x) <- attributes(x)[c("names", "row.names")]
-  class(x) <- "data.frame"
-  if (!is.null(row.names)) rownames(x) <- row.names
-  x
+  plain_table(x, row.names, method_call())
 }
 
 # In reports (registered in register.R).

@@ -14,7 +14,7 @@
 #'   lme4 has a function of the same name. Whichever was attached last, it works on the models of both packages.
 #' @examples
 #' fit <- lmm(distance ~ age + (age | Subject), nlme::Orthodont)
-#' rePCA(fit)$Subject$sdev # 1.8029 and 0.0855
+#' rePCA(fit)$Subject$sdev # 1.7794 and 0.1368
 #' @export
 rePCA <- function(x, ...) {
   UseMethod("rePCA")

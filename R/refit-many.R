@@ -22,7 +22,8 @@
 #'   `as.data.frame()` gives one row per response with the columns `response` (name or number), the parameters,
 #'   `criterion` and `certified`. For a whole fit to one of the responses use [refit()].
 #' @section Conditions:
-#'   `ferrite_error_response`, `ferrite_error_argument`.
+#'   `ferrite_error_response`, `ferrite_error_argument`; `ferrite_warning_interrupted` after Ctrl-C: responses that are
+#'   not done are NA.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' refits <- refit_many(fit, simulate(fit, nsim = 100, seed = 1))
@@ -55,6 +56,10 @@ refit_many.lmm <- function(fit, Y, threads = fit$control$threads, progress = int
   names <- if (is.list(Y)) names(Y) else colnames(Y)
   responses <- responses_matrix(fit, unclass(Y), call)
   done <- refit_engine(fit, responses, progress)
+  if (done$stopped) {
+    if (!length(done$index) && !done$failed) raise_interrupt()
+    warn_interrupted(ncol(responses) - done$stopped, ncol(responses), "response", "The others are NA in the result.", call)
+  }
   place <- match(seq_len(ncol(responses)), done$index)
   structure(class = "lmm_refits", list(
     parameters = default_replicates(fit, done)[place, , drop = FALSE], theta = done$theta[place, , drop = FALSE],

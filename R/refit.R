@@ -113,7 +113,7 @@ responses_matrix <- function(fit, values, call) {
   if (length(odd)) {
     bad_response(
       sprintf("%s has %s; the fit has %s%s.", response_name(values, odd[1L]), counted(sizes[odd[1L]], "value"),
-        counted(n, "row"), if (padded > n) sprintf(" of %s in the data", format(padded, big.mark = ",")) else ""),
+        counted(n, "row"), if (padded > n) sprintf(" of %s in the data", big_number(padded)) else ""),
       "Give a value for each row.", call
     )
   }

@@ -2,6 +2,7 @@
 
 # Register `method` as generic.class in `package` now if it is loaded, and whenever it is loaded later.
 register_s3 <- function(package, generic, class, method) {
+  method <- guarded(method, class, generic)
   register <- function(...) {
     space <- asNamespace(package)
     if (exists(generic, envir = space, mode = "function")) {
@@ -75,7 +76,11 @@ foreign_methods <- function() {
 
 # Called once, by .onLoad().
 register_foreign_methods <- function() {
-  reports <- c(tidy_methods(), insight_methods(), performance_methods(), parameters_methods(), club_sandwich_methods(), car_methods())
-  for (entry in c(foreign_methods(), reports)) do.call(register_s3, entry)
+  methods <- c(
+    foreign_methods(), tidy_methods(), insight_methods(), performance_methods(), parameters_methods(),
+    club_sandwich_methods(), car_methods(), nlme_methods(), lattice_methods(), result_plots(), contract_methods()
+  )
+  for (entry in methods) do.call(register_s3, entry)
+  for (entry in s4_methods()) do.call(register_s4, entry)
   offer_to_marginaleffects()
 }

@@ -6,6 +6,7 @@
 
 # The fit without all that belongs to its own response.
 light_fit <- function(fit) {
+  fit$light <- TRUE
   fit$vcov[] <- NA_real_
   if (!is.null(fit$residual$correlation)) {
     fit$residual$longest <- max(tabulate(serial_columns(fit$residual$correlation, fit$frame)$codes))

@@ -151,7 +151,7 @@ block_rows <- function(block, rows) {
   if (is.matrix(block)) block[rows, , drop = FALSE] else if (length(block) == 1L) block else block[rows]
 }
 
-#' @returns As `bootstrap_engine()`, with `stopped` and `failures` (classes of the errors of refits).
+#' @returns As `bootstrap_engine()`, with `failures` (classes of the errors of refits).
 #' @noRd
 case_bootstrap <- function(fit, scheme, nsim, threads, progress, call) {
   control <- fit$control
@@ -181,7 +181,7 @@ case_bootstrap <- function(fit, scheme, nsim, threads, progress, call) {
   list(
     index = which(!failed), theta = table("theta", names(fit$theta)), beta = table("beta", fit$x_names[fit$kept]),
     phi = table("phi", names(fit$residual$phi)), sigma = pick("sigma"), criterion = pick("criterion"),
-    certified = vapply(good, `[[`, NA, "certified"), stopped = last < nsim, failures = unlist(refits[failed])
+    certified = vapply(good, `[[`, NA, "certified"), stopped = nsim - last, failures = as.character(refits[failed])
   )
 }
 

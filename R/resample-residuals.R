@@ -19,23 +19,25 @@ residual_bootstrap <- function(fit, nsim, threads, progress, call) {
   on.exit(meter$close())
   rounds <- list()
   done <- 0
-  stopped <- FALSE
+  interrupted <- FALSE
   tryCatch(
-    while (done < nsim && !stopped) {
+    while (done < nsim && !interrupted) {
       wanted <- min(size, nsim - done)
       responses <- draw_residual(fit, pool, wanted)
       refits <- refit_engine(fit, responses, call = call)
-      # an interrupt ends a round early; a response without a fit is missing again
-      stopped <- !wanted %in% refits$index && length(refit_engine(fit, responses[, wanted, drop = FALSE])$index) > 0L
+      interrupted <- refits$stopped > 0
       refits$index <- as.integer(done + refits$index)
       rounds <- c(rounds, list(refits))
       done <- done + wanted
       if (!is.null(meter$report)) meter$report(done, nsim)
     },
-    interrupt = function(condition) stopped <<- TRUE
+    interrupt = function(condition) interrupted <<- TRUE
   )
   if (!length(rounds)) raise_interrupt()
-  c(join_rounds(rounds), list(stopped = stopped))
+  out <- join_rounds(rounds)
+  out$failed <- sum(out$failed)
+  out$stopped <- sum(out$stopped) + nsim - done
+  out
 }
 
 join_rounds <- function(rounds) {

@@ -136,6 +136,7 @@ encode_names <- function(text, names) {
   order <- order(nchar(names), decreasing = TRUE)
   forms <- rbind(paste0("`", names[order], "`"), names[order])
   result <- ""
+  text <- readable_text(text)
   while (nzchar(text)) {
     found <- which(vapply(forms, begins_with, NA, text = text, before = result))[1L]
     width <- if (is.na(found)) 1L else nchar(forms[found])

@@ -37,7 +37,7 @@ rlrt_test <- function(fit, term, statistic, nsim, seed, threads, absorbed = abso
   spectrum <- rlrt_spectrum(fit, term, absorbed)
   draws <- simulate_rlrt(
     mu = spectrum$mu, xi = if (fit$REML) numeric() else spectrum$xi, n = spectrum$n, p = spectrum$p, fixed = 0,
-    nsim = nsim, seed = seed, threads = threads
+    nsim = nsim, seed = seed, threads = threads, progress = fit$control$progress
   )
   list(p_value = (1 + sum(draws >= statistic)) / (1 + length(draws)), method = method, draws = length(draws))
 }

@@ -181,7 +181,7 @@ summary.lmm_robust <- function(object, ...) {
 #' @export
 as.data.frame.lmm_robust <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
   table <- data.frame(term = or_else(rownames(x$coefficients), character()), x$coefficients, check.names = FALSE)
-  rownames(table) <- row.names
+  rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 
@@ -204,7 +204,7 @@ robust_title <- function(x) {
 # "Clusters: 27 of Subject, 4 rows each"
 robust_clusters <- function(x) {
   size <- x$clusters$size
-  paste0("Clusters: ", format(x$clusters$n, big.mark = ","), " (", x$clusters$name, "), ",
+  paste0("Clusters: ", big_number(x$clusters$n), " (", x$clusters$name, "), ",
          if (size[1L] == size[2L]) paste(counted(size[1L], "row"), "each") else paste(size[1L], "to", size[2L], "rows"))
 }
 

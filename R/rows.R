@@ -95,13 +95,15 @@ drop_levels <- function(frame) {
 
 # `subset` as model.frame() wants it; NA in a condition counts as FALSE.
 check_subset <- function(subset, data, call) {
-  if (is.null(subset)) return(NULL)
+  if (is.null(subset) || isTRUE(subset)) return(NULL)
+  if (isFALSE(subset) && is.data.frame(data)) subset <- rep(FALSE, nrow(data))
+  missing <- is.atomic(subset) && anyNA(subset)
   whole <- !is.data.frame(data) || length(subset) == nrow(data)
   if (is.logical(subset) && whole) return(subset & !is.na(subset))
-  if ((is.numeric(subset) && !anyNA(subset)) || (is.character(subset) && !anyNA(subset))) return(subset)
+  if ((is.numeric(subset) || is.character(subset)) && !missing) return(subset)
   abort_ferrite(
     "subset", "`subset` must be a condition, or the numbers or names of rows.",
-    paste0("It is ", a_kind(subset), if (anyNA(subset)) " with missing values",
+    paste0("It is ", a_kind(subset), if (missing) " with missing values",
            if (!whole) paste(" for", nrow(data), "rows"), "."),
     hint = "Write, for example, `subset = age > 10`.", call = call
   )

@@ -102,7 +102,7 @@ time_levels <- function(x) if (is.factor(x)) levels(x)
 # A time as numbers: days of a Date; the numbers that are the levels of a factor, else their positions.
 time_values <- function(x, levels = NULL) {
   if (is.null(levels)) return(as_double(unclass(x)))
-  numbers <- suppressWarnings(as.numeric(levels))
+  numbers <- read_numbers(levels)
   if (anyNA(numbers)) numbers <- as.double(seq_along(levels))
   numbers[match(as.character(x), levels)]
 }

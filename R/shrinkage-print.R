@@ -27,7 +27,7 @@ pooling_title <- function(x) {
 # list(heading, table, rest) for each grouping factor and effect; NULL for a table that lost columns or attributes.
 pooling_pieces <- function(x, n, digits) {
   wanted <- c("group", "level", "effect", "n", "complete", "none", "partial", "factor")
-  if (!nrow(x) || !all(wanted %in% names(x)) || is.null(attr(x, "sd"))) {
+  if (!nrow(x) || !all(wanted %in% names(x)) || !all(c("formula", "REML", "sd") %in% names(attributes(x)))) {
     return(NULL)
   }
   key <- paste(x$group, x$effect, sep = "\r")
@@ -63,13 +63,13 @@ format_spread <- function(values, spread, digits) {
   if (!is.finite(decimals) || decimals > 12L) {
     return(format(values, digits = digits))
   }
-  text <- formatC(values, digits = max(0L, decimals), format = "f", big.mark = ",")
+  text <- formatC(values, digits = max(0L, decimals), format = "f", big.mark = thousands())
   trimws(sub("^( *)-(0[.]?0*)$", "\\1\\2", text))
 }
 
 # "10 rows", "1 to 12 rows (median 4)", "0.7513", "0.1 to 0.9 (median 0.5)"
 span_text <- function(values, digits, noun = NULL) {
-  text <- function(value) format(signif(value, digits), digits = digits, big.mark = ",")
+  text <- function(value) format(signif(value, digits), digits = digits, big.mark = thousands())
   if (diff(range(values)) <= 1e-6 * max(abs(values))) {
     return(if (is.null(noun)) text(values[1L]) else counted(values[1L], noun))
   }

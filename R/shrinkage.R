@@ -132,8 +132,5 @@ pooling_units <- function(fit, design) {
 #' @rdname shrinkage
 #' @export
 as.data.frame.lmm_shrinkage <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
-  attributes(x) <- attributes(x)[c("names", "row.names")]
-  class(x) <- "data.frame"
-  if (!is.null(row.names)) rownames(x) <- row.names
-  x
+  plain_table(x, row.names, method_call())
 }

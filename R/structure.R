@@ -112,7 +112,7 @@ check_sequence <- function(term, lhs, columns, call) {
       paste0("Write, for example, `ar1(0 + factor(time) | ", term$group, ")`."), call
     )
   }
-  numbers <- suppressWarnings(as.numeric(levels[[1L]]))
+  numbers <- read_numbers(levels[[1L]])
   if (anyNA(numbers) || !is.unsorted(numbers) || !is.unsorted(rev(numbers))) return(invisible())
   warn_ferrite(
     "levels", "The levels of the factor in `ar1()` should be in the order of time: neighbours are one step apart.",

@@ -117,7 +117,7 @@ tidy_fixed <- function(fit, ddf, method, level, limits, exponentiate, call) {
     table$conf.low <- table$estimate - half
     table$conf.high <- table$estimate + half
   } else if (method != "none") {
-    own <- match(table$term, rownames(limits))
+    own <- match(coefficient_parameters(fit, table$term), rownames(limits))
     table$conf.low <- unname(limits[own, 1L])
     table$conf.high <- unname(limits[own, 2L])
   }

@@ -49,7 +49,7 @@ unlike_fit <- function(data, fit, subset) {
   rows <- fit$nobs + length(fit$na.action)
   more <- nrow(data) != rows && !subset && !fit$weights_used
   if (more || nrow(data) < fit$nobs) {
-    return(sprintf("has %s; the fit was made from %s", counted(nrow(data), "row"), format(rows, big.mark = ",")))
+    return(sprintf("has %s; the fit was made from %s", counted(nrow(data), "row"), big_number(rows)))
   }
   at <- match(attr(fit$frame, "row.names"), attr(data, "row.names"))
   if (anyNA(at)) {

@@ -4,6 +4,10 @@
 #' @param formula. Changes to the formula as in [update.formula()], such as `. ~ . - Sex`; left out, the formula stays.
 #'   Crossing with `.` would cross the random terms too and is an error: write `. ~ . + Sex + age:Sex` instead of
 #'   `. ~ . * Sex`.
+#'
+#'   Random terms are removed as they are added: `. ~ . - (x | g)`. Of `(x || g)` each part can be removed by itself,
+#'   `. ~ . - (0 + x | g)` or `. ~ . - (1 | g)`; of `(1 | a/b)` either `(1 | a)` or `(1 | a:b)`. A removal of what is
+#'   not there leaves the model as it is and says so.
 #' @param ... Arguments of [lmm()] to change or add; `NULL` removes one.
 #' @param evaluate `TRUE` (default) fits; `FALSE` returns the call.
 #' @details
@@ -21,8 +25,8 @@
 #' @section Conditions:
 #'   `ferrite_error_update` when the data of the old call are not found, or the response was replaced by [refit()];
 #'   `ferrite_error_argument` for a change that is no argument of [lmm()]; `ferrite_error_formula` for a change that
-#'   crosses random terms; `ferrite_message_update` when the data found are not those of the fit, or the rows that the
-#'   fit keeps are used instead.
+#'   crosses random terms, or is no formula; `ferrite_message_update` when what a change removes is not in the model, the
+#'   data found are not those of the fit, or the rows that the fit keeps are used instead.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' update(fit, REML = FALSE) # -2 log-likelihood 443.3895; standard deviations 2.072 and 1.423
@@ -38,6 +42,7 @@ update.lmm <- function(object, formula., ..., evaluate = TRUE) { # nolint: objec
     )
   }
   check_changes(names(changes), method_call())
+  check_flag(evaluate, "evaluate", method_call(), "argument")
   call <- changed_call(object, changes)
   same_formula <- missing(formula.)
   if (!same_formula) call$formula <- changed_formula(object, formula., method_call())
@@ -63,7 +68,7 @@ changed_call <- function(fit, changes) {
 
 check_changes <- function(names, call) {
   known <- setdiff(names(formals(lmm)), "...")
-  unknown <- setdiff(names, known)
+  unknown <- setdiff(names, c(known, "verbose"))
   if (!length(unknown)) {
     return(invisible())
   }
@@ -75,9 +80,16 @@ check_changes <- function(names, call) {
 
 changed_formula <- function(fit, change, call) {
   fit$formula <- whole_formula(fit)
-  formula <- stats::update.formula(fit$formula, change)
+  change <- as_change(change, environment(fit$formula), call)
+  rest <- remove_terms(fit, change, call)
+  formula <- tryCatch(stats::update.formula(rest$formula, rest$change), error = function(e) {
+    abort_ferrite("formula", "`formula.` must be a change that R's formulas know.",
+      sprintf("`%s`: %s.", code_text(change), conditionMessage(e)),
+      hint = "Add terms by `. ~ . + x`, remove them by `. ~ . - x`.", call = call
+    )
+  })
   attributes(formula) <- list(class = "formula", .Environment = environment(fit$formula))
-  check_crossing(fit, change, formula, call)
+  check_crossing(fit, rest$formula, change, formula, call)
   formula
 }
 
@@ -91,12 +103,27 @@ whole_formula <- function(fit) {
   formula
 }
 
+# A formula, or text that reads as one, with or without a response.
+as_change <- function(change, env, call) {
+  if (is.character(change) && length(change) == 1L && !is.na(change)) {
+    change <- tryCatch(stats::as.formula(change, env), error = function(e) change)
+  }
+  if (inherits(change, "formula")) return(change)
+  abort_ferrite("formula", "`formula.` must be a formula such as `. ~ . + x`.",
+    if (is.character(change) && length(change) == 1L) {
+      paste0("The text \"", code_text(as.name(change)), "\" does not read as one.")
+    } else {
+      paste0("It is ", a_kind(change), ".")
+    }, hint = "Arguments of `lmm()` are changed by their names: `update(fit, REML = FALSE)`.", call = call
+  )
+}
+
 # `. ~ . * x` crosses the random terms as well, and update.formula() makes of that other random terms: (1 | g:x) out of
 # (1 | g):x. What was meant is what it does to the fixed part.
-check_crossing <- function(fit, change, formula, call) {
+check_crossing <- function(fit, old, change, formula, call) {
   pieces <- lapply(sum_pieces(formula[[length(formula)]]), function(piece) strip_parens(piece$expr))
   bars <- vapply(pieces, has_bar, NA)
-  written <- unlist(lapply(list(fit$formula, stats::as.formula(change)), all_bars))
+  written <- unlist(lapply(list(old, change), all_bars))
   terms <- lapply(pieces[bars], function(piece) if (is_structured(piece)) piece[[2L]] else piece)
   made <- setdiff(vapply(terms, deparse_one, ""), vapply(written, deparse_one, ""))
   if (!length(made)) {
@@ -130,19 +157,25 @@ all_bars <- function(expr) {
 #' @returns A new object of class `lmm`.
 #' @noRd
 refit_frame <- function(fit, changes = list(), call = fit$call) {
-  REML <- if (is.null(changes$REML)) fit$REML else check_flag(changes$REML, "REML", call, "argument") # nolint
+  REML <- if (is.null(changes$REML)) fit$REML else check_reml(changes$REML, call) # nolint
   control <- if (is.null(changes$control)) fit$control else check_control(changes$control, call)
+  design <- refit_design(fit)
+  raw <- fit_design(design, REML, changes$start, control, fit$frame, call)
+  built <- list(frame = fit$frame, terms = fit$terms, na.action = fit$na.action)
+  new <- new_lmm(raw, design, built, fit$formula, REML, control, call)
+  report_outcome(new, call)
+  new
+}
+
+# The design of a finished fit as build_design() gives it, for another fit.
+refit_design <- function(fit) {
   design <- design_of(fit)
   stored <- c("lhs", "text", "contrasts", "xlevels")
   design$terms <- Map(function(new, old) c(new, old[intersect(stored, names(old))]), design$terms, fit$random)
   design$contrasts <- fit$contrasts
   design$xlevels <- fit$xlevels
   design[c("scale", "correlation")] <- list(fit$residual$scale, fit$residual$correlation)
-  raw <- fit_design(design, REML, changes$start, control, fit$frame, call)
-  built <- list(frame = fit$frame, terms = fit$terms, na.action = fit$na.action)
-  new <- new_lmm(raw, design, built, fit$formula, REML, control, call)
-  report_outcome(new, call)
-  new
+  design
 }
 
 # Evaluate the call with the old arguments found where they were, the new ones as update() was given them. weights,

@@ -246,7 +246,8 @@ moments_tests <- function(x, digits) {
   text <- cbind(
     "F value" = cells("F value", short), Df = table$Df,
     "Error Df" = cells("Error Df", function(v) format(signif(v, 5L))),
-    "Pr(>F)" = cells("Pr(>F)", function(v) format.pval(v, digits = digits - 1L)), Error = cells("Error", as.character)
+    "Pr(>F)" = cells("Pr(>F)", function(v) format.pval(v, digits = max(1L, digits - 1L))),
+    Error = cells("Error", as.character)
   )
   rownames(text) <- rownames(table)
   text
@@ -264,7 +265,7 @@ component_text <- function(x, digits) {
 #' @export
 as.data.frame.varcomp_anova <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
   table <- x$table
-  if (!is.null(row.names)) rownames(table) <- row.names
+  if (!is.null(row.names)) rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 

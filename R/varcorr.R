@@ -88,7 +88,7 @@ as.data.frame.VarCorr.lmm <- function(x, row.names = NULL, optional = FALSE, ord
   order <- choose_one(order, c("cov.last", "lower.tri"), "order", method_call())
   rows <- Map(function(covariance, group) covariance_rows(covariance, group, order), unclass(x), names(x))
   table <- do.call(rbind, c(unname(rows), list(residual_rows(x))))
-  rownames(table) <- row.names
+  rownames(table) <- row_names(row.names, nrow(table), method_call())
   table
 }
 

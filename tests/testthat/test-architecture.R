@@ -10,7 +10,7 @@ callers_of <- function(name) {
 
 test_that("only the seam calls Rust", {
   seam <- c(
-    "bootstrap_engine", "cross_codes", "deletion_engine", "fit_design", "infer_fixed", "plan_engine",
+    "bootstrap_engine", "cross_codes", "deletion_engine", "fit_design", "infer_fixed", "is_identified", "plan_engine",
     "prediction_variance", "profile_engine", "refit_engine", "simulate_rlrt"
   )
   expect_identical(callers_of(".Call"), seam)

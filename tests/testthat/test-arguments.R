@@ -56,7 +56,7 @@ test_that("an argument that lmm() does not know is a classed error that says wha
   said(quote(lmm(formula, data, weigths = age)), "Did you mean `weights`?")
   said(quote(lmm(formula, data, disperson = ~ Sex)), "Did you mean `dispersion`?")
   said(quote(lmm(formula, data, threads = 1)), "`control = lmm_control(threads = )`")
-  said(quote(lmm(distance ~ age, data, random = ~ 1 | Subject)), "`y ~ x + (1 | g)`")
+  said(quote(lmm(distance ~ age, data, random = ~ 1 | Subject)), "distance ~ age + (1 | Subject)")
   said(quote(lmm(formula, data, method = "ML")), "`REML = FALSE`")
   said(
     quote(lmm(formula, data, FALSE, NULL, NULL, NULL, NULL, NULL, ~ 1, NULL, NULL, lmm_control(), 3)), "by their names"

@@ -40,9 +40,9 @@ test_that("free memory is read from the system, the container's limit included",
   unlink(c(meminfo, limit, none))
 })
 
-test_that("lmm() takes settings only from lmm_control()", {
+test_that("lmm() takes settings only from lmm_control(), or a list of them", {
   data <- sleep_data()
-  expect_error(lmm(y ~ x + (1 | g), data, control = list(threads = 1)), class = "ferrite_error_control")
+  expect_identical(lmm(y ~ x + (1 | g), data, control = list(threads = 1))$control$threads, 1L)
   expect_error(lmm(y ~ x + (1 | g), data, control = NULL), class = "ferrite_error_control")
 })
 

@@ -13,8 +13,8 @@ test_that("every failure of the engine becomes a classed error in the user's nam
     list("perfect_fit", list(reason = "random", ratio = 6e-5), "to within 6e-05 of its spread"),
     list("perfect_fit", list(reason = "vanishes", ratio = 1e-3), "as that of `y` tends to zero"),
     list("no_residual_df", list(n = 10L, rank = 10L), "10 observations and 10 fixed effects"),
-    list("unidentified", list(term = 1L, column = 1L, reason = "fixed"), "`[(]x [|] g[)]`.*fixed part"),
-    list("unidentified", list(term = 1L, column = 1L, reason = "flat"), "`[(]x [|] g[)]`"),
+    list("unidentified", list(term = 1L, column = 1L, reason = "fixed", parts = c(1, 1, 1)), "`[(]x [|] g[)]`.*fixed part"),
+    list("unidentified", list(term = 1L, column = 1L, reason = "flat", parts = c(1, 1, 1)), "`[(]x [|] g[)]`"),
     list("rank_random", list(term = 1L, column = 2L), "column `x`"),
     list("too_large", list(bytes = 5e10, limit = 8e9), "50 GB where 8 GB"),
     list("dimension", list(), "report"),
@@ -29,7 +29,8 @@ test_that("every failure of the engine becomes a classed error in the user's nam
 })
 
 test_that("a flat criterion names both terms", {
-  error <- raised("unidentified", list(term = 1L, reason = "flat", other = 2L), y ~ x + (1 | g) + (1 | x))
+  parts <- c(1, 1, 1, 2, 1, 1)
+  error <- raised("unidentified", list(term = 1L, reason = "flat", parts = parts), y ~ x + (1 | g) + (1 | x))
   expect_match(conditionMessage(error), "`[(]1 [|] g[)]` and `[(]1 [|] x[)]`")
 })
 

@@ -68,7 +68,7 @@ test_that("text is a formula; what is no formula is an error", {
 test_that("every formula without a sound random part says what to write", {
   wrong <- list(
     y ~ x, ~ x + (1 | g), NULL ~ x + (1 | g),
-    y ~ x + 1 | g, y ~ x | g, y ~ x || g, y ~ x + (1 | g | h), y ~ x + ((1 | g) | h),
+    y ~ x + (1 | g) | h, y ~ (1 | g) + z | h, y ~ x + (1 | g | h), y ~ x + ((1 | g) | h),
     y ~ x * (1 | g), y ~ x:(1 | g), y ~ x - (1 | g), y ~ -(1 | g), y ~ (x * (1 | g)), y ~ x + (1 | 1), y ~ x + (1 | .),
     y ~ x + (1 | a + b), y ~ x + (1 | a * b), y ~ x + (1 | a %in% b), y ~ x + (1 | (a / b):c), y ~ (1 | g) %in% x
   )
@@ -76,8 +76,49 @@ test_that("every formula without a sound random part says what to write", {
     expect_three_lines(tryCatch(parse_formula(formula), error = identity), "ferrite_error_formula")
   }
   expect_error(parse_formula(y ~ x), "lm(y ~ x)", fixed = TRUE)
-  expect_error(parse_formula(y ~ x + 1 | g), "`y ~ x + (1 | g)`", fixed = TRUE)
+  expect_error(parse_formula(y ~ x + (1 | g) | h), "`y ~ x + (1 | g)`", fixed = TRUE)
   expect_error(parse_formula(y ~ (1 | a * b)), "`(1 | a)` + `(1 | b)` + `(1 | a:b)`", fixed = TRUE)
+})
+
+test_that("a bar without parentheses takes everything to its left, and says so where columns are in it", {
+  expect_silent(one <- parse_formula(y ~ 1 | g))
+  expect_identical(one$formula[[3L]], quote((1 | g)))
+  expect_identical(list(one$fixed, one$random[[1L]]$lhs), list(quote(1), quote(1)))
+  for (formula in list(y ~ x | g, y ~ x + 1 | g, y ~ 0 + x | g, y ~ x || g)) {
+    condition <- expect_message(parse_formula(formula), class = "ferrite_message_formula")
+    expect_three_lines(condition, "ferrite_message_formula")
+    expect_identical(suppressMessages(parse_formula(formula))$fixed, quote(1))
+  }
+  expect_match(conditionMessage(expect_message(parse_formula(y ~ x | g))), "`y ~ 1 + (x | g)`", fixed = TRUE)
+})
+
+test_that("a plus in front of a random term says nothing", {
+  for (formula in list(y ~ x + + (1 | g), y ~ + (1 | g) + x, y ~ x + (+ (1 | g)))) {
+    expect_identical(parse_formula(formula)$random[[1L]]$text, "(1 | g)")
+    expect_identical(parse_formula(formula)$fixed, quote(x))
+  }
+})
+
+# lme4 takes terms in other places for added ones: `- (1 | g)`, `x:(1 | g)`; with lme4 an offset in a random term is one
+# of the model. These are errors here.
+test_that("formulas are read as lme4 reads them", {
+  skip_if_not_installed("lme4")
+  d <- sleep_data()
+  d$z <- cos(seq_len(180))
+  d$h <- gl(3, 1, 180)
+  formulas <- list(
+    y ~ 1 | g, y ~ x | g, y ~ 0 + x | g, y ~ x + 1 | g, y ~ x || g, y ~ 1 | g / h, y ~ x + + (1 | g), y ~ + (x | g) + x,
+    y ~ x + (1 | g) - 1, y ~ 1 + x + (1 | g) + 0, y ~ (1 | g) + offset(z), y ~ (x + (1 | g)) + z, y ~ x + ((1 | g)),
+    y ~ x + (z + (1 | g)), y ~ x * z - z + (1 | g), y ~ (x + z)^2 + (1 | g), y ~ x + (x - 1 | g), y ~ -x + (1 | g),
+    y ~ x %in% h + (1 | g), log(y) ~ (1 | g) + poly(x, 2), y ~ z + (x | g) + (0 + z | g), y ~ x + (1 | g / h)
+  )
+  for (formula in formulas) {
+    peer <- suppressMessages(lme4::lmer(formula, d))
+    own <- suppressMessages(lmm(formula, d))
+    # the tolerance is that of lme4's optimiser
+    expect_equal(own$criterion, as.double(lme4::REMLcrit(peer)), tolerance = 1e-7, info = deparse(formula))
+    expect_identical(names(fixef(own)), names(lme4::fixef(peer)), info = deparse(formula))
+  }
 })
 
 test_that("a formula of 3,000 terms is parsed", {

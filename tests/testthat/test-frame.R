@@ -172,7 +172,8 @@ test_that("subset is a condition, numbers or names; NA counts as FALSE", {
   expect_identical(check_subset(c(TRUE, NA), data[1:2, ]), c(TRUE, FALSE))
   expect_identical(nrow(frame_for(y ~ x + (1 | a), data, subset = 1:20)$frame), 20L)
   expect_error(check_subset(list(1), data, NULL), class = "ferrite_error_subset")
-  expect_error(check_subset(TRUE, data, NULL), class = "ferrite_error_subset")
+  expect_null(check_subset(TRUE, data, NULL))
+  expect_error(check_subset(c(TRUE, TRUE), data, NULL), class = "ferrite_error_subset")
   expect_error(check_subset(c(1, NA), data, NULL), class = "ferrite_error_subset")
 })
 

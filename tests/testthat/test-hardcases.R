@@ -207,3 +207,22 @@ test_that("a character predictor is a factor", {
 test_that("a single row is refused", {
   expect_refused(lmm(y ~ x + (1 | g), sleep_data()[1, ]), "rows", "1 row")
 })
+
+test_that("weights that lie too far apart are refused, or the fit is right", {
+  data <- sleep_data()
+  for (big in 10^c(8, 20, 40, 100, 300)) {
+    for (w in list(replace(rep(1, 180), 3, big), rep(c(1, big), each = 90), big^seq(0, 1, length.out = 180))) {
+      fit <- tryCatch(suppressMessages(lmm(y ~ x + (x | g), data, weights = w)), error = identity)
+      if (inherits(fit, "error")) {
+        expect_s3_class(fit, "ferrite_error_weights")
+        expect_match(conditionMessage(fit), "further apart", fixed = TRUE)
+        expect_gt(big, 1e8)
+      } else {
+        # only the ratios of weights matter
+        again <- suppressMessages(lmm(y ~ x + (x | g), data, weights = w / sqrt(big)))
+        expect_equal(again$criterion, fit$criterion, tolerance = 1e-8)
+        expect_lt(big, 1e31)
+      }
+    }
+  }
+})

@@ -47,7 +47,7 @@ test_that("wrong input is an error before any work, as by lmm(), and names lmm_p
   expect_identical(as.character(conditionCall(error)[[1]]), "lmm_plan")
   expect_error(lmm_plan(distance ~ age, nlme::Orthodont), class = "ferrite_error_formula")
   expect_error(lmm_plan(distance ~ age + (1 | Subject), nlme::Orthodont, REML = NA), class = "ferrite_error_argument")
-  expect_error(lmm_plan(distance ~ age + (1 | Subject), nlme::Orthodont, control = list()),
+  expect_error(lmm_plan(distance ~ age + (1 | Subject), nlme::Orthodont, control = 3),
                class = "ferrite_error_control")
 })
 

@@ -33,7 +33,7 @@ test_that("long names of levels are cut, with characters that every device has",
   fit <- shared_fit("crossed")
   rownames(fit$random[[1]]$b) <- paste("a very long name of a level, number", seq_len(nrow(fit$random[[1]]$b)))
   expect_no_warning(plot(fit, which = "caterpillar"))
-  expect_identical(cut_text(c("short", "a very long name"), 9L), c("short", "a very..."))
+  expect_identical(cut_text(c("short", "a very long name"), 9L), c("short", "a v...ame"))
 })
 
 test_that("titles fit their panel on a device of 7 inches", {

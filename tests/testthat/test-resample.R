@@ -191,11 +191,13 @@ test_that("what was drawn is shown, and what could not be fitted is said", {
   expect_false(anyNA(boot$replicates))
 })
 
-test_that("missing replicates at the end are an interrupt unless others failed too", {
-  expect_false(ends_early(1:100, 100))
-  expect_true(ends_early(1:40, 100))
-  expect_true(ends_early(1:999, 1000))
-  expect_false(ends_early(setdiff(1:99, seq(3, 99, 6)), 100))
+test_that("replicates without a fit are told from those that were not begun", {
+  fit <- lmm(y ~ 1 + (1 | person), estrone)
+  drawn <- bootstrap_engine(fit, 10L)
+  expect_identical(drawn[c("failed", "stopped")], list(failed = 0L, stopped = 0L))
+  constant <- cbind(estrone$y, 1, rev(estrone$y))
+  drawn <- refit_engine(fit, constant)
+  expect_identical(drawn[c("failed", "stopped", "index")], list(failed = 1L, stopped = 0L, index = c(1L, 3L)))
 })
 
 test_that("wrong schemes of resampling are errors in three lines", {

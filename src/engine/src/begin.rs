@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::fit;
+use crate::identify;
 use crate::joint::{Joint, Parameters};
 use crate::options::{FitOptions, Watch};
 use crate::shape::Shape;
@@ -106,7 +107,7 @@ impl Joint<'_> {
     fn near_unstructured(&mut self, first: &Parameters, options: &FitOptions) -> Result<Option<Parameters>> {
         let held = std::mem::replace(&mut self.model.held, vec![false; self.shapes.len()]);
         self.set(&first.phi);
-        let free = if self.shapes.iter().any(Option::is_some) {
+        let free = if self.shapes.iter().any(Option::is_some) && identify::check(&mut self.model).is_ok() {
             fit::minimise(&mut self.model, options, &Watch::default()).ok()
         } else {
             None

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use crate::block::small;
 use crate::design::{Column, Correlation, Serial};
-use crate::error::{Error, Result};
+use crate::error::{Element, Error, Result};
 use crate::joint::Joint;
 use crate::options::Criterion;
 use crate::rng::Stream;
@@ -19,7 +19,7 @@ use crate::working::Row;
 const FEW: usize = 2000;
 /// Random vectors.
 const PROBES: usize = 3;
-/// Part of a derivative that the others leave, below which it is made of them.
+/// Element of a derivative that the others leave, below which it is made of them.
 const DEPENDENT: f64 = 1e-8;
 
 /// A parameter of Var(y).
@@ -56,12 +56,15 @@ impl Joint<'_> {
             None => Ok(()),
             Some((Name::Sigma, _)) => Ok(()),
             Some((Name::Phi(i), _)) => Err(self.rows.residual.flat(i)),
-            Some((Name::Random(term, column), other)) => {
-                let other = match other {
-                    Some(Name::Random(k, _)) if k != term => k + 1,
-                    _ => 0,
-                };
-                Err(Error::Unidentified { term: term + 1, column: column + 1, reason: "flat", other })
+            Some((Name::Random(term, column), most)) => {
+                let mut parts = vec![Element::new(term, column, column)];
+                match most {
+                    Some(Name::Random(k, c)) => parts.push(Element::new(k, c, c)),
+                    Some(_) => parts.push(Element::SIGMA),
+                    None => {}
+                }
+                let other = parts.iter().map(|p| p.term).find(|t| *t > 0 && *t != term + 1).unwrap_or(0);
+                Err(Error::Unidentified { term: term + 1, column: column + 1, reason: "flat", other, parts })
             }
         }
     }

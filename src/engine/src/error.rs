@@ -14,6 +14,29 @@ pub enum Value {
     Number(f64),
     /// A word of a fixed vocabulary, such as the kind of a column.
     Text(String),
+    /// Numbers.
+    Numbers(Vec<f64>),
+}
+
+/// A parameter of Var(y): an element of the covariance matrix of a random term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Element {
+    /// Term, from 1; 0 for sigma^2.
+    pub term: usize,
+    /// Row, from 1.
+    pub row: usize,
+    /// Column, from 1.
+    pub column: usize,
+}
+
+impl Element {
+    /// sigma^2.
+    pub const SIGMA: Element = Element { term: 0, row: 0, column: 0 };
+
+    /// From indices that count from 0.
+    pub fn new(term: usize, row: usize, column: usize) -> Element {
+        Element { term: term + 1, row: row + 1, column: column + 1 }
+    }
 }
 
 /// Everything that the engine refuses.
@@ -63,10 +86,13 @@ pub enum Error {
         term: usize,
         /// Column of the term, from 1.
         column: usize,
-        /// `fixed`: in the span of X; `flat`: the criterion does not change along it.
+        /// `fixed`: in the span of X; `flat`: the criterion does not change along it; `few`: the rows of the levels have
+        /// fewer products than the term has parameters.
         reason: &'static str,
         /// The other term on the flat direction, from 1; 0 if there is none.
         other: usize,
+        /// What moves along the direction.
+        parts: Vec<Element>,
     },
     /// The columns of a random term are linearly dependent.
     #[error("column {column} of random term {term} is a combination of the others")]
@@ -162,8 +188,10 @@ impl Error {
             Error::NotPositiveWeight { row } => vec![("row", number(*row))],
             Error::PerfectFit { reason, ratio } => vec![("reason", text(reason)), ("ratio", Value::Number(*ratio))],
             Error::NoResidualDf { n, rank } => vec![("n", number(*n)), ("rank", number(*rank))],
-            Error::Unidentified { term, column, reason, other } => {
+            Error::Unidentified { term, column, reason, other, parts } => {
                 let mut data = vec![("term", number(*term)), ("column", number(*column)), ("reason", text(reason))];
+                let parts = parts.iter().flat_map(|p| [p.term as f64, p.row as f64, p.column as f64]);
+                data.push(("parts", Value::Numbers(parts.collect())));
                 if *other > 0 {
                     data.push(("other", number(*other)));
                 }

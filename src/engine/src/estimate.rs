@@ -6,6 +6,7 @@ use crate::block::small;
 use crate::convergence::Convergence;
 use crate::error::{Error, Result};
 use crate::fit::{self, Minimum};
+use crate::identify;
 use crate::model::Model;
 use crate::options::{Criterion, FitOptions, Watch};
 use crate::pls::Pls;
@@ -81,6 +82,7 @@ impl Model {
     /// [`Convergence::status`].
     pub fn fit(&mut self, options: &FitOptions, watch: &Watch) -> Result<Fit> {
         let begin = Instant::now();
+        identify::check(self)?;
         self.forget();
         let minimum = fit::minimise(self, options, watch)?;
         let searched = begin.elapsed().as_secs_f64();

@@ -25,9 +25,8 @@ pub(crate) struct Minimum {
 /// Minimises the criterion.
 ///
 /// # Errors
-/// [`Error::Unidentified`], [`Error::PerfectFit`] by the random part, [`Error::Interrupted`].
+/// [`Error::PerfectFit`] by the random part, [`Error::Interrupted`].
 pub(crate) fn minimise(model: &mut Model, options: &FitOptions, watch: &Watch) -> Result<Minimum> {
-    identify::check_against_fixed(model)?;
     let work = model.s.work(model.a.p);
     let cheap = work < CHEAP;
     let mut search = Search { model, options, watch, evaluations: 0, iterations: 0, cheap, budget_spent: false };
@@ -84,7 +83,6 @@ impl Search<'_> {
             }
         }
         let (theta, ranks, polished, kkt) = last.ok_or_else(|| Error::Internal("no point was polished".into()))?;
-        self.check_flat(&theta, &polished, &ranks)?;
         Ok(self.certify(theta, ranks, polished, kkt, starts))
     }
 

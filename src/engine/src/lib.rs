@@ -42,6 +42,7 @@ mod inverse;
 mod joint;
 mod levels;
 mod limits;
+mod mivque;
 mod model;
 mod nested;
 mod opening;
@@ -75,17 +76,17 @@ mod working;
 pub use convergence::{Convergence, Status};
 pub use crossprod::Crossprod;
 pub use design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Strata, Structured, Term};
-pub use error::{Error, Result, Value};
+pub use error::{Element, Error, Result, Value};
 pub use estimate::{Fit, TermFit, Timing};
 pub use inference::again::{bootstrap_rows, delete_rows, refit_rows, Estimates};
-pub use inference::bootstrap::{bootstrap, Replicate};
+pub use inference::bootstrap::{bootstrap, Refit, Replicate};
 pub use inference::deletion::{deletions, Deletion};
 pub use inference::directions::Satterthwaite;
 pub use inference::fixed::{FixedInference, KenwardRoger};
 pub use inference::prediction::{Part, Rows};
 pub use inference::profile::Profile;
 pub use inference::refit::refit_many;
-pub use inference::rlrt::{simulate as simulate_rlrt, Null};
+pub use inference::rlrt::{simulate as simulate_rlrt, Null, RLRT_BATCH};
 pub use inference::Target;
 pub use joint::Joint;
 pub use model::Model;
@@ -106,6 +107,17 @@ pub fn fit(design: &Design<'_>, options: &FitOptions, watch: &Watch) -> Result<(
     let mut fit = model.fit(options, watch)?;
     fit.timing.crossprod = summed;
     Ok((fit, model))
+}
+
+/// Says whether the variances of a design can be told apart, without a fit.
+///
+/// # Errors
+/// [`Error::Unidentified`]; those of [`Crossprod::from_design`] and [`Model::new`].
+pub fn check_identified(design: &Design<'_>, options: &FitOptions) -> Result<()> {
+    if design.is_plain() {
+        return identify::check(&mut Model::new(Crossprod::from_design(design, options.threads)?, options)?);
+    }
+    Joint::new(design, options)?.check_distinct(options.criterion)
 }
 
 /// The cross-products of a design with all cells that its fit needs, at equal weights: for its structure; and what

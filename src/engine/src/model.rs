@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::factor::Workspace;
 use crate::gradient::{Gamma, Solved};
 use crate::inverse::Inverse;
-use crate::options::{Criterion, FitOptions};
+use crate::options::{Criterion, FitOptions, Watch};
 use crate::pls::{self, Pls};
 use crate::second::{self, Here, Way};
 use crate::structure::Structure;
@@ -31,6 +31,8 @@ pub struct Model {
     /// Terms whose factor is not searched: they are given.
     pub(crate) held: Vec<bool>,
     way: Way,
+    /// Asked before every evaluation whether to go on.
+    pub(crate) watch: Watch,
     /// The point that the workspace belongs to; none when it was left half way.
     last: Option<Last>,
 }
@@ -64,13 +66,18 @@ impl Model {
         let (inverse, layout) = (Inverse::new(&s, &a), Layout::new(&a));
         let held = vec![false; layout.terms.len()];
         let way = second::way(&s, &layout, s.work(a.p), a.p);
-        Ok(Model { a, s, w, inverse, layout, workers, way, last: None, held })
+        Ok(Model { a, s, w, inverse, layout, workers, way, watch: Watch::default(), last: None, held })
     }
 
     /// Drops what belongs to the cross-products as they were: they have been changed.
     pub(crate) fn renew(&mut self) {
         self.s.reload(&self.a);
         self.last = None;
+    }
+
+    /// Lets `watch` stop whatever is evaluated from now on, with [`crate::Error::Interrupted`].
+    pub fn attend(&mut self, watch: &Watch) {
+        self.watch = watch.clone();
     }
 
     /// The block structure.
@@ -170,6 +177,7 @@ impl Model {
             return Ok(last.value.clone());
         }
         self.last = None;
+        self.watch.check()?;
         let Model { a, s, w, workers, .. } = self;
         let pls = workers.run(|| pls::solve(s, a, t, w))?;
         Ok(Value { f: self.assemble(&pls, kind), pls })

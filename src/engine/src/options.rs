@@ -1,6 +1,9 @@
 //! What a caller may set, with its default.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
 
 /// Criterion that is minimised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +47,44 @@ impl Default for FitOptions {
     }
 }
 
-/// The line between a running fit and whoever waits for it on another thread.
-#[derive(Debug, Default)]
+/// The line between running work and whoever waits for it on another thread; clones are ends of the same line.
+#[derive(Clone, Debug, Default)]
 pub struct Watch {
-    /// Set to stop the fit at its next evaluation.
-    pub stop: AtomicBool,
-    /// Evaluations done so far.
-    pub evaluations: AtomicUsize,
+    /// Set to stop the work at its next evaluation.
+    pub stop: Arc<AtomicBool>,
+    /// Units of work done so far: evaluations of a fit, fits of a bootstrap, points of a profile, levels of an inverse.
+    pub evaluations: Arc<AtomicUsize>,
+    /// Units in all, where the work knows better than who started it; else zero.
+    pub total: Arc<AtomicUsize>,
+}
+
+impl Watch {
+    /// For a part of the work: stopped with the whole, counted by itself.
+    pub(crate) fn part(&self) -> Watch {
+        Watch { stop: Arc::clone(&self.stop), ..Watch::default() }
+    }
+
+    /// True if somebody has asked to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// [`Error::Interrupted`] if somebody has asked to stop.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.is_stopped() {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+
+    /// `units` more are done.
+    pub(crate) fn advance(&self, units: usize) {
+        self.evaluations.fetch_add(units, Ordering::Relaxed);
+    }
+
+    /// The work ahead has `units`.
+    pub(crate) fn expect(&self, units: usize) {
+        self.evaluations.store(0, Ordering::Relaxed);
+        self.total.store(units, Ordering::Relaxed);
+    }
 }

@@ -104,7 +104,7 @@ pub fn gram(
 }
 
 /// Adds the Gram matrix of packed columns of `rows` rows; element (i, j), i >= j, is at j * m + i.
-fn add_gram(g: &mut [f64], packed: &[f64], rows: usize, m: usize) {
+pub(crate) fn add_gram(g: &mut [f64], packed: &[f64], rows: usize, m: usize) {
     if m >= 8 {
         dense::add_gram_of_columns(g, packed, rows, m, 1.0, Par::Seq);
         return;

@@ -78,35 +78,6 @@ pub(crate) struct Search<'m> {
     pub budget_spent: bool,
 }
 
-impl Free<'_> {
-    /// `x` moved by `step` along a straight line in the G_k (in theta for terms that are singular or would become so):
-    /// what the criterion cannot tell apart are variances, and those add up in G.
-    pub(crate) fn moved_in_g(&self, x: &[f64], step: &[f64], ranks: &[usize]) -> Vec<f64> {
-        let layout = &self.model.layout;
-        let (mut here, mut by) = (self.theta.clone(), vec![0.0; self.theta.len()]);
-        let mut linear = self.theta.clone();
-        for (k, &i) in self.free.iter().enumerate() {
-            (here[i], by[i], linear[i]) = (x[k], step[k], x[k] + step[k]);
-        }
-        let (mut t, mut d, mut out) = (layout.zeros(), layout.zeros(), layout.zeros());
-        layout.fill(&here, &mut t);
-        layout.fill(&by, &mut d);
-        layout.fill(&linear, &mut out);
-        for (k, &(_, _, q)) in layout.terms.iter().enumerate().filter(|(k, t)| ranks[*k] == t.2) {
-            let (t, d) = (layout.term_block(&t, k), layout.term_block(&d, k));
-            let mut g = vec![0.0; q * q];
-            small::mul_by_transposed(&mut g, &t, &t, q, q, q, 1.0);
-            small::mul_by_transposed(&mut g, &d, &t, q, q, q, 1.0);
-            small::mul_by_transposed(&mut g, &t, &d, q, q, q, 1.0);
-            if small::cholesky(&mut g, q) {
-                layout.set_term_block(&mut out, k, &g);
-            }
-        }
-        let moved = layout.theta(&out);
-        self.free.iter().map(|&i| moved[i]).collect()
-    }
-}
-
 impl Search<'_> {
     pub(crate) fn starts(&self) -> Result<Vec<Vec<f64>>> {
         let layout = &self.model.layout;

@@ -237,7 +237,7 @@ fn a_refit_equals_a_fit_of_that_response() {
         rows.y = other;
         let fresh = fit(&rows.design(), &options, &Watch::default()).unwrap().0;
         for (got, f) in got.iter().zip([&f, &fresh]) {
-            let got = got.as_ref().unwrap();
+            let got = got.done().unwrap();
             assert!(got.certified, "{name}");
             assert!((got.criterion - f.criterion).abs() < 1e-8, "{name}: {} {}", got.criterion, f.criterion);
             close(name, &got.beta, &f.beta);

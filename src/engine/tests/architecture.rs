@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["rows", "column", "basis", "grouping", "cells", "levels", "accumulate", "crossprod", "working", "sheet", "series",
       "correlation", "angle", "shape", "classes", "residual", "limits", "weigh", "flat", "outer", "tie", "within", "reweight", "banks"],
     &["structure", "describe", "theta"],
-    &["factor", "assemble", "pls", "inverse", "gradient", "trace", "average", "second", "sweep", "nested", "start"],
+    &["factor", "assemble", "pls", "inverse", "gradient", "trace", "average", "second", "sweep", "nested", "start", "mivque"],
     &["model", "convergence"],
     &["search", "boundary", "identify", "fit", "estimate", "joint", "distinct", "begin",
       "opening", "settle", "together"],

@@ -1,6 +1,9 @@
 //! Misuse gets an error of its own class with the figures to name the cause; never a panic, never a number.
 
-use ferrite_engine::{fit, Column, Design, Error, Factor, FitOptions, Term, Watch};
+use ferrite_engine::{
+    bootstrap, deletions, fit, refit_many, simulate_rlrt, Column, Deletion, Design, Element, Error, Factor, FitOptions,
+    Null, Refit, Target, Term, Watch,
+};
 
 const N: usize = 24;
 
@@ -98,7 +101,13 @@ fn variances_that_cannot_be_told_apart_are_refused() {
     let mut x = vec![Column::Constant];
     x.extend(dummies.iter().map(|d| Column::Values(d)));
     let e = try_fit(&noise(), x, &codes, 6, intercept());
-    assert_eq!(e, Error::Unidentified { term: 1, column: 1, reason: "fixed", other: 0 });
+    assert_eq!(e, Error::Unidentified {
+        term: 1,
+        column: 1,
+        reason: "fixed",
+        other: 0,
+        parts: vec![Element::new(0, 0, 0)]
+    });
     let twice = vec![vec![Column::Constant], vec![Column::Constant]];
     let e = try_fit(&by_groups(), vec![Column::Constant], &codes, 6, twice);
     assert_eq!(e.class(), "unidentified");
@@ -160,4 +169,38 @@ fn a_fit_can_be_stopped() {
         vec![Term::new(0, vec![Column::Constant])],
     );
     assert_eq!(fit(&design, &FitOptions::default(), &watch).err().unwrap(), Error::Interrupted);
+}
+
+#[test]
+fn work_after_a_fit_can_be_stopped_and_says_what_was_not_done() {
+    let (y, codes) = (noise(), groups());
+    let factors = vec![Factor { codes: &codes, levels: 6 }];
+    let design = Design::new(&y, vec![Column::Constant], factors, vec![Term::new(0, vec![Column::Constant])]);
+    let (options, stopped) = (FitOptions::default(), Watch::default());
+    let (f, mut model) = fit(&design, &options, &stopped).unwrap();
+    let sums = model.crossprod().clone();
+    stopped.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let all = |refits: Vec<Refit>| refits.iter().all(|r| matches!(r, Refit::Stopped));
+    assert_eq!(bootstrap(&sums, &f, &options, 40, 1, &stopped).err().unwrap(), Error::Interrupted);
+    assert!(all(refit_many(&design, &sums, &f, &options, &y, &stopped).unwrap()));
+    let without = deletions(&design, &sums, &f, &options, (&codes, 6), &stopped).unwrap();
+    assert!(without.iter().all(|d| matches!(d, Deletion::Stopped)));
+    let null = Null { mu: vec![1.0], xi: vec![], n: 24.0, p: 1.0, fixed: 0 };
+    assert_eq!(simulate_rlrt(&null, 10, 1, 1, &stopped).err().unwrap(), Error::Interrupted);
+    model.attend(&stopped);
+    let kind = options.criterion;
+    assert_eq!(model.profile(&f.theta, kind, Target::Sigma, &[1.0]).err().unwrap(), Error::Interrupted);
+    assert_eq!(model.fixed_inference(&f.theta, kind, 1e9).err().unwrap(), Error::Interrupted);
+}
+
+#[test]
+fn a_response_without_estimates_is_told_from_one_that_was_not_tried() {
+    let (y, codes) = (noise(), groups());
+    let factors = vec![Factor { codes: &codes, levels: 6 }];
+    let design = Design::new(&y, vec![Column::Constant], factors, vec![Term::new(0, vec![Column::Constant])]);
+    let options = FitOptions::default();
+    let (f, model) = fit(&design, &options, &Watch::default()).unwrap();
+    let responses = [y.clone(), vec![1.0; N]].concat();
+    let refits = refit_many(&design, model.crossprod(), &f, &options, &responses, &Watch::default()).unwrap();
+    assert!(matches!(refits[..], [Refit::Done(_), Refit::Failed]), "{refits:?}");
 }

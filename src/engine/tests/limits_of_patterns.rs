@@ -103,7 +103,7 @@ fn no_replicate_is_lost_where_the_variance_of_a_pattern_is_small() {
         let f = fit(&design, &options).unwrap();
         let from = Estimates { theta: &f.theta, beta: &f.beta, sigma: f.sigma, phi: &[] };
         let out = bootstrap_rows(&design, from, &options, (60, 1), &Watch::default()).unwrap();
-        let certified = out.iter().filter(|r| r.as_ref().is_some_and(|r| r.certified)).count();
+        let certified = out.iter().filter(|r| r.done().is_some_and(|r| r.certified)).count();
         assert_eq!(certified, 60, "{equal}");
     }
 }

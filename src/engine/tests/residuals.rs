@@ -8,7 +8,7 @@ mod oracle;
 
 use ferrite_engine::{
     bootstrap_rows, delete_rows, refit_rows, Column, Correlation, Criterion, Crossprod, Deletion, Design, Error,
-    Estimates, Factor, FitOptions, Joint, Serial, Status, Strata, Target, Term, Watch,
+    Estimates, Factor, FitOptions, Joint, Refit, Serial, Status, Strata, Target, Term, Watch,
 };
 use oracle::{designs, Rows, Stream};
 
@@ -224,7 +224,7 @@ fn work_from_the_rows_again_agrees_with_fresh_fits() {
     let from = Estimates { theta: &f.theta, beta: &f.beta, sigma: f.sigma, phi: &p.phi };
     // The same response gives the same fit; a set that holds the first rows gives the fit of the others.
     let again = refit_rows(&design, from, &options, &rows.y, &Watch::default()).unwrap();
-    let again = again[0].as_ref().unwrap();
+    let again = again[0].done().unwrap();
     assert!((again.criterion - f.criterion).abs() < 1e-9 && (again.phi[1] - p.phi[1]).abs() < 1e-6);
     let sets: Vec<i32> = (0..90).map(|i| i32::from(i >= 60)).collect();
     let Deletion::Refitted(part, _) = &delete_rows(&design, from, &options, (&sets, 1), &Watch::default()).unwrap()[0]
@@ -269,7 +269,7 @@ fn the_bootstrap_draws_the_model_and_does_not_depend_on_threads() {
         };
         let (one, two) = (run(1), run(2));
         let of = |all: &[Option<ferrite_engine::Replicate>], f: &dyn Fn(&ferrite_engine::Replicate) -> f64| {
-            all.iter().flatten().map(f).collect::<Vec<f64>>()
+            all.iter().filter_map(Refit::done).map(f).collect::<Vec<f64>>()
         };
         assert_eq!(of(&one, &|r| r.criterion), of(&two, &|r| r.criterion), "{form:?}");
         for (value, truth) in [

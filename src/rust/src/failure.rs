@@ -79,6 +79,7 @@ fn scalar(value: &Value) -> Robj {
     match value {
         Value::Number(number) => (*number).into_robj(),
         Value::Text(text) => clean(text).into_robj(),
+        Value::Numbers(numbers) => numbers.clone().into_robj(),
     }
 }
 

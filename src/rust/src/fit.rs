@@ -9,7 +9,6 @@ use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
@@ -65,6 +64,7 @@ fn run_joint(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, wat
             let fitted = catch_unwind(AssertUnwindSafe(|| {
                 let begin = Instant::now();
                 let mut joint = Joint::new(design, options)?;
+                joint.model.attend(line);
                 let summed = begin.elapsed().as_secs_f64();
                 let (mut fit, found) = joint.fit(options, phi, line)?;
                 fit.timing.crossprod = summed;
@@ -85,7 +85,7 @@ pub fn run(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, mut w
     if design.n() * columns <= SMALL {
         return Ok(Outcome::plain(ferrite_engine::fit(design, options, &Default::default())?));
     }
-    let shared = Arc::new(ferrite_engine::Watch::default());
+    let shared = ferrite_engine::Watch::default();
     let begin = Instant::now();
     let sums = std::thread::scope(|scope| {
         let (done, result) = channel();
@@ -97,7 +97,7 @@ pub fn run(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, mut w
     })?;
     let summed = begin.elapsed().as_secs_f64();
     let (done, result) = channel();
-    let (line, options) = (Arc::clone(&shared), options.clone());
+    let (line, options) = (shared.clone(), options.clone());
     let limit = options.max_evaluations;
     std::thread::spawn(move || {
         let fitted = catch_unwind(AssertUnwindSafe(|| {
@@ -172,7 +172,11 @@ pub fn receive<T>(
             Err(RecvTimeoutError::Disconnected) => return Err(Failure::internal("The engine's thread was lost.")),
             Err(RecvTimeoutError::Timeout) => {}
         }
-        if !watch.poll(shared.evaluations.load(Ordering::Relaxed), limit) {
+        let total = match shared.total.load(Ordering::Relaxed) {
+            0 => limit,
+            known => known,
+        };
+        if !watch.poll(shared.evaluations.load(Ordering::Relaxed), total) {
             shared.stop.store(true, Ordering::Relaxed);
             return Err(Error::Interrupted.into());
         }

@@ -42,6 +42,16 @@ fn fit_lmm(design: Robj, options: Robj, progress: Robj) -> Robj {
     })
 }
 
+/// Whether the variances of a design can be told apart: an empty list, or the failure that says why not.
+#[extendr]
+fn check_identified(design: Robj, options: Robj) -> Robj {
+    guard(|| {
+        let blocks = Blocks::read(&design)?;
+        ferrite_engine::check_identified(&blocks.design()?, &fit::options(&options)?)?;
+        Ok(List::new(0).into_robj())
+    })
+}
+
 /// Structure, memory and work of a fit that is not done; the rows are summed.
 #[extendr]
 fn plan_lmm(design: Robj, options: Robj) -> Robj {
@@ -56,67 +66,41 @@ fn plan_lmm(design: Robj, options: Robj) -> Robj {
 
 /// Pieces for tests of fixed effects at a fitted theta: Satterthwaite's derivatives and Kenward-Roger's sums.
 #[extendr]
-fn fixed_inference(design: Robj, options: Robj) -> Robj {
+fn fixed_inference(design: Robj, options: Robj, progress: Robj) -> Robj {
     guard(|| {
+        let watch = Watch::new(input::optional_function(&progress, "progress")?);
         let blocks = Blocks::read(&design)?;
         let at = At::read(&options)?;
         let flag = |name: &str| input::flag(&input::field(&options, name)?, name);
-        let (kr, known) = (flag("kr")?, flag("known")?);
-        let (options, theta) = (&at.options, at.theta()?);
-        let design = blocks.design()?;
-        if !design.is_plain() && !known {
-            let mut joint = ferrite_engine::Joint::new(&design, options)?;
-            return Ok(output::fixed(&joint.fixed_inference(theta, at.phi()?, options.criterion, kr)?, 0.0));
-        }
-        let mut model = at.model(&design)?;
-        match model.fixed_inference(theta, options.criterion, options.memory) {
-            Err(ferrite_engine::Error::TooLarge { bytes, .. }) => {
-                let pieces = model.fixed_inference_by_differences(theta, options.criterion)?;
-                Ok(output::fixed(&pieces, bytes))
-            }
-            pieces => Ok(output::fixed(&pieces?, 0.0)),
-        }
+        let (pieces, bytes) = Task { at: &at }.fixed(&blocks.design()?, flag("kr")?, flag("known")?, watch)?;
+        Ok(output::fixed(&pieces, bytes))
     })
 }
 
-/// Profile of one quantity at a fitted theta: its values where the criterion has risen by zeta^2, on both sides.
+/// Profiles of quantities at a fitted theta: their values where the criterion has risen by zeta^2, on both sides.
 #[extendr]
-fn profile_lmm(design: Robj, options: Robj, what: Robj) -> Robj {
+fn profile_lmm(design: Robj, options: Robj, what: Robj, progress: Robj) -> Robj {
     guard(|| {
+        let watch = Watch::new(input::optional_function(&progress, "progress")?);
         let blocks = Blocks::read(&design)?;
         let at = At::read(&options)?;
-        let (theta, options) = (at.theta()?, &at.options);
         let zetas = input::field(&what, "zetas")?;
         let zetas = input::doubles(&zetas, "zetas")?;
-        let design = blocks.design()?;
         let targets = input::elements(&input::field(&what, "targets")?, "targets")?;
-        let mut profiles = Vec::new();
-        if design.is_plain() {
-            let mut model = at.model(&design)?;
-            for target in targets {
-                let target = input::target(&target)?;
-                profiles.push(output::profile(&model.profile(theta, options.criterion, target, zetas)?));
-            }
-        } else {
-            let mut joint = ferrite_engine::Joint::new(&design, options)?;
-            for target in targets {
-                let target = input::target(&target)?;
-                profiles.push(output::profile(&joint.profile(theta, at.phi()?, options.criterion, target, zetas)?));
-            }
-        }
-        Ok(List::from_values(profiles).into_robj())
+        let targets = targets.iter().map(input::target).collect::<std::result::Result<Vec<_>, _>>()?;
+        let profiles = Task { at: &at }.profile(&blocks.design()?, &targets, zetas, watch)?;
+        Ok(List::from_values(profiles.iter().map(output::profile)).into_robj())
     })
 }
 
 /// Variance of the errors of predictions at a fitted theta, one value a row.
 #[extendr]
-fn prediction_variance(design: Robj, options: Robj, rows: Robj) -> Robj {
+fn prediction_variance(design: Robj, options: Robj, rows: Robj, progress: Robj) -> Robj {
     guard(|| {
+        let watch = Watch::new(input::optional_function(&progress, "progress")?);
         let (blocks, new) = (Blocks::read(&design)?, NewBlocks::read(&rows)?);
         let at = At::read(&options)?;
-        let (mut model, options) = (at.model(&blocks.design()?)?, &at.options);
-        let theta = at.theta()?;
-        let variance = model.prediction_variance(theta, options.criterion, &new.rows()?, options.threads)?;
+        let variance = Task { at: &at }.prediction_variance(&blocks.design()?, &new.rows()?, watch)?;
         Ok(list!(variance = variance).into_robj())
     })
 }
@@ -164,8 +148,9 @@ fn deletion_lmm(design: Robj, options: Robj, what: Robj, progress: Robj) -> Robj
 
 /// Draws from the null distribution of the (restricted) likelihood ratio for one variance component.
 #[extendr]
-fn simulate_rlrt(mu: Robj, xi: Robj, sizes: Robj, nsim: Robj, seed: Robj, threads: Robj) -> Robj {
+fn simulate_rlrt(mu: Robj, xi: Robj, sizes: Robj, draws: Robj, threads: Robj, progress: Robj) -> Robj {
     guard(|| {
+        let watch = Watch::new(input::optional_function(&progress, "progress")?);
         let sizes = input::doubles(&sizes, "sizes")?;
         let [n, p, fixed] = sizes else { return Err(failure::Failure::internal("`sizes` must be n, p, fixed.")) };
         let null = ferrite_engine::Null {
@@ -175,9 +160,12 @@ fn simulate_rlrt(mu: Robj, xi: Robj, sizes: Robj, nsim: Robj, seed: Robj, thread
             p: *p,
             fixed: *fixed as usize,
         };
-        let seed = input::seed(&seed)?;
+        let nsim = input::count(&input::field(&draws, "nsim")?, "nsim")?;
+        let seed = input::seed(&input::field(&draws, "seed")?)?;
         let threads = input::count(&threads, "threads")?;
-        let draws = ferrite_engine::simulate_rlrt(&null, input::count(&nsim, "nsim")?, seed, threads)?;
+        let batches = nsim.div_ceil(ferrite_engine::RLRT_BATCH);
+        let draws =
+            task::watched(batches, watch, |line| ferrite_engine::simulate_rlrt(&null, nsim, seed, threads, line))?;
         Ok(list!(draws = draws).into_robj())
     })
 }
@@ -186,6 +174,7 @@ extendr_module! {
     mod ferrite;
     fn cross_codes;
     fn bootstrap_lmm;
+    fn check_identified;
     fn deletion_lmm;
     fn fit_lmm;
     fn fixed_inference;

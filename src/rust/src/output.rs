@@ -2,7 +2,7 @@
 
 use crate::fit::Outcome;
 use extendr_api::prelude::*;
-use ferrite_engine::{Crossprod, Deletion, Fit, FixedInference, Kinds, Profile, Replicate, Structure, TermFit};
+use ferrite_engine::{Crossprod, Deletion, Fit, FixedInference, Kinds, Profile, Refit, Replicate, Structure, TermFit};
 
 /// A fit, in the shape that `R/engine.R` documents.
 pub fn fit(outcome: &Outcome) -> Robj {
@@ -63,15 +63,19 @@ pub fn fixed(f: &FixedInference, bytes: f64) -> Robj {
     .into_robj()
 }
 
-/// Replicates of a bootstrap: matrices with a row a finished replicate, and the numbers of those.
-pub fn replicates(all: &[Option<Replicate>]) -> Robj {
-    let done: Vec<(i32, &Replicate)> = (1..).zip(all).filter_map(|(i, r)| r.as_ref().map(|r| (i, r))).collect();
+/// Replicates of a bootstrap: matrices with a row a finished replicate, the numbers of those, and how many have no estimates
+/// or were not begun.
+pub fn replicates(all: &[Refit]) -> Robj {
+    let done: Vec<(i32, &Replicate)> = (1..).zip(all).filter_map(|(i, r)| r.done().map(|r| (i, r))).collect();
+    let count = |of: fn(&Refit) -> bool| all.iter().filter(|r| of(r)).count() as i32;
     let matrix = |of: &dyn Fn(&Replicate) -> Vec<f64>| -> Vec<f64> {
         let rows: Vec<f64> = done.iter().flat_map(|(_, r)| of(r)).collect();
         let q = rows.len() / done.len().max(1);
         by_columns(&rows, done.len(), q)
     };
     list!(
+        failed = count(|r| matches!(r, Refit::Failed)),
+        stopped = count(|r| matches!(r, Refit::Stopped)),
         index = done.iter().map(|(i, _)| *i).collect::<Vec<i32>>(),
         theta = matrix(&|r| r.theta.clone()),
         beta = matrix(&|r| r.beta.clone()),
@@ -143,8 +147,9 @@ pub fn plan(s: &Structure, sums: &Crossprod, kinds: Option<&Kinds>, seconds: f64
     .into_robj()
 }
 
-/// A profile.
-pub fn profile(p: &Profile) -> Robj {
+/// A profile; `NULL` where it was not finished.
+pub fn profile(p: &Option<Profile>) -> Robj {
+    let Some(p) = p else { return ().into_robj() };
     list!(estimate = p.estimate, lower = p.lower.clone(), upper = p.upper.clone()).into_robj()
 }
 

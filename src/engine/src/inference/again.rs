@@ -1,8 +1,6 @@
 //! Fits from the rows again, for models whose cross-products depend on more than theta: other responses, fewer rows.
 
-use std::sync::atomic::Ordering;
-
-use super::bootstrap::Replicate;
+use super::bootstrap::{Refit, Replicate};
 use super::deletion::Deletion;
 use crate::design::{Column, Correlation, Design, Factor, Residual, Serial, Strata, Term};
 use crate::error::{Error, Result};
@@ -27,10 +25,10 @@ pub struct Estimates<'a> {
     pub phi: &'a [f64],
 }
 
-fn fit(design: &Design<'_>, from: Estimates<'_>, options: &FitOptions) -> Result<(Fit, Found)> {
+fn fit(design: &Design<'_>, from: Estimates<'_>, options: &FitOptions, watch: &Watch) -> Result<(Fit, Found)> {
     let single = FitOptions { threads: 1, start: Some(from.theta.to_vec()), ..options.clone() };
     let mut joint = Joint::new(design, &single)?;
-    joint.fit(&single, (!from.phi.is_empty()).then_some(from.phi), &Watch::default())
+    joint.fit(&single, (!from.phi.is_empty()).then_some(from.phi), &watch.part())
 }
 
 /// True for what a data set can do to a fit, as against a mistake of the caller.
@@ -47,17 +45,20 @@ fn run<T: Send>(
 ) -> Result<Vec<Option<T>>> {
     let workers = Workers::new(if count > 1 { options.threads } else { 1 })?;
     let parts = workers.map(count, |i| {
-        if watch.stop.load(Ordering::Relaxed) {
+        if watch.is_stopped() {
             return Ok(None);
         }
-        let out = job(i).map(Some);
-        watch.evaluations.fetch_add(1, Ordering::Relaxed);
+        let out = match job(i) {
+            Err(Error::Interrupted) => Ok(None),
+            other => other.map(Some),
+        };
+        watch.advance(1);
         out
     });
     parts.into_iter().collect()
 }
 
-/// Fits every response (n values each); `None` where there are no estimates.
+/// Fits every response (n values each).
 ///
 /// # Errors
 /// [`Error::Dimension`] where a response has the wrong length.
@@ -67,22 +68,22 @@ pub fn refit_rows(
     options: &FitOptions,
     responses: &[f64],
     watch: &Watch,
-) -> Result<Vec<Option<Replicate>>> {
+) -> Result<Vec<Refit>> {
     let n = design.n();
     if !responses.len().is_multiple_of(n) {
         return Err(Error::Dimension { what: "length of a response", expected: n, found: responses.len() % n });
     }
     let out = run(responses.len() / n, options, watch, |r| {
         let other = Design { y: &responses[r * n..(r + 1) * n], ..design.clone() };
-        replicate(fit(&other, from, options))
+        replicate(fit(&other, from, options, watch))
     })?;
-    Ok(out.into_iter().map(Option::flatten).collect())
+    Ok(out.into_iter().map(|r| r.unwrap_or(Refit::Stopped)).collect())
 }
 
-fn replicate(fitted: Result<(Fit, Found)>) -> Result<Option<Replicate>> {
+fn replicate(fitted: Result<(Fit, Found)>) -> Result<Refit> {
     match fitted {
-        Ok((f, found)) => Ok(Some(Replicate { phi: found.phi, ..Replicate::new(&f) })),
-        Err(e) if is_of_the_data(&e) => Ok(None),
+        Ok((f, found)) => Ok(Refit::Done(Replicate { phi: found.phi, ..Replicate::new(&f) })),
+        Err(e) if is_of_the_data(&e) => Ok(Refit::Failed),
         Err(e) => Err(e),
     }
 }
@@ -97,13 +98,13 @@ pub fn bootstrap_rows(
     options: &FitOptions,
     (draws, seed): (usize, u64),
     watch: &Watch,
-) -> Result<Vec<Option<Replicate>>> {
+) -> Result<Vec<Refit>> {
     let joint = Joint::new(design, options)?;
     let out = run(draws, options, watch, |i| {
         let y = draw(&joint, design, from, &mut Stream::new(seed, i as u64));
-        replicate(fit(&Design { y: &y, ..design.clone() }, from, options))
+        replicate(fit(&Design { y: &y, ..design.clone() }, from, options, watch))
     })?;
-    Ok(out.into_iter().map(Option::flatten).collect())
+    Ok(out.into_iter().map(|r| r.unwrap_or(Refit::Stopped)).collect())
 }
 
 /// One response from the fitted model.
@@ -165,7 +166,7 @@ pub fn delete_rows(
             return Ok(Deletion::Rank);
         }
         let rest = Subset::new(design, &keep);
-        match fit(&rest.design(design), from, options) {
+        match fit(&rest.design(design), from, options, watch) {
             Ok((f, _)) if f.kept.len() < rank => Ok(Deletion::Rank),
             Ok((f, found)) => Ok(Deletion::Refitted(Box::new(f), found.phi)),
             Err(e) if is_of_the_data(&e) => Ok(Deletion::Failed),

@@ -30,6 +30,7 @@ pub(super) fn invert(model: &Model, c: &Component, m: &[f64]) -> Result<Vec<f64>
         c.members.iter().filter(|x| x.0 != largest).flat_map(|&(f, _, at)| at..at + model.a.factors[f].q).collect();
     let r = rest.len();
     let levels = levels(model, c, m, largest, &rest)?;
+    model.watch.advance(c.members.len() - levels.len());
     let mut s = Dense::new(r, model.workers.count());
     for (j, &col) in rest.iter().enumerate() {
         for (i, &row) in rest.iter().enumerate() {
@@ -56,6 +57,8 @@ pub(super) fn invert(model: &Model, c: &Component, m: &[f64]) -> Result<Vec<f64>
     // Rows of (M^-1)_0R over the places of the rest.
     let mut tie = vec![0.0; r];
     for level in &levels {
+        model.watch.check()?;
+        model.watch.advance(1);
         let width = level.cols.len();
         for k in 0..level.q {
             tie.fill(0.0);

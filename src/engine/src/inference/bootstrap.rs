@@ -4,8 +4,6 @@
 //! chi-square. One replicate costs as much as one product with the root of Z'WZ (block diagonal for one factor) and one
 //! fit, whatever the number of rows. Replicate i uses stream i of the seed, so threads do not change results.
 
-use std::sync::atomic::Ordering;
-
 use super::component::{components, cross, Component, Locator};
 use crate::block::small;
 use crate::crossprod::Crossprod;
@@ -19,6 +17,27 @@ use crate::workers::Workers;
 
 /// Below this share of a diagonal element a pivot of Z'WZ is zero.
 const ZERO: f64 = 1e-10;
+
+/// What became of one of many fits.
+#[derive(Clone, Debug)]
+pub enum Refit {
+    /// Its estimates.
+    Done(Replicate),
+    /// The response allows no estimates.
+    Failed,
+    /// Not done: somebody asked to stop.
+    Stopped,
+}
+
+impl Refit {
+    /// The estimates, if there are any.
+    pub fn done(&self) -> Option<&Replicate> {
+        match self {
+            Refit::Done(replicate) => Some(replicate),
+            _ => None,
+        }
+    }
+}
 
 /// Estimates of one replicate.
 #[derive(Clone, Debug)]
@@ -57,7 +76,7 @@ struct Generator {
     sigma: f64,
 }
 
-/// Refits `draws` responses simulated from `fit`; replicates after a stop are missing.
+/// Refits `draws` responses simulated from `fit`.
 ///
 /// # Errors
 /// [`Error::TooLarge`] if the largest connected set of levels does not fit in memory.
@@ -68,31 +87,35 @@ pub fn bootstrap(
     draws: usize,
     seed: u64,
     watch: &Watch,
-) -> Result<Vec<Option<Replicate>>> {
+) -> Result<Vec<Refit>> {
     let single = FitOptions { threads: 1, starts: 1, start: Some(fit.theta.clone()), ..options.clone() };
     let mut model = Model::new(a.clone(), &single)?;
+    model.attend(watch);
     let t = model.blocks_from_user(&fit.theta)?;
     let generator = Generator::new(&mut model, &t, options)?;
     let centre = model.value(&t, options.criterion)?.pls.beta;
     let workers = Workers::new(if draws > 1 { options.threads } else { 1 })?;
     let batches = (draws / 16).clamp(1, 64).max(workers.count().min(draws));
-    let parts = workers.map(batches, |k| -> Result<Vec<Option<Replicate>>> {
-        let mut own = Model::new(a.clone(), &single)?;
+    let parts = workers.map(batches, |k| -> Result<Vec<Refit>> {
         let range = k * draws / batches..(k + 1) * draws / batches;
+        if watch.is_stopped() {
+            return Ok(vec![Refit::Stopped; range.len()]);
+        }
+        let mut own = Model::new(a.clone(), &single)?;
         let mut out = Vec::with_capacity(range.len());
         for i in range {
-            if watch.stop.load(Ordering::Relaxed) {
-                out.push(None);
+            if watch.is_stopped() {
+                out.push(Refit::Stopped);
                 continue;
             }
             generator.draw(&mut own.a, &mut Stream::new(seed, i as u64));
-            let quiet = Watch::default();
-            out.push(match own.fit(&single, &quiet) {
-                Ok(f) => Some(replicate(&own, &f, &centre)),
-                Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => None,
+            out.push(match own.fit(&single, &watch.part()) {
+                Ok(f) => Refit::Done(replicate(&own, &f, &centre)),
+                Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => Refit::Failed,
+                Err(Error::Interrupted) => Refit::Stopped,
                 Err(e) => return Err(e),
             });
-            watch.evaluations.fetch_add(1, Ordering::Relaxed);
+            watch.advance(1);
         }
         Ok(out)
     });
@@ -147,7 +170,7 @@ impl Generator {
         for component in parts {
             let n = component.size;
             let mut root = cross(model, &component, &at);
-            rank += semidefinite_root(&mut root, n);
+            rank += semidefinite_root(&mut root, n, &model.watch)?;
             let mut fixed = vec![0.0; n * p];
             for &(f, level, here) in &component.members {
                 let sums = &model.a.factors[f];
@@ -160,7 +183,7 @@ impl Generator {
             small::mul_transposed(&mut rest, &fixed.clone(), &fixed, p, n, p, -1.0);
             roots.push(Root { component, root, fixed });
         }
-        rank += semidefinite_root(&mut rest, p);
+        rank += semidefinite_root(&mut rest, p, &model.watch)?;
         Ok(Generator { roots, rest, left: (model.a.n - rank.min(model.a.n)) as f64, t: t.clone(), sigma })
     }
 
@@ -209,12 +232,12 @@ impl Generator {
 }
 
 /// Lower root of a positive semidefinite matrix, in place; a zero pivot gets a zero column. Returns the rank.
-fn semidefinite_root(a: &mut [f64], n: usize) -> usize {
+fn semidefinite_root(a: &mut [f64], n: usize, watch: &Watch) -> Result<usize> {
     let diagonal: Vec<f64> = (0..n).map(|i| a[i * n + i]).collect();
     let mut rank = 0;
     for j in 0..n {
-        let (done, rest) = a.split_at_mut(j * n);
-        let _ = done;
+        watch.check()?;
+        let rest = &mut a[j * n..];
         let own: Vec<f64> = rest[..j].to_vec();
         let d = rest[j] - own.iter().map(|x| x * x).sum::<f64>();
         let pivot = if d > ZERO * diagonal[j] { d.sqrt() } else { 0.0 };
@@ -230,7 +253,7 @@ fn semidefinite_root(a: &mut [f64], n: usize) -> usize {
         }
         rest[j + 1..n].fill(0.0);
     }
-    rank
+    Ok(rank)
 }
 
 /// `b <- R^+ b` for a root with zero columns.

@@ -147,6 +147,7 @@ pub fn covariance(model: &Model, c: &Component, at: &Locator, t: &Blocks) -> Res
         }
     }
     (0..n).for_each(|i| m[i * n + i] += 1.0);
+    model.watch.advance(c.members.len());
     if n <= 24 {
         if !small::cholesky(&mut m, n) {
             return Err(Error::NotPositiveDefinite);

@@ -3,8 +3,6 @@
 //! Exact: the same criterion is minimised as from the remaining rows. A level that loses all its rows keeps a zero block,
 //! which adds nothing to the likelihood. Deletions are independent and run in threads.
 
-use std::sync::atomic::Ordering;
-
 use crate::block::small;
 use crate::crossprod::Crossprod;
 use crate::design::Design;
@@ -51,16 +49,20 @@ pub fn deletions(
     let batches = (count / 16).clamp(1, 64).max(workers.count().min(count));
     let (starts, rows) = members(sets, count);
     let parts = workers.map(batches, |k| -> Result<Vec<Deletion>> {
+        let range = k * count / batches..(k + 1) * count / batches;
+        if watch.is_stopped() {
+            return Ok(vec![Deletion::Stopped; range.len()]);
+        }
         let mut own = Model::new(a.clone(), &single)?;
         let mut row = Row::new(a);
-        let mut out = Vec::new();
-        for s in k * count / batches..(k + 1) * count / batches {
-            if watch.stop.load(Ordering::Relaxed) {
+        let mut out = Vec::with_capacity(range.len());
+        for s in range {
+            if watch.is_stopped() {
                 out.push(Deletion::Stopped);
                 continue;
             }
-            out.push(delete(design, a, &mut own, &mut row, &rows[starts[s]..starts[s + 1]], &single)?);
-            watch.evaluations.fetch_add(1, Ordering::Relaxed);
+            out.push(delete(design, a, &mut own, &mut row, &rows[starts[s]..starts[s + 1]], &single, watch)?);
+            watch.advance(1);
         }
         Ok(out)
     });
@@ -78,6 +80,7 @@ fn delete(
     row: &mut Row,
     rows: &[usize],
     options: &FitOptions,
+    watch: &Watch,
 ) -> Result<Deletion> {
     if a.n - rows.len() <= a.p {
         return Ok(Deletion::Rank);
@@ -92,23 +95,24 @@ fn delete(
         return Ok(Deletion::Rank);
     }
     own.renew();
-    match search(own, options) {
+    match search(own, options, watch) {
         Ok(fit) => Ok(Deletion::Refitted(Box::new(fit), Vec::new())),
         Err(
             Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite | Error::Scale { .. },
         ) => Ok(Deletion::Failed),
+        Err(Error::Interrupted) => Ok(Deletion::Stopped),
         Err(e) => Err(e),
     }
 }
 
 /// From the fit with all rows; a search that ends without a certificate begins again from the data.
-fn search(own: &mut Model, options: &FitOptions) -> Result<Fit> {
-    let near = own.fit(options, &Watch::default())?;
+fn search(own: &mut Model, options: &FitOptions, watch: &Watch) -> Result<Fit> {
+    let near = own.fit(options, &watch.part())?;
     if near.convergence.status.is_certified() {
         return Ok(near);
     }
     let afresh = FitOptions { start: None, starts: 2, ..options.clone() };
-    let fresh = own.fit(&afresh, &Watch::default())?;
+    let fresh = own.fit(&afresh, &watch.part())?;
     Ok(if fresh.criterion <= near.criterion { fresh } else { near })
 }
 

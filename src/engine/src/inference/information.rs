@@ -115,14 +115,15 @@ impl Sums {
             c: vec![0.0; k * k],
             trace: vec![0.0; k * k],
         };
+        model.watch.expect(parts.iter().map(|part| part.members.len()).sum());
         for part in parts {
             let cov = covariance(model, part, &at, t)?;
-            s.add(model, part, &cov, entries);
+            s.add(model, part, &cov, entries)?;
         }
         Ok(s)
     }
 
-    fn add(&mut self, model: &Model, part: &Component, cov: &[f64], entries: &[Entry]) {
+    fn add(&mut self, model: &Model, part: &Component, cov: &[f64], entries: &[Entry]) -> Result<()> {
         let (p, n, k) = (model.a.p, part.size, entries.len());
         let m = p + 1;
         let mut own = vec![0.0; n * m];
@@ -135,6 +136,7 @@ impl Sums {
         let mut turned = Vec::with_capacity(k);
         let mut product = Vec::with_capacity(k);
         for (i, e) in entries.iter().enumerate() {
+            model.watch.check()?;
             let mut x = vec![0.0; n * m];
             let mut kx = vec![0.0; n * m];
             for &(_, _, here) in part.members.iter().filter(|member| member.0 == e.factor) {
@@ -166,6 +168,7 @@ impl Sums {
                     self.c[i * k + j] += x[p] * y[p];
                 }
                 if j <= i {
+                    model.watch.check()?;
                     let trace = trace(part, cov, entries[i], entries[j]);
                     self.trace[i * k + j] += trace;
                     if i != j {
@@ -174,6 +177,7 @@ impl Sums {
                 }
             }
         }
+        Ok(())
     }
 }
 

@@ -36,7 +36,9 @@ impl Joint<'_> {
         let mut hessian = vec![0.0; n * n];
         let mut slopes = Vec::new();
         let mut jacobian = Vec::with_capacity(n);
+        self.model.watch.expect(n);
         for k in 0..n {
+            self.model.watch.advance(1);
             let step = if k + 1 < n { 1e-4 * (x[k].abs() + 0.1) } else { 1e-4 * s };
             let mut side = |sign: f64| -> Result<Point> {
                 let (mut moved, mut sigma2) = (at.clone(), s);

@@ -50,10 +50,10 @@ impl Walker<'_> {
 }
 
 impl Model {
-    /// The profile of `target` at a fit (theta in the user's basis), at rising `zetas`.
+    /// The profile of `target` at a fit (theta in the user's basis), at rising `zetas`; twice as many units of work.
     ///
     /// # Errors
-    /// [`crate::Error::Dimension`] for a theta of the wrong length.
+    /// [`crate::Error::Dimension`] for a theta of the wrong length; [`crate::Error::Interrupted`].
     pub fn profile(&mut self, theta: &[f64], kind: Criterion, target: Target, zetas: &[f64]) -> Result<Profile> {
         profile(self, Varying::default(), theta, kind, target, zetas)
     }
@@ -127,6 +127,7 @@ impl Walker<'_> {
         let mut step = self.first_step(estimate, target)?;
         let mut at_edge = (estimate - near) * sign >= 0.0;
         for &zeta in zetas {
+            self.problem.model.watch.advance(1);
             if at_edge {
                 out.push(edge);
                 continue;

@@ -1,8 +1,6 @@
 //! Refits of other responses on the rows of a model: only the sums with y are made again.
 
-use std::sync::atomic::Ordering;
-
-use super::bootstrap::Replicate;
+use super::bootstrap::{Refit, Replicate};
 use super::respond;
 use crate::crossprod::Crossprod;
 use crate::design::Design;
@@ -12,8 +10,8 @@ use crate::model::Model;
 use crate::options::{FitOptions, Watch};
 use crate::workers::Workers;
 
-/// Fits every response (n values, one after the other), starting at the theta of `fit`. `None` where there are no estimates:
-/// a response that is not finite or does not vary, or a stop.
+/// Fits every response (n values, one after the other), starting at the theta of `fit`. A response that is not finite or
+/// does not vary has no estimates.
 ///
 /// # Errors
 /// [`Error::Dimension`] where a response has the wrong length.
@@ -24,7 +22,7 @@ pub fn refit_many(
     options: &FitOptions,
     responses: &[f64],
     watch: &Watch,
-) -> Result<Vec<Option<Replicate>>> {
+) -> Result<Vec<Refit>> {
     if !responses.len().is_multiple_of(a.n) {
         return Err(Error::Dimension { what: "length of a response", expected: a.n, found: responses.len() % a.n });
     }
@@ -32,22 +30,31 @@ pub fn refit_many(
     let single = FitOptions { threads: 1, start: Some(fit.theta.clone()), ..options.clone() };
     let workers = Workers::new(if count > 1 { options.threads } else { 1 })?;
     let batches = (count / 16).clamp(1, 64).max(workers.count().min(count));
-    let parts = workers.map(batches, |k| -> Result<Vec<Option<Replicate>>> {
+    let parts = workers.map(batches, |k| -> Result<Vec<Refit>> {
+        let range = k * count / batches..(k + 1) * count / batches;
+        if watch.is_stopped() {
+            return Ok(vec![Refit::Stopped; range.len()]);
+        }
         let mut own = Model::new(a.clone(), &single)?;
-        let mut out = Vec::new();
-        for r in k * count / batches..(k + 1) * count / batches {
+        let mut out = Vec::with_capacity(range.len());
+        for r in range {
             let y = &responses[r * a.n..(r + 1) * a.n];
-            if watch.stop.load(Ordering::Relaxed) || !respond::replace(design, &mut own.a, y) {
-                out.push(None);
+            if watch.is_stopped() {
+                out.push(Refit::Stopped);
                 continue;
             }
-            out.push(match own.fit(&single, &Watch::default()) {
-                Ok(f) => Some(Replicate::new(&f)),
-                Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => None,
-                Err(Error::Scale { .. }) => None,
+            if !respond::replace(design, &mut own.a, y) {
+                out.push(Refit::Failed);
+                continue;
+            }
+            out.push(match own.fit(&single, &watch.part()) {
+                Ok(f) => Refit::Done(Replicate::new(&f)),
+                Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => Refit::Failed,
+                Err(Error::Scale { .. }) => Refit::Failed,
+                Err(Error::Interrupted) => Refit::Stopped,
                 Err(e) => return Err(e),
             });
-            watch.evaluations.fetch_add(1, Ordering::Relaxed);
+            watch.advance(1);
         }
         Ok(out)
     });

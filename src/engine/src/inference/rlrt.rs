@@ -6,8 +6,12 @@
 //! N = sum lambda mu w^2 / (1 + lambda mu), D = sum w^2 / (1 + lambda mu) + chi-square with n - p - K degrees of freedom.
 
 use crate::error::Result;
+use crate::options::Watch;
 use crate::rng::Stream;
 use crate::workers::Workers;
+
+/// Draws that are one unit of work.
+pub const RLRT_BATCH: usize = 500;
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -24,22 +28,24 @@ pub struct Null {
     pub fixed: usize,
 }
 
-/// Draws of the statistic; replicate i uses stream i of `seed`.
+/// Draws of the statistic; replicate i uses stream i of `seed`. [`RLRT_BATCH`] draws are a unit of work.
 ///
 /// # Errors
-/// Only if threads cannot be started.
-pub fn simulate(null: &Null, draws: usize, seed: u64, threads: usize) -> Result<Vec<f64>> {
-    const BATCH: usize = 500;
-    let workers = Workers::new(if draws > BATCH { threads } else { 1 })?;
+/// Only if threads cannot be started; [`crate::Error::Interrupted`].
+pub fn simulate(null: &Null, draws: usize, seed: u64, threads: usize, watch: &Watch) -> Result<Vec<f64>> {
+    let workers = Workers::new(if draws > RLRT_BATCH { threads } else { 1 })?;
     let (mu, xi) = (Spectrum::new(&null.mu), Spectrum::new(&null.xi));
     let grid = grid(null);
-    let batches = workers.map(draws.div_ceil(BATCH), |b| {
+    let batches = workers.map(draws.div_ceil(RLRT_BATCH), |b| {
+        watch.check()?;
         let mut w = vec![0.0; mu.values.len()];
-        (b * BATCH..((b + 1) * BATCH).min(draws))
+        let own: Vec<f64> = (b * RLRT_BATCH..((b + 1) * RLRT_BATCH).min(draws))
             .map(|i| draw(null, (&mu, &xi), &grid, &mut Stream::new(seed, i as u64), &mut w))
-            .collect::<Vec<_>>()
+            .collect();
+        watch.advance(1);
+        Ok(own)
     });
-    Ok(batches.concat())
+    Ok(batches.into_iter().collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// Values of lambda around which the supremum is looked for: logarithmic, over all scales of mu.
@@ -147,9 +153,9 @@ mod tests {
         // J = 6 groups of 5: mu = 5 (five times). RLRT > 0 if and only if the F statistic exceeds 1, so the mass
         // at zero is P(F(5, 24) <= 1) = 0.561089 (R: pf(1, 5, 24)); 3 standard errors of 40,000 draws are 0.0074.
         let null = Null { mu: vec![5.0; 5], xi: vec![], n: 30.0, p: 1.0, fixed: 0 };
-        let draws = simulate(&null, 40_000, 9, 1).unwrap();
+        let draws = simulate(&null, 40_000, 9, 1, &Watch::default()).unwrap();
         let zero = draws.iter().filter(|d| **d < 1e-6).count() as f64 / 40_000.0;
         assert!((zero - 0.561_089).abs() < 0.0074, "{zero}");
-        assert_eq!(draws, simulate(&null, 40_000, 9, 2).unwrap());
+        assert_eq!(draws, simulate(&null, 40_000, 9, 2, &Watch::default()).unwrap());
     }
 }

@@ -1,0 +1,285 @@
+# Plots with lattice, in the words of lme4 and nlme: plot(fit, formula), qqmath(fit), dotplot() and qqmath() of random
+# effects.
+#
+# Reads   a fit, or what ranef() returned; lattice is a recommended package and is asked for where it is needed.
+# Writes  objects of class `trellis`, which draw when they are printed.
+
+#' Plots with lattice
+#'
+#' The plots that users of lme4 and nlme write.
+#'
+#' @name lattice
+#' @aliases qqmath.lmm dotplot.ranef.lmm qqmath.ranef.lmm
+#' @section Usage:
+#' ```
+#' plot(x, form, abline = NULL, id = NULL, idLabels = NULL, grid = NULL, ...)
+#' lattice::qqmath(x, id = NULL, idLabels = NULL, ...)
+#' lattice::dotplot(ranef(x), data, main = TRUE, transf = I, level = 0.95, ...)
+#' lattice::qqmath(ranef(x), data, main = TRUE, level = 0.95, ...)
+#' ```
+#' @section Arguments:
+#'   * `x`: an object of class `lmm`.
+#'   * `form`: a formula. `.` is the fit, so `resid(.)` and `fitted(.)` are its residuals and fitted values; names are
+#'     variables of the model, or of its data. `y ~ x` with numeric `y` is a scatter plot, with a factor `y` boxes;
+#'     `~ x` is a histogram; `| g` has a panel for each level.
+#'   * `abline`: a number for a horizontal line, two for intercept and slope.
+#'   * `id`: a number between 0 and 1: rows are named whose residual, over its standard deviation, is beyond that
+#'     two-sided quantile of the normal distribution. Or a one-sided formula that gives the rows to name.
+#'   * `idLabels`: their names, a vector or a one-sided formula; `~ .obs` are the numbers of the rows. Default: the levels
+#'     of the grouping factors.
+#'   * `grid`: whether to draw a grid. Default: in scatter plots.
+#'   * `main`: `TRUE` writes the name of the grouping factor, a text that text. `transf`: a function of effects and
+#'     limits. `level`: coverage of the intervals. `data` is there because the generic has it; it is not used.
+#'   * `...`: arguments of the lattice function.
+#' @section Value:
+#'   An object of class `trellis`; of random effects a list of them, one for each grouping factor.
+#' @section Conditions:
+#'   `ferrite_error_argument`; `ferrite_error_package` where lattice is not installed; `ferrite_error_recover` for a
+#'   variable that is not found.
+#' @examples
+#' fit <- lmm(distance ~ age + (age | Subject), nlme::Orthodont)
+#' if (requireNamespace("lattice", quietly = TRUE)) {
+#'   print(plot(fit, resid(., type = "pearson") ~ fitted(.) | Sex, abline = 0))
+#'   print(plot(fit, Subject ~ resid(.)))
+#'   print(lattice::dotplot(ranef(fit))$Subject)
+#' }
+NULL
+
+lattice_methods <- function() {
+  list(
+    list("lattice", "qqmath", "lmm", qqmath_lmm),
+    list("lattice", "dotplot", "ranef.lmm", dotplot_ranef),
+    list("lattice", "qqmath", "ranef.lmm", qqmath_ranef)
+  )
+}
+
+check_lattice <- function(call) {
+  if (requireNamespace("lattice", quietly = TRUE)) return(invisible())
+  abort_ferrite("package", "Plots of a formula must have the package lattice.", "It is not installed.",
+    hint = "Install it, or choose a plot by `which = `, see `?plot.lmm`.", call = call
+  )
+}
+
+plot_formula <- function(fit, form, ..., which = NULL, abline = NULL, id = NULL, idLabels = NULL, # nolint
+                         grid = NULL, call) {
+  if (!inherits(form, "formula")) {
+    abort_ferrite("argument", "`form` must be a formula such as `resid(.) ~ fitted(.)`.",
+      paste0("It is ", a_kind(form), "."), hint = "For the other plots use `which`, see `?plot.lmm`.", call = call,
+      data = list(argument = "form")
+    )
+  }
+  check_lattice(call)
+  given <- list(...)
+  given$form <- NULL
+  lines <- is.null(abline) || (is.numeric(abline) && length(abline) %in% 1:2 && all(is.finite(abline)))
+  if (!lines) bad_setting(abline, "abline", "one number, or an intercept and a slope", call, "argument")
+  if (!is.null(grid)) check_flag(grid, "grid", call, "argument")
+  parts <- formula_parts(form)
+  fit <- fit_of_rows(fit)
+  mask <- formula_mask(fit, c(parts, if (inherits(idLabels, "formula")) idLabels[[2L]],
+    if (inherits(id, "formula")) id[[2L]]), environment(form), call)
+  values <- lapply(parts, function(part) formula_value(part, mask, environment(form), fit$nobs, call))
+  data <- data.frame(row = seq_len(fit$nobs))
+  if (!is.null(values$y)) data$y <- values$y
+  data$x <- values$x
+  panels <- if (!is.null(values$g)) values$g
+  if (!is.null(panels)) data$g <- as.factor(panels)
+  texts <- lapply(parts, deparse_one)
+  labels <- identified_rows(fit, id, idLabels, mask, environment(form), call)
+  kind <- if (is.null(data$y)) "histogram" else if (is.numeric(data$y)) "xyplot" else "bwplot"
+  if (kind == "bwplot") data$y <- as.factor(data$y)
+  if (kind == "bwplot" && !is.numeric(data$x)) {
+    abort_ferrite("argument", "One side of `form` must be numeric.",
+      sprintf("Neither `%s` nor `%s` is.", texts$y, texts$x), hint = "Write, for example, `Subject ~ resid(.)`.",
+      call = call, data = list(argument = "form")
+    )
+  }
+  shape <- if (is.null(data$g)) list(xyplot = y ~ x, bwplot = y ~ x, histogram = ~x)
+  else list(xyplot = y ~ x | g, bwplot = y ~ x | g, histogram = ~ x | g)
+  ours <- list(x = shape[[kind]], data = data, xlab = texts$x)
+  if (kind == "xyplot") {
+    ours$ylab <- texts$y
+    ours$panel <- formula_panel(or_else(grid, TRUE), abline, labels)
+  } else if (!is.null(abline) || isTRUE(grid)) {
+    draw <- getExportedValue("lattice", paste0("panel.", kind))
+    ours$panel <- function(...) {
+      if (isTRUE(grid)) lattice::panel.grid(h = -1L, v = -1L)
+      draw(...)
+      draw_abline(abline)
+    }
+  }
+  if (kind == "bwplot") ours$ylab <- texts$y
+  do.call(getExportedValue("lattice", kind), utils::modifyList(ours, given))
+}
+
+draw_abline <- function(abline) {
+  if (length(abline) == 1L) lattice::panel.abline(h = abline)
+  if (length(abline) == 2L) lattice::panel.abline(abline[1L], abline[2L])
+}
+
+# list(y, x, g), without what a formula lacks.
+formula_parts <- function(form) {
+  right <- form[[length(form)]]
+  barred <- is.call(right) && identical(right[[1L]], quote(`|`))
+  c(
+    if (length(form) == 3L) list(y = form[[2L]]), list(x = if (barred) right[[2L]] else right),
+    if (barred) list(g = panels_expression(right[[3L]]))
+  )
+}
+
+# `a + b` and `a * b` after the bar are panels for the combinations.
+panels_expression <- function(expr) {
+  several <- is.call(expr) && as.character(expr[[1L]])[1L] %in% c("+", "*", ":") && length(expr) == 3L
+  if (!several) return(expr)
+  call("interaction", panels_expression(expr[[2L]]), panels_expression(expr[[3L]]), drop = TRUE)
+}
+
+# What the names of a formula stand for: the fit, and variables at its rows.
+formula_mask <- function(fit, parts, env, call) {
+  names <- setdiff(unlist(lapply(parts, all.vars)), c(".", ".obs"))
+  names <- names[names %in% names(fit$frame) | names %in% columns_of_call(fit) |
+    !vapply(names, exists, NA, envir = env)]
+  c(as.list(recover_variables(fit, lapply(names, as.name), call)), list(. = fit, .obs = seq_len(fit$nobs)))
+}
+
+formula_value <- function(expr, mask, env, n, call) {
+  value <- tryCatch(eval(expr, mask, env), error = function(e) {
+    if (inherits(e, "ferrite_error")) stop(e)
+    abort_ferrite("argument", "Every part of `form` must have a value at the rows of the fit.",
+      sprintf("`%s` fails: %s.", code_text(expr), sub("[.]$", "", conditionMessage(e))),
+      hint = "`.` is the fit: write, for example, `resid(.) ~ fitted(.)`.", call = call, data = list(argument = "form")
+    )
+  })
+  if (length(value) == n && is.null(dim(value))) return(unname(value))
+  abort_ferrite("argument", "Every part of `form` must have one value for each row of the fit.",
+    sprintf("`%s` has %s; the fit has %s.", code_text(expr), counted(length(value), "value"), counted(n, "row")),
+    hint = "`.` is the fit: write, for example, `resid(.) ~ fitted(.)`.", call = call, data = list(argument = "form")
+  )
+}
+
+# The names of the rows to name, NA for all others; `NULL` for none.
+identified_rows <- function(fit, id, labels, mask, env, call) {
+  if (is.null(id)) return(NULL)
+  if (inherits(id, "formula")) {
+    chosen <- formula_value(id[[length(id)]], mask, env, fit$nobs, call)
+    chosen <- if (is.logical(chosen)) chosen else seq_len(fit$nobs) %in% chosen
+  } else {
+    if (!is.numeric(id) || length(id) != 1L || is.na(id) || id <= 0 || id >= 1) {
+      bad_setting(id, "id", "one number between 0 and 1, or a one-sided formula", call, "argument")
+    }
+    chosen <- abs(residuals.lmm(fit, "pearson", scaled = TRUE)) > stats::qnorm(1 - id / 2)
+  }
+  names <- if (is.null(labels)) row_groups(fit)
+  else if (inherits(labels, "formula")) formula_value(labels[[length(labels)]], mask, env, fit$nobs, call)
+  else labels
+  if (length(names) != fit$nobs) {
+    abort_ferrite("argument", "`idLabels` must have one label for each row of the fit.",
+      sprintf("It has %s; the fit has %s.", counted(length(names), "element"), counted(fit$nobs, "row")),
+      hint = "Leave it out for the levels of the grouping factors.", call = call, data = list(argument = "idLabels")
+    )
+  }
+  ifelse(chosen, as.character(names), NA_character_)
+}
+
+# The levels of the grouping factors of each row, outermost first.
+row_groups <- function(fit) {
+  levels <- lapply(fit$factors[rev(factor_order(fit))], function(factor) {
+    factor$levels[codes_in(factor, fit$frame)]
+  })
+  do.call(paste, c(unname(levels), sep = "/"))
+}
+
+formula_panel <- function(grid, abline, labels) {
+  function(x, y, subscripts, ...) {
+    if (grid) lattice::panel.grid(h = -1L, v = -1L)
+    lattice::panel.xyplot(x, y, subscripts = subscripts, ...)
+    draw_abline(abline)
+    own <- labels[subscripts]
+    there <- which(!is.na(own))
+    if (length(there)) lattice::panel.text(x[there], y[there], own[there], pos = 3L, cex = 0.7)
+  }
+}
+
+qqmath_lmm <- function(x, data = NULL, id = NULL, idLabels = NULL, ...) { # nolint: object_name_linter.
+  call <- method_call()
+  fit <- fit_of_rows(x)
+  values <- unname(residuals.lmm(fit, "pearson", scaled = TRUE))
+  form <- inherits(idLabels, "formula")
+  mask <- formula_mask(fit, if (form) idLabels[[length(idLabels)]], globalenv(), call)
+  labels <- identified_rows(fit, id, idLabels, mask, globalenv(), call)
+  order <- order(values)
+  table <- data.frame(theoretical = stats::qnorm(stats::ppoints(length(values))), residual = values[order])
+  ours <- list(
+    x = residual ~ theoretical, data = table, xlab = "Standard normal quantiles", ylab = "Standardized residuals",
+    panel = formula_panel(TRUE, NULL, labels[order])
+  )
+  do.call(lattice::xyplot, utils::modifyList(ours, list(...)))
+}
+
+# Random effects ------------------------------------------------------------------------------------------------------
+
+dotplot_ranef <- function(x, data, main = TRUE, transf = I, level = 0.95, ...) {
+  call <- method_call()
+  tables <- trellis_effects(x, transf, level, call)
+  lattice_effects(tables, main, call, function(table, ours) {
+    first <- table[table$term == levels(table$term)[1L], , drop = FALSE]
+    table$level <- factor(as.character(table$grp), as.character(first$grp)[order(first$centre)])
+    panel <- function(x, y, subscripts, ...) {
+      lattice::panel.dotplot(x, y, ...)
+      lattice::panel.segments(table$lower[subscripts], as.integer(y), table$upper[subscripts], as.integer(y),
+        col = plot_colours[["point"]])
+      lattice::panel.abline(v = transf(0), lty = 2L, col = plot_colours[["guide"]])
+    }
+    many <- nlevels(table$level) > 60L
+    c(list(x = level ~ centre | term, data = table, panel = panel, xlab = NULL,
+      ylab = if (many) paste(table$grpvar[1L], "(rank)"),
+      scales = list(x = list(relation = "free"), y = list(draw = !many))), ours)
+  }, list(...), lattice::dotplot)
+}
+
+qqmath_ranef <- function(x, data, main = TRUE, level = 0.95, ...) {
+  call <- method_call()
+  tables <- trellis_effects(x, identity, level, call)
+  lattice_effects(tables, main, call, function(table, ours) {
+    n <- table(table$term)[as.character(table$term)]
+    rank <- stats::ave(table$centre, table$term, FUN = function(v) rank(v, ties.method = "first"))
+    shift <- plotting_shift(as.vector(n))
+    table$theoretical <- stats::qnorm((rank - shift) / (as.vector(n) + 1 - 2 * shift))
+    panel <- function(x, y, subscripts, ...) {
+      lattice::panel.grid(h = -1L, v = -1L)
+      lattice::panel.segments(table$lower[subscripts], y, table$upper[subscripts], y, col = plot_colours[["point"]])
+      lattice::panel.xyplot(x, y, pch = 16L, ...)
+      lattice::panel.abline(v = 0, lty = 2L, col = plot_colours[["guide"]])
+    }
+    c(list(x = theoretical ~ centre | term, data = table, panel = panel, xlab = "Random effect",
+      ylab = "Standard normal quantiles", scales = list(x = list(relation = "free"))), ours)
+  }, list(...), lattice::xyplot)
+}
+
+# A table for each grouping factor: grpvar, term, grp, centre, lower, upper; without conditional variances the limits
+# are the effects.
+trellis_effects <- function(x, transf, level, call) {
+  check_level(level, call)
+  table <- as.data.frame(x)
+  half <- stats::qnorm((1 + level) / 2) * or_else(table$condsd, 0)
+  ends <- list(centre = table$condval, lower = table$condval - half, upper = table$condval + half)
+  table[names(ends)] <- lapply(ends, function(values) as.vector(transf(values)))
+  lapply(split_in_order(table, table$grpvar), function(one) {
+    one$term <- factor(as.character(one$term), unique(as.character(one$term)))
+    one
+  })
+}
+
+lattice_effects <- function(tables, main, call, arguments, given, draw) {
+  lapply(stats::setNames(nm = names(tables)), function(group) {
+    table <- tables[[group]]
+    limits <- lapply(split(table, table$term), function(one) {
+      grDevices::extendrange(c(one$lower, one$upper))
+    })
+    title <- if (isTRUE(main)) group else if (!isFALSE(main)) main
+    ours <- arguments(table, list(main = title, prepanel = function(x, y, subscripts, ...) {
+      list(xlim = limits[[as.character(table$term[subscripts[1L]])]])
+    }))
+    do.call(draw, utils::modifyList(ours, given))
+  })
+}
