@@ -70,9 +70,10 @@ read_idioms <- function(path) {
       section <- list(package = gsub("[][]", "", line))
     } else if (grepl("^(fit|attach): ", line)) {
       section[[sub(":.*", "", line)]] <- strsplit(sub("^\\w+: ", "", line), " ")[[1L]]
-    } else if (grepl("^  [~!>] ", line)) {
-      mark <- c("~" = "differs", "!" = "refused", ">" = "ours")[[substr(line, 3L, 3L)]]
-      idioms[[length(idioms)]][[mark]] <- substring(line, 5L)
+    } else if (grepl("^  (~|!|!!|>) ", line)) {
+      mark <- c("~" = "differs", "!" = "refused", "!!" = "refused", ">" = "ours")[[sub("^  (\\S+) .*", "\\1", line)]]
+      idioms[[length(idioms)]][[mark]] <- sub("^  \\S+ ", "", line)
+      if (startsWith(line, "  !!")) idioms[[length(idioms)]]$by_other <- TRUE
     } else if (grepl("^    ", line)) {
       # A reason that goes on.
       last <- length(idioms[[length(idioms)]])
@@ -106,7 +107,7 @@ plain <- function(x, depth = 0L) {
   if (is.language(x)) return("<call>")
   if (inherits(x, "ggplot")) return(plain_ggplot(x))
   if (inherits(x, "trellis")) return(plain_trellis(x))
-  if (inherits(x, "lmm") || inherits(x, "merMod") || inherits(x, "lme")) return(plain_fit(x))
+  if (is.list(x) && inherits(x, c("lmm", "lme")) || methods::is(x, "merMod")) return(plain_fit(x))
   if (methods::is(x, "Matrix")) x <- as.matrix(x)
   if (isS4(x)) return(plain_s4(x, depth))
   if (is.factor(x) || inherits(x, c("Date", "POSIXct"))) x <- as.character(x)
@@ -114,7 +115,7 @@ plain <- function(x, depth = 0L) {
     rows <- attr(x, "row.names")
     named <- is.character(rows) && !identical(rows, as.character(seq_along(rows)))
     columns <- lapply(as.list(x), function(column) plain(if (is.atomic(column)) unname(column) else column, depth + 1L))
-    return(list(rows = if (named) rows, columns = columns, n = nrow(x)))
+    return(c(columns, list(`(rows)` = if (named) rows)))
   }
   if (is.list(x)) {
     parts <- lapply(unclass(x), plain, depth + 1L)
@@ -123,7 +124,8 @@ plain <- function(x, depth = 0L) {
   }
   if (length(dim(x)) == 2L && !is.null(colnames(x)) && !anyDuplicated(colnames(x))) {
     columns <- sapply(colnames(x), function(name) as.vector(unclass(x)[, name]), simplify = FALSE)
-    return(list(rows = rownames(x), columns = columns, n = nrow(x)))
+    named <- !is.null(rownames(x)) && !identical(rownames(x), as.character(seq_len(nrow(x))))
+    return(c(columns, list(`(rows)` = if (named) rownames(x))))
   }
   if (!is.null(dim(x))) return(list(values = as.vector(unclass(x)), dim = dim(x), dimnames = dimnames(x)))
   kept <- attributes(x)[intersect(names(attributes(x)), c("df", "nobs"))]
@@ -398,7 +400,8 @@ judge <- function(one, theirs, ours, perturbed = NULL) {
     return(row)
   }
   if (!is.null(ours$error)) {
-    refused <- !is.null(one$refused)
+    # What is refused is refused by a classed error, unless the line says that another package does it.
+    refused <- !is.null(one$refused) && (isTRUE(one$by_other) || startsWith(ours$class, "ferrite_error"))
     row$outcome <- if (refused) "refused" else "error"
     row$reason <- if (refused) reason else ""
     row$found <- sprintf("%s [%s]", ours$error, ours$class)
