@@ -101,33 +101,51 @@ not_compared <- c("call", "control", "optinfo", "terms", "env", "formula", "mode
 plain <- function(x, depth = 0L) {
   if (depth > 8L) return("<deep>")
   if (is.null(x)) return(NULL)
-  if (is.function(x)) return("<function>")
-  if (is.environment(x)) return("<environment>")
-  if (inherits(x, "formula")) return(paste(deparse(x, 500L), collapse = " "))
-  if (is.language(x)) return("<call>")
-  if (inherits(x, "ggplot")) return(plain_ggplot(x))
-  if (inherits(x, "trellis")) return(plain_trellis(x))
-  if (is.list(x) && inherits(x, c("lmm", "lme")) || methods::is(x, "merMod")) return(plain_fit(x))
-  if (methods::is(x, "Matrix")) x <- as.matrix(x)
-  if (isS4(x)) return(plain_s4(x, depth))
-  if (is.factor(x) || inherits(x, c("Date", "POSIXct"))) x <- as.character(x)
-  if (is.data.frame(x)) {
-    rows <- attr(x, "row.names")
-    named <- is.character(rows) && !identical(rows, as.character(seq_along(rows)))
-    columns <- lapply(as.list(x), function(column) plain(if (is.atomic(column)) unname(column) else column, depth + 1L))
-    return(c(columns, list(`(rows)` = if (named) rows)))
+  for (kind in plain_kinds) {
+    if (kind$is(x)) return(kind$plain(x, depth))
   }
-  if (is.list(x)) {
+  plain_vector(x)
+}
+# In this order; what is none of them is a vector.
+plain_kinds <- list(
+  list(is = is.function, plain = function(x, depth) "<function>"),
+  list(is = is.environment, plain = function(x, depth) "<environment>"),
+  list(is = function(x) inherits(x, "formula"), plain = function(x, depth) paste(deparse(x, 500L), collapse = " ")),
+  list(is = is.language, plain = function(x, depth) "<call>"),
+  list(is = function(x) inherits(x, "ggplot"), plain = function(x, depth) plain_ggplot(x)),
+  list(is = function(x) inherits(x, "trellis"), plain = function(x, depth) plain_trellis(x)),
+  list(
+    is = function(x) is.list(x) && inherits(x, c("lmm", "lme")) || methods::is(x, "merMod"),
+    plain = function(x, depth) plain_fit(x)
+  ),
+  list(is = function(x) methods::is(x, "Matrix"), plain = function(x, depth) plain(as.matrix(x), depth)),
+  list(is = isS4, plain = function(x, depth) plain_s4(x, depth)),
+  list(
+    is = function(x) is.factor(x) || inherits(x, c("Date", "POSIXct")),
+    plain = function(x, depth) plain_vector(stats::setNames(as.character(x), names(x)))
+  ),
+  list(is = is.data.frame, plain = function(x, depth) {
+    columns <- lapply(as.list(x), function(column) plain(if (is.atomic(column)) unname(column) else column, depth + 1L))
+    c(columns, list(`(rows)` = row_labels(attr(x, "row.names"))))
+  }),
+  list(is = is.list, plain = function(x, depth) {
     parts <- lapply(unclass(x), plain, depth + 1L)
     attributes(parts) <- if (length(names(parts))) list(names = names(parts))
-    return(parts)
-  }
-  if (length(dim(x)) == 2L && !is.null(colnames(x)) && !anyDuplicated(colnames(x))) {
-    columns <- sapply(colnames(x), function(name) as.vector(unclass(x)[, name]), simplify = FALSE)
-    named <- !is.null(rownames(x)) && !identical(rownames(x), as.character(seq_len(nrow(x))))
-    return(c(columns, list(`(rows)` = if (named) rownames(x))))
-  }
-  if (!is.null(dim(x))) return(list(values = as.vector(unclass(x)), dim = dim(x), dimnames = dimnames(x)))
+    parts
+  }),
+  list(is = function(x) length(dim(x)) == 2L && length(colnames(x)) && !anyDuplicated(colnames(x)),
+       plain = function(x, depth) {
+         columns <- sapply(colnames(x), function(name) as.vector(unclass(x)[, name]), simplify = FALSE)
+         c(columns, list(`(rows)` = row_labels(rownames(x))))
+       }),
+  list(is = function(x) !is.null(dim(x)),
+       plain = function(x, depth) list(values = as.vector(unclass(x)), dim = dim(x), dimnames = dimnames(x)))
+)
+# None for rows that are numbered.
+row_labels <- function(labels) {
+  if (is.character(labels) && !identical(labels, as.character(seq_along(labels)))) labels
+}
+plain_vector <- function(x) {
   kept <- attributes(x)[intersect(names(attributes(x)), c("df", "nobs"))]
   x <- unclass(x)
   attributes(x) <- attributes(x)["names"]
@@ -156,55 +174,51 @@ plain_ggplot <- function(x) {
 # the same). All that the peer's answer has must be in ours, at the same place and under the same name; ours may have
 # more columns and elements, not more rows.
 compare_plain <- function(theirs, ours, tolerance, kind = "value", at = "") {
-  here <- function(...) list(difference = NA_real_, found = paste0(if (nzchar(at)) paste0(at, ": "), ...))
-  fine <- list(difference = NA_real_, found = character())
-  if (is.null(theirs)) return(fine)
-  if (is.null(ours)) return(here("missing"))
-  if (is.list(theirs)) {
-    if (!is.list(ours)) return(here("a ", class(ours)[1L], ", not a list"))
-    labels <- names(theirs)
-    if (is.null(labels)) {
-      if (length(theirs) != length(ours)) return(here("length ", length(ours), ", not ", length(theirs)))
-      labels <- seq_along(theirs)
-    } else {
-      labels <- setdiff(labels, c(not_compared, ""))
-    }
-    parts <- lapply(labels, function(label) {
-      own <- if (is.numeric(label) || label %in% names(ours)) ours[[label]]
-      compare_plain(theirs[[label]], own, tolerance, kind, paste0(at, if (nzchar(at)) "$", label))
-    })
-    found <- unlist(lapply(parts, `[[`, "found"))
-    return(list(difference = largest(vapply(parts, `[[`, 0, "difference")), found = as.character(found)))
-  }
-  if (length(theirs) != length(ours)) return(here("length ", length(ours), ", not ", length(theirs)))
+  if (is.null(theirs)) return(verdict(character(), at))
+  if (is.null(ours)) return(verdict("missing", at))
+  if (is.list(theirs)) return(compare_lists(theirs, ours, tolerance, kind, at))
+  if (length(theirs) != length(ours)) return(verdict(c("length ", length(ours), ", not ", length(theirs)), at))
   if (!is.null(names(theirs)) && !identical(names(theirs), names(ours))) {
-    return(here("names ", paste(utils::head(setdiff(names(ours), names(theirs)), 3L), collapse = ", "), ", not ",
-                paste(utils::head(setdiff(names(theirs), names(ours)), 3L), collapse = ", ")))
+    named <- function(x, y) paste(utils::head(setdiff(names(x), names(y)), 3L), collapse = ", ")
+    return(verdict(c("names ", named(ours, theirs), ", not ", named(theirs, ours)), at))
   }
-  numbers <- (is.numeric(theirs) || is.logical(theirs)) && (is.numeric(ours) || is.logical(ours))
-  if (!numbers) {
-    if (is.character(theirs) != is.character(ours) && !all(is.na(theirs))) {
-      return(here(class(ours)[1L], ", not ", class(theirs)[1L]))
-    }
-    if (is.list(ours) || !identical(tidy_text(theirs), tidy_text(ours))) {
-      off <- if (is.list(ours)) 1L else which(tidy_text(theirs) != tidy_text(ours))[1L]
-      return(here(format(ours[[off]]), ", not ", format(theirs[off])))
-    }
-    return(fine)
-  }
-  if (!identical(is.na(as.vector(theirs)), is.na(as.vector(ours)))) return(here("missing values elsewhere"))
+  number <- function(x) is.numeric(x) || is.logical(x)
+  if (!number(theirs) || !number(ours)) return(verdict(text_difference(theirs, ours), at))
+  if (!identical(is.na(as.vector(theirs)), is.na(as.vector(ours)))) return(verdict("missing values elsewhere", at))
   if (kind == "random") {
     difference <- scale_difference(theirs, ours)
-    return(if (isTRUE(difference > tolerance)) {
-      list(difference = difference, found = here("of another size")$found)
-    } else {
-      fine
-    })
+  } else {
+    difference <- number_difference(as.numeric(theirs), as.numeric(ours))
   }
-  if (kind == "shape") tolerance <- Inf
-  difference <- number_difference(as.numeric(theirs), as.numeric(ours))
-  off <- isTRUE(difference > tolerance)
-  list(difference = difference, found = if (off) here(sprintf("off by %.2g", difference))$found else character())
+  off <- kind != "shape" && isTRUE(difference > tolerance)
+  verdict(if (off) sprintf("off by %.2g", difference), at, difference)
+}
+verdict <- function(text, at, difference = NA_real_) {
+  found <- if (length(text)) paste0(at, if (nzchar(at)) ": ", paste(text, collapse = ""))
+  list(difference = difference, found = as.character(found))
+}
+compare_lists <- function(theirs, ours, tolerance, kind, at) {
+  if (!is.list(ours)) return(verdict(c("a ", class(ours)[1L], ", not a list"), at))
+  labels <- names(theirs)
+  if (is.null(labels)) {
+    if (length(theirs) != length(ours)) return(verdict(c("length ", length(ours), ", not ", length(theirs)), at))
+    labels <- seq_along(theirs)
+  } else {
+    labels <- setdiff(labels, c(not_compared, ""))
+  }
+  parts <- lapply(labels, function(label) {
+    own <- if (is.numeric(label) || label %in% names(ours)) ours[[label]]
+    compare_plain(theirs[[label]], own, tolerance, kind, paste0(at, if (nzchar(at)) "$", label))
+  })
+  found <- as.character(unlist(lapply(parts, `[[`, "found")))
+  list(difference = largest(vapply(parts, `[[`, 0, "difference")), found = found)
+}
+text_difference <- function(theirs, ours) {
+  if (is.list(ours) || is.character(theirs) != is.character(ours) && !all(is.na(theirs))) {
+    return(c(class(ours)[1L], ", not ", class(theirs)[1L]))
+  }
+  off <- which(!mapply(identical, tidy_text(theirs), tidy_text(ours)))
+  if (length(off)) c(ours[[off[1L]]], ", not ", theirs[[off[1L]]])
 }
 tidy_text <- function(x) gsub("\\s+", " ", trimws(gsub("[`'\"]", "", as.character(x))))
 largest <- function(x) if (all(is.na(x))) NA_real_ else max(x, na.rm = TRUE)
