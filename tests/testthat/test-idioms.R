@@ -73,7 +73,8 @@ test_that("frequent idioms give what lme4 gives, other data do not", {
   bench <- bench_idioms()
   often <- c(
     "fixef(FIT)", "ranef(FIT)$Subject", "as.data.frame(VarCorr(FIT))", "vcov(FIT)", "logLik(FIT)",
-    "predict(FIT, re.form = NA)", "residuals(FIT, scaled = TRUE)", "as.data.frame(ranef(FIT))", "sigma(FIT)", "update(FIT, . ~ . - Days)"
+    "predict(FIT, re.form = NA)", "residuals(FIT, scaled = TRUE)", "as.data.frame(ranef(FIT))", "sigma(FIT)",
+    "update(FIT, . ~ . - Days)"
   )
   idioms <- Filter(function(one) one$package == "lme4" && one$model == "sleep" && one$idiom %in% often, bench$all)
   expect_length(idioms, length(often))
