@@ -61,8 +61,8 @@ perturb <- function(data, response) {
   data
 }
 
-# Sections `[package]` with `fit: lme4` (whose fit the peer's is) and `attach:`; idioms `model: R`; below, indented, one of
-# `~` (differs: why), `!` (refused: why), `>` (what to write for lmm(), which must give the same) `~ ...`.
+# Sections `[package]` with `fit: lme4` (whose fit the peer's is) and `attach:`; idioms `model: R`; below, indented,
+# `~` (differs: why), `!` (refused: why), `!!` (by the other package), `>` (what lmm() is given, which must be the same).
 read_idioms <- function(path) {
   lines <- readLines(path, encoding = "UTF-8")
   lines <- lines[!grepl("^\\s*(#.*)?$", lines)]
@@ -512,8 +512,8 @@ idiom_lines <- function(rows) {
     "the same name; numbers agree to 1e-3, or what the line in `idioms.txt` says, relative to each number and at least",
     "to a hundredth of the largest beside it. Ours may have more columns and elements, not more rows, and no warning",
     "of R's own that the peer does not give. Of prints (`print`): every number of three digits or more that the peer",
-    "prints is printed. Of draws (`random`): the shape, the mean and the spread. Of pictures (`draw`): the points of those by",
-    "lattice and ggplot2; of others, that they are drawn. Classes, calls and functions are not compared.",
+    "prints is printed. Of draws (`random`): the shape, the mean and the spread. Of pictures (`draw`): the points of",
+    "those by lattice and ggplot2; of others, that they are drawn. Classes, calls and functions are not compared.",
     "**Differs by intention**, **refused**: with the reason; what is to be written instead gives the same.",
     "Whether the comparison can fail is tested by a third fit, of other data: each idiom with estimates in it must",
     "then differ.", "",
