@@ -12,11 +12,11 @@
 #' Of the residuals at distance k of each pair in a series, divided by their mean square: one number for each lag, over
 #' all series. The distance is that of the time where it is a whole number, else that of the places in the series.
 #' @noRd
-acf_data <- function(fit, options) {
+acf_data <- function(fit, options, draws = acf_draws(fit$nobs)) {
   series <- acf_series(fit, options)
   lags <- series$lags
   seen <- acf_of_responses(fit, series, as_double(fit$frame[[1L]]))
-  drawn <- acf_envelope(fit, series)
+  drawn <- acf_envelope(fit, series, draws)
   n <- ncol(drawn$white)
   # the interval of one more draw: right for any number of draws where the autocorrelation is normal
   half <- if (n > 1L) stats::qt((1 + options$level) / 2, n - 1) * sqrt(1 + 1 / n) else NA_real_
@@ -118,7 +118,7 @@ acf_draws <- function(n) as.integer(max(19, min(199, 1e6 %/% n)))
 #' The generator has a seed of its own, so a plot is the same when it is drawn again, and the user's is left alone.
 #' @returns list(white, raw): lags x draws, of those draws to which the model can be fitted.
 #' @noRd
-acf_envelope <- function(fit, series) {
+acf_envelope <- function(fit, series, draws) {
   rows <- rows_of_fit(fit)
   design <- refit_design(fit)
   blocks <- residual_blocks(fit)
@@ -126,7 +126,6 @@ acf_envelope <- function(fit, series) {
   mean <- mean_of_rows(fit, rows, none)
   weights <- row_weights(fit, NULL, NULL, rows, NULL)
   sd <- residual_sd(fit)
-  draws <- acf_draws(rows$n)
   with_own_generator(101L, {
     found <- lapply(seq_len(draws), function(i) {
       y <- draw_responses(fit, rows, none, mean, weights, 1L, blocks)[, 1L]

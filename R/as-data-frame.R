@@ -68,7 +68,7 @@ as.data.frame.lmm_convergence <- function(x, row.names = NULL, optional = FALSE,
 `[.lmm_comparison` <- function(x, i, j, drop) {
   call <- sys.call()
   call[[1L]] <- quote(`[`)
-  call[[2L]] <- plain_table(x)
+  call[[2L]] <- bare_table(x)
   eval(call, parent.frame())
 }
 
@@ -79,7 +79,7 @@ as.data.frame.lmm_convergence <- function(x, row.names = NULL, optional = FALSE,
 `[.contest` <- `[.lmm_comparison`
 
 # A table without its class and what belongs to the whole of it.
-plain_table <- function(x, row.names = NULL, call = NULL) { # nolint: object_name_linter.
+bare_table <- function(x, row.names = NULL, call = NULL) { # nolint: object_name_linter.
   attributes(x) <- attributes(x)[c("names", "row.names")]
   class(x) <- "data.frame"
   if (!is.null(row.names)) rownames(x) <- row_names(row.names, nrow(x), call)

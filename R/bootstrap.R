@@ -102,7 +102,8 @@ bootstrap.lmm <- function(fit, statistic = NULL, nsim = 1000, type = c("parametr
 
 check_statistic <- function(statistic, name, call) {
   if (is.null(statistic) || is.function(statistic)) return(invisible())
-  abort_ferrite("argument", sprintf("`%s` must be a function of a fit.", name), paste0("It is ", a_kind(statistic), "."),
+  abort_ferrite("argument", sprintf("`%s` must be a function of a fit.", name),
+    paste0("It is ", a_kind(statistic), "."),
     hint = sprintf("Write, for example, `%s = function(fit) fixef(fit)`; leave it out for all parameters.", name),
     call = call, data = list(argument = name)
   )

@@ -8,8 +8,8 @@
 #' @param refit `NULL` (default): models fitted by REML are compared by REML if all have the same fixed part, otherwise
 #'   all are refitted by ML, with a message. `TRUE`: always refit by ML. `FALSE`: never; the criteria are compared as
 #'   they are, with a warning where they cannot be compared.
-#' @param model.names Names of the models for the table, one for each in the order of the arguments. Default: as they are
-#'   written.
+#' @param model.names Names of the models for the table, one for each in the order of the arguments. Default: as they
+#'   are written.
 #' @param test Ignored when it is `"Chisq"` or `"LRT"`, the test that is made; anything else is an error.
 #' @param boundary `TRUE` (default): p-values respect that a variance of zero is on the boundary. `FALSE`: ordinary
 #'   chi-square p-values, as other programs print them.
@@ -24,9 +24,9 @@
 #'   same mixture bounds the p-value from above (`bound`). Without a new variance (fixed effects, or correlations) it is
 #'   the ordinary chi-square. The random parts count as nested when the columns of every term of the smaller model lie
 #'   in those of a term of the larger one on the same grouping factor; otherwise an ordinary chi-square is shown and
-#'   marked `nested?`. Models that are not nested (the fixed part of the smaller one is not in that of the larger one, or
-#'   the larger one fits worse) have no test: the row says `not nested`, compare AIC and BIC. When that test is of one variance, [ranova()] has its exact null distribution, which is better
-#'   with few groups.
+#'   marked `nested?`. Models that are not nested (the fixed part of the smaller one is not in that of the larger one,
+#'   or the larger one fits worse) have no test: the row says `not nested`, compare AIC and BIC. When that test is of
+#'   one variance, [ranova()] has its exact null distribution, which is better with few groups.
 #' @returns A data frame of class `lmm_comparison` and `anova` with a row for each model and the columns `npar`, `AIC`,
 #'   `BIC`, `logLik`, `deviance` (minus twice the log-likelihood that was compared, restricted for REML), `Chisq`, `Df`,
 #'   `Pr(>Chisq)` and `Reference`.
@@ -78,7 +78,8 @@ check_model_names <- function(names, n, call) {
 model_names <- function(call, n) {
   written <- as.list(call)[-1L]
   labels <- names(written)
-  if (!is.null(labels)) written <- written[!labels %in% c("refit", "boundary", "call", "type", "ddf", "test", "model.names")]
+  others <- c("refit", "boundary", "call", "type", "ddf", "test", "model.names")
+  if (!is.null(labels)) written <- written[!labels %in% others]
   text <- vapply(written, function(x) if (is.symbol(x)) as.character(x) else "", "")
   unnamed <- length(text) != n || any(!nzchar(text)) || any(text %in% c("object", "...")) || anyDuplicated(text)
   if (unnamed) paste("Model", seq_len(n)) else unname(text)
@@ -243,7 +244,7 @@ comparison_text <- function(x, digits) {
 #' @rdname compare_models
 #' @export
 as.data.frame.lmm_comparison <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
-  plain_table(x, row.names, method_call())
+  bare_table(x, row.names, method_call())
 }
 
 # In reports (registered in register.R).

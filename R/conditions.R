@@ -45,7 +45,7 @@ three_lines <- function(problem, found, hint) {
 
 # Bytes that are no text in the encoding of a string shown as <e9>: most functions for text stop at them.
 readable_text <- function(x) {
-  x <- enc2utf8(x)
+  x <- enc2utf8(as.character(x))
   wrong <- !validUTF8(x)
   x[wrong] <- iconv(x[wrong], "UTF-8", "UTF-8", sub = "byte")
   x
@@ -53,8 +53,15 @@ readable_text <- function(x) {
 
 # One line of R code for a message, cut when it is long.
 code_text <- function(expr, max = 80L) {
-  text <- gsub("[[:space:]]+", " ", deparse_one(expr))
+  text <- gsub("[[:space:]]+", " ", readable(deparse_one(expr)))
   if (nchar(text) > max) paste0(substr(text, 1L, max - 3L), "...") else text
+}
+
+# Text that is not valid in its encoding with these bytes as <ff>: R's functions on text fail at them.
+readable <- function(text) {
+  bad <- !validEnc(text)
+  if (any(bad)) text[bad] <- iconv(text[bad], "UTF-8", "UTF-8", sub = "byte")
+  text
 }
 
 # The whole expression on one line, spelled as model.frame() spells the names of its columns.
@@ -71,7 +78,7 @@ quoted_list <- function(x, max = 5L) {
 
 # "3, 17, 20 and 4 more"
 plain_list <- function(x, max = 5L) {
-  x <- as.character(x)
+  x <- readable(as.character(x))
   more <- length(x) - max
   if (more > 0L) return(paste0(paste(x[seq_len(max)], collapse = ", "), " and ", more, " more"))
   if (length(x) < 2L) return(x)
@@ -97,7 +104,8 @@ row_list <- function(frame, where) {
 
 # The names that a user may have meant, nearest first; at most three, possibly none.
 similar_names <- function(name, candidates) {
-  candidates <- unique(candidates[nzchar(candidates)])
+  name <- readable(name)
+  candidates <- readable(unique(candidates[nzchar(candidates)]))
   if (!length(candidates)) return(character())
   name <- readable_text(name)
   distance <- utils::adist(name, candidates, ignore.case = TRUE)[1L, ]

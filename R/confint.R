@@ -16,8 +16,9 @@
 #' @param FUN For `method = "boot"`: a function of a fit that gives the numbers for which intervals are wanted, the
 #'   `statistic` of [bootstrap()]. Default: all parameters.
 #' @param quiet `TRUE`: no progress bar and no message. Default `FALSE`.
-#' @param oldNames,signames `TRUE` names standard deviations and correlations as lme4 does by default, `.sig01`, `.sig02`
-#'   and so on, and the residual standard deviation `.sigma`. Default `FALSE`, or `TRUE` when `parm` has such names.
+#' @param oldNames,signames `TRUE` names standard deviations and correlations as lme4 does by default, `.sig01`,
+#'   `.sig02` and so on, and the residual standard deviation `.sigma`. Default `FALSE`, or `TRUE` when `parm` has such
+#'   names.
 #' @param progress `TRUE` to show a progress bar in long work. Default: in interactive sessions only.
 #' @param x What `confint()` returned.
 #' @param digits Significant digits printed.
@@ -98,8 +99,8 @@ confint.lmm <- function(object, parm = NULL, level = 0.95, method = c("profile",
 # What lme4's confint(), profile() and bootMer() know beside.
 words_of_intervals <- c(
   zeta = "limits are found by a search for roots, without a grid",
-  devtol = "the criterion is checked by the fit", maxpts = "there is no grid", verbose = "progress is shown by `progress`",
-  .progress = "progress is shown by `progress`", PBargs = "progress is shown by `progress`",
+  devtol = "the criterion is checked by the fit", maxpts = "there is no grid",
+  verbose = "progress is shown by `progress`", .progress = "progress is shown by `progress`", PBargs = "progress is shown by `progress`",
   parallel = "threads are given by `threads`", ncpus = "threads are given by `threads`", cl = "threads are used"
 )
 

@@ -178,7 +178,10 @@ checked_columns <- function(terms, frame, contrasts, memory, where, call) {
     return(c(simple_columns(terms, simple, frame), list(xlevels = list())))
   }
   categories <- category_levels(terms, frame)
-  for (name in names(categories)) if (length(categories[[name]]) < 2L) one_level(name, categories[[name]], call)
+  for (name in names(categories)) {
+    check_text(categories[[name]], "data", paste0("The levels of `", name, "`"), call)
+    if (length(categories[[name]]) < 2L) one_level(name, categories[[name]], call)
+  }
   check_size(terms, frame, categories, memory, where, call)
   columns <- tryCatch(
     columns_of(terms, frame, contrasts),

@@ -14,12 +14,15 @@ guarded <- function(method, class, generic = "") {
     return(method)
   }
   checks <- list(bquote(check_object(.(as.name(arguments[1L])), .(class), sys.call())))
-  if (generic == "print") {
+  if (generic %in% c("print", "knit_print")) {
     for (name in intersect(arguments, names(print_checks))) {
       checks <- c(checks, bquote(.(as.name(name)) <- .(print_checks[[name]])(
         .(as.name(name)), .(formals(method)[[name]]), method_call()
       )))
     }
+  }
+  for (name in intersect(arguments, foreign_flags)) {
+    checks <- c(checks, bquote(check_flag(.(as.name(name)), .(name), method_call(), "argument")))
   }
   body(method) <- as.call(c(quote(`{`), checks, body(method)))
   method
@@ -83,13 +86,12 @@ fit_fault <- function(fit) {
   if (!is.list(x)) return(list(field = "The content", rule = "a list", found = x))
   lost <- match(fit_fields, names(x), 0L) == 0L
   if (any(lost)) return(fault(fit_fields[lost][1L], "there"))
-  if (!is.call(x$call)) return(fault("call", "a call", x$call))
+  if (!is_function_call(x$call)) return(fault("call", "a call of a function", x$call))
   if (!is_formula(x$formula)) return(fault("formula", "a formula with two sides", x$formula))
   if (!is_flag(x$REML)) return(fault("REML", "`TRUE` or `FALSE`", x$REML))
   if (!is_terms(x$terms)) return(fault("terms", "a terms object", x$terms))
-  for (name in c("contrasts", "xlevels")) {
-    if (!is_settings(x[[name]])) return(fault(name, "`NULL` or a list with the names of variables", x[[name]]))
-  }
+  if (!is_settings(x$contrasts, single = TRUE)) return(fault("contrasts", "`NULL` or contrasts by variable", x$contrasts))
+  if (!is_settings(x$xlevels)) return(fault("xlevels", "`NULL` or levels by variable", x$xlevels))
   found <- numbers_fault(x, fit_numbers, "", finite = !isTRUE(x$light))
   if (!is.null(found)) return(found)
   if (!isTRUE(x$sigma >= 0)) return(fault("sigma", "one number that is not negative", x$sigma))
@@ -147,7 +149,7 @@ check_frame <- function(fit) {
       )
     }
     if (anyNA(column)) changed_frame(name, "without missing values", "It has some.")
-    if (is.double(column) && !is.finite(sum(column)) && !all(is.finite(column))) {
+    if (is.double(column) && !is.object(column) && !response && !is.finite(sum(column)) && !all(is.finite(column))) {
       changed_frame(name, "finite", "It is not in some rows.")
     }
     levels <- fit$xlevels[[name]]
@@ -191,7 +193,9 @@ random_fault <- function(x) {
   for (k in seq_along(x$factors)) {
     one <- x$factors[[k]]
     whole <- is.list(one) && is_text(one$name) && is_number(one$n_levels) && is.character(one$levels) &&
-      length(one$levels) == one$n_levels && is.character(one$variables) && length(one$variables)
+      length(one$levels) == one$n_levels && is.character(one$variables) && length(one$variables) &&
+      all(one$variables %in% names(x$frame)) && is.list(one$parent_levels) &&
+      length(one$parent_levels) == length(one$variables)
     if (!whole) return(fault(sprintf("factors[[%d]]", k), "a grouping factor with its name, levels and variables", one))
   }
   if (!is.list(x$random) || !length(x$random)) return(fault("random", "a list of random terms", x$random))
@@ -237,9 +241,8 @@ term_fault <- function(term, k, factors) {
                                       is_flag(term$structure$hom))) {
     return(wrong("structure", "`NULL` or a kind of covariance"))
   }
-  for (name in c("contrasts", "xlevels")) {
-    if (!is_settings(term[[name]])) return(wrong(name, "`NULL` or a list with the names of variables"))
-  }
+  if (!is_settings(term$contrasts, single = TRUE)) return(wrong("contrasts", "`NULL` or contrasts by variable"))
+  if (!is_settings(term$xlevels)) return(wrong("xlevels", "`NULL` or levels by variable"))
   if (!is_square(term$varcov, q) || !all(is.finite(term$varcov)) || !identical(colnames(term$varcov), term$effects)) {
     return(wrong("varcov", sprintf("a matrix of %1$d x %1$d numbers with the names of the effects", q)))
   }
@@ -303,7 +306,18 @@ is_number <- function(x) is.numeric(x) && length(x) == 1L && is.finite(x)
 is_text <- function(x) is.character(x) && length(x) == 1L && !is.na(x)
 is_formula <- function(x) inherits(x, "formula") && is.call(x) && length(x) == 3L
 is_terms <- function(x) inherits(x, "terms") && is.call(x) && length(x) > 1L
-is_settings <- function(x) is.null(x) || (is.list(x) && (!length(x) || !is.null(names(x))) && !anyNA(x))
+is_function_call <- function(x) {
+  head <- if (is.call(x)) x[[1L]]
+  is.symbol(head) || is.function(head) || (is.call(head) && !identical(head[[1L]], quote(`~`)))
+}
+
+# A list by variables of levels or (`single`) of contrasts: a name or a matrix each.
+is_settings <- function(x, single = FALSE) {
+  if (!length(x)) return(is.null(x) || is.list(x))
+  text <- function(one) is.character(one) && (!single || length(one) == 1L || is.matrix(one))
+  is.list(x) && !is.null(names(x)) && !anyNA(x) &&
+    all(vapply(x, function(one) text(one) || (is.numeric(one) && is.matrix(one)), NA))
+}
 is_square <- function(x, k) is.double(x) && length(dim(x)) == 2L && all(dim(x) == k)
 
 # Results ---------------------------------------------------------------------------------------------------------
@@ -534,7 +548,7 @@ object_faults <- list(
   ))
 )
 
-# Arguments that mean the same in every print method ------------------------------------------------------------------
+# Arguments that mean the same in every method ------------------------------------------------------------------------
 
 # Significant digits, `NULL` for the method's default. A double has 17: more would be noise, and format() refuses 23.
 check_digits <- function(digits, default, call) {
@@ -553,5 +567,8 @@ check_shown <- function(n, default, call) {
   }
   floor(n)
 }
+
+# Switches of the generics of other packages.
+foreign_flags <- c("flatten", "group_level", "include_random", "include_response", "robust", "two_sd")
 
 print_checks <- list(digits = quote(check_digits), n = quote(check_shown))

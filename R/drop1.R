@@ -8,23 +8,23 @@
 #'   [drop.scope()].
 #' @param ddf Denominator degrees of freedom: `"Satterthwaite"` (default), `"Kenward-Roger"` or `"asymptotic"`; see
 #'   [contest()].
-#' @param test `"F"` (default): F tests with `ddf`, without a refit. `"Chisq"`: AIC and likelihood ratio tests, `"none"`:
-#'   AIC alone, both of ML fits, as in lme4; the default when `scale`, `k` or `trace` is given, so that [step()] and
-#'   `MASS::stepAIC()` work. `"user"`: what `sumFun` gives.
+#' @param test `"F"` (default): F tests with `ddf`, without a refit. `"Chisq"`: AIC and likelihood ratio tests,
+#'   `"none"`: AIC alone, both of ML fits, as in lme4; the default when `scale`, `k` or `trace` is given, so that
+#'   [step()] and `MASS::stepAIC()` work. `"user"`: what `sumFun` gives.
 #' @param fit,k For AIC: an object of class `lmm`, and the price of a parameter, a number. Default 2.
 #' @param scale Not used, as in lme4.
 #' @param trace A number above 1 says which term is left out. Default `FALSE`.
-#' @param sumFun For `test = "user"`: a function of two fits, the whole and the smaller one, and of `scale` and `k`, that
-#'   gives a named numeric vector; of the whole fit alone it has to give one of the same names.
+#' @param sumFun For `test = "user"`: a function of two fits, the whole and the smaller one, and of `scale` and `k`,
+#'   that gives a named numeric vector; of the whole fit alone it has to give one of the same names.
 #' @param ... No other argument is known.
 #' @details
-#' The hypothesis of an F test is that the mean is one of the model without the term; nothing is refitted. In a model of full rank
-#' these are the coefficients of the term. Where columns were dropped, and in a formula without an intercept, the
-#' columns that the smaller formula would have are compared with those of the fit.
-#' @returns `drop1()`: a data frame of class `anova` with the columns of [anova.lmm()] and a row for each term; `NA` for a
-#'   term without which the model stays the same. With likelihood ratios: `npar`, the number of parameters that go,
-#'   `AIC`, `LRT` and `Pr(Chi)` (`Df` and `AIC` as [step()] calls it), and a first row for the whole model. `extractAIC()`: the number of parameters, and AIC of
-#'   the fit by maximum likelihood.
+#' The hypothesis of an F test is that the mean is one of the model without the term; nothing is refitted. In a model
+#' of full rank these are the coefficients of the term. Where columns were dropped, and in a formula without an
+#' intercept, the columns that the smaller formula would have are compared with those of the fit.
+#' @returns `drop1()`: a data frame of class `anova` with the columns of [anova.lmm()] and a row for each term; `NA`
+#'   for a term without which the model stays the same. With likelihood ratios: `npar`, the number of parameters that
+#'   go, `AIC`, `LRT` and `Pr(Chi)` (`Df` and `AIC` as [step()] calls it), and a first row for the whole model.
+#'   `extractAIC()`: the number of parameters, and AIC of the fit by maximum likelihood.
 #' @section Conditions:
 #'   `ferrite_error_argument`, also when `scope` names a term that cannot be dropped; `ferrite_message_argument` when
 #'   `ddf` is given for a test that has none.
@@ -38,7 +38,7 @@
 drop1.lmm <- function(object, scope, ddf = c("Satterthwaite", "Kenward-Roger", "asymptotic"),
                       test = c("F", "Chisq", "none", "user"), scale = 0, k = 2, trace = FALSE, sumFun = NULL, ...) {
   call <- method_call()
-  set_aside_arguments("drop1", ..., call = call, words = c(force_get_contrasts = "contrasts are those of the hypotheses"))
+  set_aside_arguments("drop1", ..., call = call, words = c(force_get_contrasts = "they are those of the hypotheses"))
   by_step <- missing(test) && is.null(sumFun) && !(missing(scale) && missing(k) && missing(trace))
   test <- if (!missing(test)) choose_one(test, c("F", "Chisq", "none", "user"), "test", call)
   else if (!is.null(sumFun)) "user" else if (by_step) "none" else "F"
@@ -80,7 +80,9 @@ extractAIC.lmm <- function(fit, scale = 0, k = 2, ...) {
 }
 
 # Minus twice the log-likelihood of the ML fit.
-ml_criterion <- function(fit, call) if (fit$REML) muffled(refit_frame(fit, list(REML = FALSE), call))$criterion else fit$criterion
+ml_criterion <- function(fit, call) {
+  if (fit$REML) muffled(refit_frame(fit, list(REML = FALSE), call))$criterion else fit$criterion
+}
 
 # AIC and likelihood ratios of ML fits without each term, from the data of the fit.
 likelihood_deletions <- function(fit, scope, k, test, trace, call) {

@@ -27,6 +27,7 @@ parse_formula <- function(formula, columns = NULL, env = parent.frame(), call = 
     if (is.null(columns)) dot_without_data(formula, call)
     groups <- unlist(lapply(bars, function(bar) lapply(bar$groups, `[[`, "variables")), recursive = FALSE)
     dots <- dot_names(columns, response, groups)
+    check_text(dots, "data", "The names of the columns that `.` stands for", call)
     formula[[3L]] <- put_dots(formula[[3L]], dots)
   }
   list(
@@ -40,12 +41,14 @@ parse_formula <- function(formula, columns = NULL, env = parent.frame(), call = 
 
 as_two_sided <- function(formula, env, call) {
   if (is.character(formula) && length(formula) == 1L && !is.na(formula)) {
+    if (!validEnc(formula)) not_a_formula(formula, call)
     formula <- tryCatch(stats::as.formula(formula, env), error = function(e) not_a_formula(formula, call))
   }
   if (!inherits(formula, "formula")) not_a_formula(formula, call)
   if (is.null(environment(formula))) environment(formula) <- env
   attributes(formula) <- attributes(formula)[c("class", ".Environment")]
   class(formula) <- "formula"
+  check_text(all.names(formula), "formula", "The names in `formula`", call)
   if (length(formula) == 3L && !is.null(formula[[2L]])) return(formula)
   abort_ferrite(
     "formula", "`formula` must name the response to the left of `~`.",
@@ -240,6 +243,17 @@ sum_of <- function(expressions) {
   sum <- expressions[[1L]]
   for (expr in expressions[-1L]) sum <- call("+", sum, expr)
   sum
+}
+
+# Text must be valid in its encoding: what was read from a file in another one is not.
+check_text <- function(text, class, what, call) {
+  good <- validEnc(text)
+  if (all(good)) return(invisible())
+  abort_ferrite(
+    class, paste0(what, " must be valid text."),
+    paste0("There is ", quoted_list(unique(text[!good]), 3L), ", in another encoding."),
+    hint = "Say how it is encoded, for example `iconv(x, from = \"latin1\", to = \"UTF-8\")`.", call = call
+  )
 }
 
 # Errors ------------------------------------------------------------------------------------------------------------

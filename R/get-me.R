@@ -18,12 +18,12 @@
 #' the columns divided by the diagonal), `Lind` (which element of theta each element of `Lambdat` is), `Gp`, `Tp` (where
 #' terms begin in `b` and in theta), `A` (`Lambdat` times `Zt`), `RZX`, `REML` (p, or 0 for a fit by ML), `is_REML`,
 #' `n_rtrms`, `k` (random terms), `n_rfacs` (grouping factors), `N`, `p_i`, `l_i`, `q_i`, `m_i` (per term: columns,
-#' levels, random effects, elements of theta), `m` (elements of theta), `par` (theta), `devcomp` (`cmp`, the parts of the
-#' criterion, and `dims`), `devfun` (the criterion as a function of theta), `glmer.nb.theta` (`NA`).
+#' levels, random effects, elements of theta), `m` (elements of theta), `par` (theta), `devcomp` (`cmp`, the parts of
+#' the criterion, and `dims`), `devfun` (the criterion as a function of theta), `glmer.nb.theta` (`NA`).
 #'
-#' `Z`, `Zt`, `Ztlist`, `Lambda`, `Lambdat`, `A` and `b` are matrices of the package Matrix, and `L` is its factor with a
-#' permutation, as in lme4. [component()] has ordinary dense ones without permutations. `component(fit, name)` knows all
-#' of these names too.
+#' `Z`, `Zt`, `Ztlist`, `Lambda`, `Lambdat`, `A` and `b` are matrices of the package Matrix, and `L` is its factor with
+#' a permutation, as in lme4. [component()] has ordinary dense ones without permutations. `component(fit, name)` knows
+#' all of these names too.
 #'
 #' With `dispersion` or `correlation` the rows of `Z` and `X` are whitened in `L`, `RX`, `RZX` and `devfun`, at the
 #' estimated parameters of the residuals.

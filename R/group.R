@@ -11,7 +11,9 @@ grouping_factors <- function(terms, frame, call) {
   coded <- lapply(variables, function(name) {
     x <- .subset2(frame, name)
     # The frame of a fit has no unused levels.
-    if (is.factor(x)) list(codes = as.integer(x), levels = factor_labels(x)) else code_variable(x, name, call)
+    one <- if (is.factor(x)) list(codes = as.integer(x), levels = factor_labels(x)) else code_variable(x, name, call)
+    check_text(one$levels, "data", paste0("The levels of `", name, "`"), call)
+    one
   })
   names(coded) <- variables
   lapply(terms, function(term) {

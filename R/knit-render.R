@@ -167,7 +167,8 @@ numbered_codes <- function(table) {
 #' Figures are never broken.
 #' @noRd
 word_table <- function(table, align, caption = NULL, width = 9360) {
-  chars <- column_widths(table)
+  # capitals are wider
+  chars <- pmax(column_widths(table), nchar(gsub("[A-Z]", "MM", colnames(table))))
   # letters in half points, widths in twentieths of points; a character is 0.6 of the height of the letters wide
   for (size in c(20L, 18L, 16L, 14L)) {
     widths <- ceiling(chars * 0.6 * 10 * size) + 240

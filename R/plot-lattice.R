@@ -167,7 +167,7 @@ identified_rows <- function(fit, id, labels, mask, env, call) {
     if (!is.numeric(id) || length(id) != 1L || is.na(id) || id <= 0 || id >= 1) {
       bad_setting(id, "id", "one number between 0 and 1, or a one-sided formula", call, "argument")
     }
-    chosen <- abs(residuals.lmm(fit, "pearson", scaled = TRUE)) > stats::qnorm(1 - id / 2)
+    chosen <- unname(abs(residuals.lmm(fit, "pearson", scaled = TRUE))) > stats::qnorm(1 - id / 2)
   }
   names <- if (is.null(labels)) row_groups(fit)
   else if (inherits(labels, "formula")) formula_value(labels[[length(labels)]], mask, env, fit$nobs, call)

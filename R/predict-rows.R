@@ -138,7 +138,9 @@ row_weights <- function(fit, weights, newdata, rows, call) {
     bad_row_weights(sprintf("It has %s for %s.", counted(length(weights), "value"), counted(size, "row")), call)
   }
   # a value that is missing in a column of new rows is a missing row
-  wrong <- which(is.nan(weights) | (is.na(weights) & !formula) | (!is.na(weights) & (weights <= 0 | is.infinite(weights))))
+  bad <- weights <= 0 | is.infinite(weights)
+  bad[is.na(weights)] <- !formula
+  wrong <- which(bad | is.nan(weights))
   if (length(wrong)) bad_row_weights(sprintf("Value %s is %s.", wrong[1L], format(weights[wrong[1L]])), call)
   weights <- rep_len(as.double(weights), size)
   if (is.null(rows$kept)) weights else weights[rows$kept]

@@ -20,18 +20,17 @@
 #'   the standard errors (for a fit by maximum likelihood all numbers are those of the REML refit). Default
 #'   `"asymptotic"`: normal quantiles.
 #' @param type `"response"` or `"link"`: the same in a Gaussian model.
-#' @param random.only `TRUE`: only the contributions of the random effects of `re.form`, without fixed effects and offset;
-#'   variables of the fixed part need not be in `newdata`. Default `FALSE`.
-#' @param newparams `NULL`, or a list with any of `beta`, `theta` and `sigma`: the predictions at these values instead of
-#'   the estimates (of random effects at the same spherical `u`, as in lme4). Without standard errors and intervals.
+#' @param random.only `TRUE`: only the contributions of the random effects of `re.form`, without fixed effects and
+#'   offset; variables of the fixed part need not be in `newdata`. Default `FALSE`.
+#' @param newparams `NULL`, or a list with any of `beta`, `theta` and `sigma`: the predictions at these values instead
+#'   of the estimates (of random effects at the same spherical `u`, as in lme4). Without standard errors and intervals.
 #' @param terms Only `NULL`, as in lme4.
-#' @param ReForm,REForm,REform lme4's old words for `re.form`.
 #' @param na.action What becomes of rows of `newdata` in which a variable that is needed is missing: [na.pass()]
 #'   (default) and [na.exclude()] predict `NA`, [na.omit()] leaves the row out, [na.fail()] is an error.
 #' @param serial For fits with `correlation`: whether the residuals of the fit are part of predictions for `newdata` in
 #'   the same series. Default (`NULL`): `TRUE` if all random effects count (`re.form = NULL`) and the time is a
 #'   variable. See *Forecasts in a series*.
-#' @param ... No other argument is known.
+#' @param ... `ReForm`, `REForm` and `REform`, lme4's old words for `re.form`. No other argument is known.
 #' @returns A vector with one prediction per row, named by the rows; with an interval a matrix with the columns `fit`,
 #'   `lwr` and `upr`. With `se.fit = TRUE` a list as from [predict.lm()]: `fit`, the vector or matrix; `se.fit`,
 #'   standard errors of the mean, whatever the interval; `df`, the degrees of freedom of the quantiles (`Inf`, or one
@@ -106,29 +105,20 @@ predict.lmm <- function(object, newdata = NULL, re.form = NULL, allow.new.levels
                         interval = c("none", "confidence", "prediction"), level = 0.95, weights = NULL,
                         ddf = c("asymptotic", "Satterthwaite", "Kenward-Roger"), type = c("response", "link"),
                         na.action = stats::na.pass, serial = NULL, random.only = FALSE, newparams = NULL, terms = NULL,
-                        ReForm, REForm, REform, ...) {
+                        ...) {
   call <- method_call()
-  refuse_arguments("predict", ..., call = call)
-  if (!missing(ReForm)) re.form <- ReForm
-  if (!missing(REForm)) re.form <- REForm
-  if (!missing(REform)) re.form <- REform
-  if (!is.null(terms)) bad_setting(terms, "terms", "`NULL`", call, "argument")
-  check_flag(random.only, "random.only", call, "argument")
+  re.form <- re_form_of("predict", re.form, ..., call = call)
   check_flag(allow.new.levels, "allow.new.levels", call, "argument")
   check_flag(se.fit, "se.fit", call, "argument")
   interval <- choose_one(interval, c("none", "confidence", "prediction"), "interval", call)
   check_level(level, call)
   choose_one(type, c("response", "link"), "type", call)
   check_na_rule(na.action, call)
-  if (random.only || !is.null(newparams)) {
-    check_means_only(if (random.only) "random.only" else "newparams", se.fit, interval, call)
-  }
+  check_means_only(random.only, newparams, terms, se.fit, interval, call)
   object <- with_parameters(object, newparams, call)
   chosen <- chosen_effects(object, re.form, call)
-  if (random.only) {
-    object <- without_fixed(object)
-    if (is.null(serial)) serial <- FALSE
-  }
+  if (random.only) object <- without_fixed(object)
+  serial <- or_else(serial, if (random.only) FALSE)
   ddf <- prediction_ddf(ddf, chosen, interval, call)
   serial <- use_series(object, serial, chosen, newdata, call)
   if (!is.null(newdata)) newdata <- check_newdata(newdata, call)
@@ -163,8 +153,11 @@ predict.lmm <- function(object, newdata = NULL, re.form = NULL, allow.new.levels
 }
 
 # Standard errors are those of the estimates, and of the whole mean.
-check_means_only <- function(argument, se_fit, interval, call) {
-  if (!se_fit && interval == "none") return(invisible())
+check_means_only <- function(random_only, newparams, terms, se_fit, interval, call) {
+  if (!is.null(terms)) bad_setting(terms, "terms", "`NULL`", call, "argument")
+  check_flag(random_only, "random.only", call, "argument")
+  argument <- if (random_only) "random.only" else "newparams"
+  if ((!random_only && is.null(newparams)) || (!se_fit && interval == "none")) return(invisible())
   abort_ferrite("argument", sprintf("`%s` must come without standard errors and intervals.", argument),
     if (se_fit) "`se.fit` is `TRUE`." else sprintf("`interval` is \"%s\".", interval),
     hint = sprintf("Leave it out, or leave out `%s`.", argument), call = call, data = list(argument = argument)

@@ -78,7 +78,8 @@ profile.lmm <- function(fitted, which = NULL, zeta = 3, points = 12L, progress =
 
 # What lme4's profile() knows beside.
 words_of_profiles <- c(
-  words_of_intervals[names(words_of_intervals) != "zeta"], alphamax = "`zeta` says how far profiles go", delta = "`points` says how fine they are",
+  words_of_intervals[names(words_of_intervals) != "zeta"], alphamax = "`zeta` says how far profiles go",
+  delta = "`points` says how fine they are",
   delta.cutoff = "`points` says how fine they are", maxmult = "there are no steps", startmethod = "starts are chosen",
   optimizer = "the engine is the optimiser", control = "the settings are those of the fit",
   signames = "rows are named as by `confint()`"

@@ -247,7 +247,7 @@ p_text <- function(p, digits) {
 #' @rdname ranova
 #' @export
 as.data.frame.ranova_lmm <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
-  plain_table(x, row.names, method_call())
+  bare_table(x, row.names, method_call())
 }
 
 # In reports (registered in register.R).

@@ -4,6 +4,13 @@
 # Raises  `ferrite_error_re_form`.
 # Used by predict.R, simulate.R.
 
+# `re.form`, or what lme4's old words for it in `...` say; anything else there is refused.
+re_form_of <- function(verb, re_form, ..., call) {
+  old <- ...names() %in% c("ReForm", "REForm", "REform")
+  if (sum(old) != ...length() || sum(old) > 1L) refuse_arguments(verb, ..., call = call)
+  if (any(old)) ...elt(which(old)) else re_form
+}
+
 # re.form as one logical vector per random term: which of its effects count.
 chosen_effects <- function(fit, re_form, call) {
   sizes <- lapply(fit$random, function(term) rep(FALSE, length(term$effects)))
@@ -19,6 +26,7 @@ chosen_effects <- function(fit, re_form, call) {
   if (identical(re_form[[2L]], 0) || identical(re_form[[2L]], quote(-1))) {
     return(sizes)
   }
+  check_text(all.names(re_form), "re_form", "The names in `re.form`", call)
   parts <- split_terms(re_form[[2L]], re_form, call)
   if (!is.null(parts$fixed)) bad_re_form(fit, sprintf("It has the fixed part `%s`.", code_text(parts$fixed)), call)
   bars <- lapply(parts$bars, read_bar, call = call)

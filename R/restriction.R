@@ -114,6 +114,7 @@ check_consistent <- function(rows, rhs, fail) {
 # "MachineB - MachineC = 2" -> list(row, rhs). Names of coefficients are found by their text, the longest first, since
 # they need not be names in R ("age:SexFemale", "poly(x, 2)1").
 parse_contrast <- function(text, names, fail) {
+  text <- readable(text)
   refuse <- function(found) {
     fail("A contrast must be a linear expression in the coefficients.", paste0("`", text, "`: ", found, "."))
   }

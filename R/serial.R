@@ -42,7 +42,11 @@ build_correlation <- function(correlation, factors, frame, call) {
 series_factor <- function(expressions, name, factors, frame, call) {
   variables <- vapply(expressions, deparse_one, "")
   for (factor in factors) if (identical(unname(factor$variables), variables)) return(factor)
-  coded <- lapply(variables, function(variable) code_variable(.subset2(frame, variable), variable, call))
+  coded <- lapply(variables, function(variable) {
+    one <- code_variable(.subset2(frame, variable), variable, call)
+    check_text(one$levels, "data", paste0("The levels of `", variable, "`"), call)
+    one
+  })
   names(coded) <- variables
   term <- list(variables = variables, expressions = expressions, group = name)
   if (length(variables) == 1L) single_factor(term, coded) else crossed_factor(term, coded)

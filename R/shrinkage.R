@@ -132,5 +132,5 @@ pooling_units <- function(fit, design) {
 #' @rdname shrinkage
 #' @export
 as.data.frame.lmm_shrinkage <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
-  plain_table(x, row.names, method_call())
+  bare_table(x, row.names, method_call())
 }

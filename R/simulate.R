@@ -20,19 +20,18 @@
 #'   of these are drawn. Default `FALSE`, an error. Effects that are all drawn anew may have any levels.
 #' @param weights,na.action For new rows, as in [predict.lmm()].
 #' @param newparams For a fit: `NULL`, or a list with any of `beta`, `theta` and `sigma` that take the place of the
-#'   estimates (effects that stay have the same spherical `u`, as in lme4). For a formula: all three, in the order of the
-#'   columns of the model matrix and of lme4's theta; a wrong length is an error that says the order.
+#'   estimates (effects that stay have the same spherical `u`, as in lme4). For a formula: all three, in the order of
+#'   the columns of the model matrix and of lme4's theta; a wrong length is an error that says the order.
 #' @param cond.sim `FALSE` leaves out the residuals: means given the random effects. Default `TRUE`.
 #' @param family `NULL` or the gaussian family, for lme4's sake.
-#' @param ReForm,REForm,REform lme4's old words for `re.form`.
-#' @param ... No other argument is known.
+#' @param ... `ReForm`, `REForm` and `REform`, lme4's old words for `re.form`. No other argument is known.
 #' @returns A data frame with a column for each response, `sim_1`, `sim_2` and so on, and the row names of the data.
 #'   After `na.action = na.exclude` rows that were set aside are `NA`. The attribute `seed` is the state of the
 #'   generator before, or the given seed with its kind. Random effects of all terms are drawn first, then residuals,
 #'   as in lme4: the same seed gives the same responses (but for weighted fits, whose weights lme4 1.1 leaves out).
 #' @section Beside lme4:
-#'   lme4 has a method for formulas. When lme4 is loaded, in whatever order, it is called for formulas; the words and, with
-#'   the same seed, the responses are the same.
+#'   lme4 has a method for formulas. When lme4 is loaded, in whatever order, it is called for formulas; the words and,
+#'   with the same seed, the responses are the same.
 #' @section Conditions:
 #'   `ferrite_error_argument`, `ferrite_error_tied_times` (rows of `newdata` at the same time in one series), and those
 #'   of [predict.lmm()].
@@ -52,13 +51,9 @@
 #' @export
 simulate.lmm <- function(object, nsim = 1, seed = NULL, use.u = FALSE, re.form = if (use.u) NULL else NA,
                          newdata = NULL, allow.new.levels = FALSE, weights = NULL, na.action = stats::na.pass,
-                         newparams = NULL, cond.sim = TRUE, family = NULL, ReForm, REForm, REform, ...) {
+                         newparams = NULL, cond.sim = TRUE, family = NULL, ...) {
   call <- method_call()
-  refuse_arguments("simulate", ..., call = call)
-  if (!missing(use.u)) check_flag(use.u, "use.u", call, "argument")
-  if (!missing(ReForm)) re.form <- ReForm
-  if (!missing(REForm)) re.form <- REForm
-  if (!missing(REform)) re.form <- REform
+  check_flag(use.u, "use.u", call, "argument")
   check_flag(cond.sim, "cond.sim", call, "argument")
   check_family(family, call)
   check_na_rule(na.action, call)
@@ -70,7 +65,7 @@ simulate.lmm <- function(object, nsim = 1, seed = NULL, use.u = FALSE, re.form =
       hint = "`re.form = NULL` is `use.u = TRUE`; `re.form = NA` is `use.u = FALSE`.", call = call
     )
   }
-  kept <- chosen_effects(object, re.form, call)
+  kept <- chosen_effects(object, re_form_of("simulate", re.form, ..., call = call), call)
   if (!is.null(newdata)) newdata <- check_newdata(newdata, call)
   rows <- if (is.null(newdata)) rows_of_fit(object)
   else rows_of_new(object, newdata, kept, TRUE, allow.new.levels, na.action, call, anew = TRUE, serial = TRUE)
@@ -198,27 +193,27 @@ check_parameters <- function(newparams, orders, all, call) {
   if (length(unknown)) fail(paste0("There is no ", quoted_list(unknown), "."), "Leave it out.")
   lacking <- if (all) setdiff(names(orders), names)
   if (length(lacking)) {
-    fail(paste0("It has no ", quoted_list(lacking), "."), paste0("The order: ", plain_list(orders[[lacking[1L]]], 8L), "."))
+    fail(paste0("It has no ", quoted_list(lacking), "."),
+      paste0("The order: ", plain_list(orders[[lacking[1L]]], 8L), "."))
   }
-  for (name in names) {
-    value <- newparams[[name]]
-    own <- names(value)
-    if (!is.null(own) && name != "sigma") {
-      if (!setequal(own, orders[[name]])) {
-        fail(sprintf("The names of `%s` are %s.", name, quoted_list(own)),
-          paste0("They must be ", quoted_list(orders[[name]], 8L), ", or left out."))
-      }
-      newparams[[name]] <- value <- value[orders[[name]]]
+  lapply(stats::setNames(nm = names), function(name) in_order(newparams[[name]], name, orders[[name]], fail))
+}
+
+# One vector of parameters, brought into their order when it has their names.
+in_order <- function(value, name, order, fail) {
+  own <- if (name != "sigma") names(value)
+  if (!is.null(own)) {
+    if (!setequal(own, order)) {
+      fail(sprintf("The names of `%s` are %s.", name, quoted_list(own)),
+        paste0("They must be ", quoted_list(order, 8L), ", or left out."))
     }
-    good <- is.numeric(value) && length(value) == length(orders[[name]]) && !anyNA(value) && max(abs(value), 0) < Inf &&
-      (name != "sigma" || value > 0)
-    if (!good) {
-      fail(sprintf("`%s` is %s, where %s must be given.", name, a_kind(value),
-        if (name == "sigma") "one positive number" else counted(length(orders[[name]]), "finite number")),
-        if (length(orders[[name]])) paste0("The order: ", plain_list(orders[[name]], 8L), ".") else "There are none.")
-    }
+    value <- value[order]
   }
-  lapply(newparams, as.double)
+  good <- is.numeric(value) && length(value) == length(order) && all(is.finite(value))
+  if (good && (name != "sigma" || value > 0)) return(as.double(value))
+  wanted <- if (name == "sigma") "one positive number" else counted(length(order), "finite number")
+  fail(sprintf("`%s` is %s, where %s must be given.", name, a_kind(value), wanted),
+    if (length(order)) paste0("The order: ", plain_list(order, 8L), ".") else "There are none.")
 }
 
 # A model that was never fitted -----------------------------------------------------------------------------------

@@ -40,7 +40,7 @@
 #' @examples
 #' fit <- lmm(distance ~ age * Sex + (age | Subject), nlme::Orthodont)
 #' found <- step(fit)
-#' found # the slopes go, LRT 0.833
+#' found # the slopes go, LRT 1.176
 #' formula(get_model(found)) # distance ~ age * Sex + (1 | Subject)
 #' @export
 step <- function(object, ...) {

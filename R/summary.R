@@ -134,11 +134,12 @@ information_headings <- function(table) {
 optimiser_record <- function(fit) {
   record <- fit$convergence
   certified <- record$status %in% c("converged", "on_boundary")
+  text <- convergence_line(fit)
   list(
     optimizer = "ferrite", control = unclass(fit$control),
     derivs = list(gradient = record$gradient, Hessian = record$hessian),
-    conv = list(opt = if (certified) 0L else 1L, lme4 = if (certified) list() else list(messages = convergence_line(fit))),
-    feval = record$evaluations, message = convergence_line(fit), warnings = list(), val = unname(fit$theta)
+    conv = list(opt = if (certified) 0L else 1L, lme4 = if (!certified) list(messages = text) else list()),
+    feval = record$evaluations, message = text, warnings = list(), val = unname(fit$theta)
   )
 }
 

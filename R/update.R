@@ -105,7 +105,7 @@ whole_formula <- function(fit) {
 
 # A formula, or text that reads as one, with or without a response.
 as_change <- function(change, env, call) {
-  if (is.character(change) && length(change) == 1L && !is.na(change)) {
+  if (is.character(change) && length(change) == 1L && !is.na(change) && validEnc(change)) {
     change <- tryCatch(stats::as.formula(change, env), error = function(e) change)
   }
   if (inherits(change, "formula")) return(change)

@@ -58,7 +58,9 @@ hostile_methods <- function(foreign = TRUE) {
   if (!foreign) return(own)
   lists <- c("foreign_methods", "tidy_methods", "insight_methods", "performance_methods", "parameters_methods")
   others <- unlist(lapply(lists, function(f) space[[f]]()), recursive = FALSE)
-  others <- Filter(function(entry) requireNamespace(entry[[1L]], quietly = TRUE), others)
+  others <- Filter(function(entry) {
+    requireNamespace(entry[[1L]], quietly = TRUE) && exists(entry[[2L]], asNamespace(entry[[1L]]), inherits = FALSE)
+  }, others)
   c(own, lapply(others, function(entry) stats::setNames(entry[1:4], c("package", "generic", "class", "method"))))
 }
 
@@ -86,7 +88,9 @@ hostile_calls <- function(subjects = hostile_subjects(), methods = hostile_metho
     if (is.null(subject)) return(NULL)
     base <- hostile_defaults[[entry$generic]]
     base <- base[names(base) %in% names(formals(entry$method)) | entry$package == "ferrite" & entry$class == "lmm"]
-    arguments <- c(setdiff(names(formals(entry$method))[-1L], "..."), "zzz", "")
+    arguments <- names(formals(entry$method))[-1L]
+    # without `...` R itself says which argument is not used
+    if ("..." %in% arguments) arguments <- c(setdiff(arguments, "..."), "zzz", "")
     make <- function(k, argument, value) {
       args <- base
       if (argument == "") args <- c(args, list(quote(value)))
@@ -193,7 +197,7 @@ hostile_outcome <- function(call, limit = 10) {
     })))
     list(kind = "value", message = "")
   }, error = function(e) {
-    text <- conditionMessage(e)
+    text <- iconv(enc2utf8(conditionMessage(e)), "UTF-8", "UTF-8", sub = "byte")
     kind <- if (grepl("reached elapsed time limit", text, fixed = TRUE)) "late"
     else if (!inherits(e, "ferrite_error")) "own"
     else if (grepl("fault of the package", text, fixed = TRUE)) "fault"

@@ -94,3 +94,28 @@ test_that("unbalanced designs agree with lmerTest and pbkrtest", {
     }
   }
 })
+
+test_that("type = \"marginal\", \"sequential\" and ddf = \"lme4\" are as in lmerTest", {
+  skip_if_not_installed("lmerTest")
+  ham <- from_package("lmerTest", "ham")
+  formula <- Informed.liking ~ Product * Information + (1 | Consumer)
+  ours <- lmm(formula, ham)
+  theirs <- do.call(lmerTest::lmer, list(formula, ham))
+  same <- function(a, b) {
+    expect_identical(dimnames(a), dimnames(b))
+    expect_equal(as.matrix(a), as.matrix(b), tolerance = 1e-4)
+  }
+  same(anova(ours, type = "marginal"), anova(theirs, type = "marginal"))
+  expect_match(attr(anova(ours, type = "marginal"), "heading"), "Marginal Analysis of Variance")
+  same(anova(ours, ddf = "lme4"), anova(theirs, ddf = "lme4"))
+  expect_identical(anova(ours, type = "sequential"), anova(ours, type = 1))
+  expect_identical(anova(ours, type = "2"), anova(ours, type = "II"))
+  shown <- summary(ours, ddf = "lme4")
+  expect_equal(coef(shown), coef(summary(theirs, ddf = "lme4")), tolerance = 1e-4)
+  expect_output(print(shown), "Fixed effects \\(no tests\\)")
+  skip_if_not_installed("broom.mixed")
+  tidied <- lapply(list(ours, theirs), broom.mixed::tidy, ddf.method = "lme4", conf.int = TRUE)
+  expect_named(tidied[[1]], names(tidied[[2]]))
+  expect_equal(as.data.frame(tidied[[1]]), as.data.frame(tidied[[2]]), tolerance = 1e-4)
+  expect_three_lines(tryCatch(anova(ours, type = "yates"), error = identity), "ferrite_error_argument")
+})

@@ -8,7 +8,7 @@ test_that("a choice may be left out or begun, and the first is the default", {
 test_that("a wrong choice is an error in three lines that names the choices", {
   fit <- shared_fit("slope")
   wrong <- list(
-    quote(residuals(fit, type = "deviance")), quote(residuals(fit, type = c("pearson", "working"))),
+    quote(residuals(fit, type = "partial")), quote(residuals(fit, type = c("pearson", "working"))),
     quote(model.matrix(fit, type = "randm")), quote(plot_data(fit, "histogram")), quote(plot_data(fit, 2)),
     quote(plot(fit, which = c("qq", "pairs"))), quote(plot(fit, which = character())),
     quote(print(VarCorr(fit), comp = "sd")), quote(as.data.frame(VarCorr(fit), order = "first"))
@@ -26,7 +26,7 @@ test_that("a wrong choice is an error in three lines that names the choices", {
 test_that("an argument that would have no effect is an error of the reading methods", {
   fit <- shared_fit("slope")
   unknown <- list(
-    quote(VarCorr(fit, rdig = 3)), quote(ranef(fit, level = 1)), quote(fixef(fit, add.dropped = TRUE)),
+    quote(VarCorr(fit, rdig = 3)), quote(ranef(fit, level = 1)), quote(fixef(fit, effects = "fixed")),
     quote(coef(fit, level = 0)), quote(fitted(fit, level = 0)), quote(residuals(fit, scale = 2, level = 0)),
     quote(model.matrix(fit, data = nlme::Orthodont)), quote(convergence(fit, 2)), quote(plot_data(fit, "qq", n = 2)),
     quote(plot(fit, conf = 0.9)), quote(plot(fit, "qq", 0.9, FALSE, 7))

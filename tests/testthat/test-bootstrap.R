@@ -162,7 +162,7 @@ test_that("wrong arguments are errors in three lines", {
     quote(bootstrap(fit, statistic = "sigma")), quote(bootstrap(fit, seed = "a")), quote(bootstrap(fit, threads = 0)),
     quote(bootstrap(fit, progress = NA)), quote(bootstrap(fit, nsims = 5)), quote(bootstrap(1:3)),
     quote(bootstrap(lm(distance ~ age, nlme::Orthodont))), quote(confint(boot, "sgma")),
-    quote(confint(boot, level = 1)), quote(confint(boot, type = "normal"))
+    quote(confint(boot, level = 1)), quote(confint(boot, type = "student"))
   )
   for (call in wrong) expect_three_lines(tryCatch(eval(call), error = identity), "ferrite_error_argument")
   bad <- list(

@@ -129,3 +129,41 @@ test_that("the table says what was tested", {
   expect_output(print(found), "Model 1: restricted model")
   expect_output(car::linearHypothesis(fit, "age = 1", verbose = TRUE), "Hypothesis matrix")
 })
+
+test_that("Confint(), brief(), matchCoefs() and the plots of influence are those of the lme4 fit", {
+  skip_if_not_installed("car")
+  data <- plain(nlme::Orthodont)
+  ours <- lmm(distance ~ age + Sex + (1 | Subject), data)
+  theirs <- lme4_fit(distance ~ age + Sex + (1 | Subject), data)
+  same <- function(ask) expect_equal(ask(ours), ask(theirs), tolerance = 1e-4)
+  same(car::Confint)
+  same(function(fit) car::Confint(fit, level = 0.9, estimate = FALSE))
+  expect_equal(car::Confint(ours, vcov. = 4 * vcov(ours))[, "97.5 %"],
+    fixef(ours) + 2 * qnorm(0.975) * sqrt(diag(vcov(ours))))
+  same(function(fit) car::matchCoefs(fit, "Sex"))
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  # leverages are tied: the two with the largest residuals are in both tables
+  same(function(fit) car::influencePlot(fit)[c("35", "49"), ])
+  same(function(fit) car::outlierTest(fit)[c("rstudent", "p", "bonf.p", "signif")])
+  expect_null(car::infIndexPlot(ours))
+  # brief() of a lme4 fit without an interaction has the same rows
+  expect_identical(capture.output(car::brief(ours)), capture.output(car::brief(theirs)))
+  table <- capture.output(found <- car::brief(ours, ~ age, pvalues = TRUE, horizontal = FALSE))
+  expect_match(table[2], "^age")
+  expect_identical(found$coefficients, coef(summary(ours)))
+  expect_identical(coef(car::S(ours, KR = TRUE)), coef(summary(ours, ddf = "Kenward-Roger")))
+})
+
+test_that("what car cannot do with a mixed model is an error in three lines", {
+  skip_if_not_installed("car")
+  fit <- shared_fit("slope")
+  refused <- function(expr) expect_three_lines(tryCatch(expr, error = identity), "ferrite_error_argument")
+  refused(car::Boot(fit))
+  refused(car::brief(fit, ~ agee))
+  refused(car::Confint(fit, level = 2))
+  refused(car::Confint(fit, vcov. = diag(2)))
+  refused(car::S(fit, KR = 1))
+  dropped <- shared_fit("dropped")
+  expect_identical(unname(is.na(car::Confint(dropped)[, 2])), is.na(unname(fixef(dropped))))
+})

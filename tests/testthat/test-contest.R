@@ -106,3 +106,42 @@ test_that("contest works on the models of lmerTest as well", {
   L <- rbind(c(0, 1, 0, 0), c(0, 1, 0, 1)) # nolint: object_name_linter.
   expect_equal(contest(theirs, L)$DenDF, lmerTest::contest(ours, L)$DenDF, tolerance = 1e-5)
 })
+
+test_that("lmerTest's words: lists, confint, collect, contest1D() and contestMD()", {
+  skip_if_not_installed("lmerTest")
+  data <- plain(nlme::Machines)[-(1:3), ]
+  formula <- score ~ Machine + (1 | Worker) + (1 | Worker:Machine)
+  ours <- lmm(formula, data)
+  control <- lme4::lmerControl(optimizer = "bobyqa", optCtrl = list(rhoend = 1e-12))
+  theirs <- do.call(lmerTest::lmer, list(formula, data, control = control))
+  same <- function(a, b) {
+    expect_identical(names(a), names(b))
+    expect_equal(lapply(as.list(a), unname), lapply(as.list(b), unname), tolerance = 1e-4, ignore_attr = TRUE)
+  }
+  several <- list(a = diag(3)[2:3, ], b = c(0, 1, -1))
+  for (joint in c(TRUE, FALSE)) {
+    same(contest(ours, several, joint = joint), lmerTest::contest(theirs, several, joint = joint))
+    apart <- contest(ours, several, joint = joint, collect = FALSE)
+    expect_named(apart, c("a", "b"))
+    Map(same, apart, lmerTest::contest(theirs, several, joint = joint, collect = FALSE))
+  }
+  same(contest(ours, diag(3), joint = FALSE, confint = FALSE, rhs = 1),
+    lmerTest::contest(theirs, diag(3), joint = FALSE, confint = FALSE, rhs = 1))
+  expect_identical(rownames(contest(ours, several)), c("a", "b"))
+  expect_identical(rownames(contest(ours, several, joint = FALSE)), c("L1", "L2", "b"))
+  expect_match(printed(contest(ours, several)), "F tests of hypotheses")
+  for (ddf in c("Satterthwaite", "Kenward-Roger")) {
+    same(lmerTest::contest1D(ours, c(0, 1, -1), ddf = ddf, confint = TRUE),
+      lmerTest::contest1D(theirs, c(0, 1, -1), ddf = ddf, confint = TRUE))
+    same(lmerTest::contestMD(ours, diag(3)[2:3, ], ddf = ddf), lmerTest::contestMD(theirs, diag(3)[2:3, ], ddf = ddf))
+  }
+  expect_identical(nrow(lmerTest::contestMD(ours, matrix(0, 0, 3))), 0L)
+  refused <- function(expr, class = "argument") {
+    expect_three_lines(tryCatch(expr, error = identity), paste0("ferrite_error_", class))
+  }
+  refused(lmerTest::contest1D(ours, diag(3)), "contrast")
+  refused(lmerTest::contest1D(ours, c(0, 1, 0), ddf = "x"))
+  refused(contest(ours, list()), "contrast")
+  refused(contest(ours, diag(3), confint = 1))
+  refused(contest(ours, diag(3), collect = NA))
+})

@@ -181,7 +181,7 @@ test_that("design_of() rebuilds the design from what a fit keeps", {
   formula <- y ~ x * f + offset(z) + (f || a / b) + (x | g)
   design <- design_for(formula, data, contrasts = list(f = "contr.sum"))
   fit <- list(
-    frame = design$built$frame, terms = design$built$terms, contrasts = design$contrasts,
+    frame = design$built$frame, terms = design$built$terms, contrasts = design$contrasts, x_names = design$x_names,
     factors = lapply(design$factors, function(f) f[names(f) != "codes"]),
     random = lapply(design$terms, function(t) t[names(t) != "basis"])
   )

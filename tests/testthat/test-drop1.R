@@ -30,7 +30,7 @@ test_that("a term that cannot be dropped is an error that names those that can",
     expect_three_lines(condition, "ferrite_error_argument")
     expect_match(conditionMessage(condition), "`age:Sex`")
   }
-  expect_error(drop1(fit, test = "Chisq"), class = "ferrite_error_argument")
+  expect_error(drop1(fit, test = "LRT"), class = "ferrite_error_argument")
 })
 
 test_that("the hypothesis is that of the smaller formula, also without intercept and with dropped columns", {

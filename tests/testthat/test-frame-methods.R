@@ -33,3 +33,39 @@ test_that("family and call are those of the fit", {
   expect_identical(family(shared_fit("slope"))$link, "identity")
   expect_identical(as.character(getCall(shared_fit("slope"))[[1]]), "lmm")
 })
+
+test_that("the random part comes back, and its flags are checked", {
+  fit <- shared_fit("slope")
+  expect_equal(formula(fit, random.only = TRUE), distance ~ (age | Subject), ignore_formula_env = TRUE)
+  expect_identical(attr(terms(fit, random.only = TRUE), "term.labels"), c("age", "Subject"))
+  expect_identical(attr(terms(fit, fixed.only = FALSE), "term.labels"), c("age", "Sex", "Subject", "age:Sex"))
+  expect_setequal(names(model.frame(fit, random.only = TRUE)), c("distance", "age", "Subject"))
+  several <- suppressMessages(lmm(distance ~ (age + (1 | Sex)) + diag(age | Subject), nlme::Orthodont))
+  expect_equal(formula(several, random.only = TRUE), distance ~ (1 | Sex) + diag(age | Subject),
+    ignore_formula_env = TRUE)
+  for (f in list(formula, terms, model.frame)) {
+    expect_three_lines(tryCatch(f(fit, TRUE, TRUE), error = identity), "ferrite_error_argument")
+    for (flag in list(NA, 1, "yes", NULL, c(TRUE, FALSE))) {
+      expect_three_lines(tryCatch(f(fit, fixed.only = flag), error = identity), "ferrite_error_argument")
+      expect_three_lines(tryCatch(f(fit, random.only = flag), error = identity), "ferrite_error_argument")
+    }
+  }
+})
+
+test_that("formulas and terms are those of lme4", {
+  skip_if_not_installed("lme4")
+  data <- as.data.frame(nlme::Orthodont)
+  for (model in list(distance ~ age * Sex + (age | Subject), log(distance) ~ age + (1 | Subject) + (0 + age | Subject))) {
+    fit <- lmm(model, data)
+    peer <- lme4::lmer(model, data)
+    for (part in list(list(), list(fixed.only = TRUE), list(random.only = TRUE))) {
+      expect_equal(do.call(formula, c(list(fit), part)), do.call(formula, c(list(peer), part)),
+        ignore_formula_env = TRUE)
+    }
+    labels <- function(m, ...) attr(terms(m, ...), "term.labels")
+    expect_identical(labels(fit), labels(peer))
+    expect_identical(labels(fit, fixed.only = FALSE), labels(peer, fixed.only = FALSE))
+    expect_identical(labels(fit, random.only = TRUE), labels(peer, fixed.only = FALSE, random.only = TRUE))
+    expect_identical(names(model.frame(fit, fixed.only = TRUE)), names(model.frame(peer, fixed.only = TRUE)))
+  }
+})

@@ -50,3 +50,24 @@ test_that("the method for ggpredict() predicts a population mean, a group, and a
   expect_three_lines(tryCatch(get_predictions_lmm(fit, grid, "age", type = "simulate"), error = identity),
                      "ferrite_error_argument")
 })
+
+test_that("ggpredict() predicts the population as for the model of lme4, in every version", {
+  skip_if_not_installed("ggeffects")
+  data <- plain(nlme::Orthodont)
+  ours <- lmm(distance ~ age * Sex + (age | Subject), data)
+  theirs <- lme4_fit(distance ~ age * Sex + (age | Subject), data)
+  same <- function(ask, columns = c("x", "predicted", "conf.low", "conf.high", "group"), tolerance = 1e-4) {
+    expect_equal(as.data.frame(ask(ours))[columns], as.data.frame(ask(theirs))[columns], tolerance = tolerance,
+      ignore_attr = TRUE)
+  }
+  same(function(fit) ggeffects::ggpredict(fit, "age [8]"))
+  same(function(fit) ggeffects::ggpredict(fit, c("age [8, 11]", "Sex")))
+  same(function(fit) ggeffects::ggpredict(fit, c("age", "Sex"), ci.lvl = 0.5))
+  one <- c("x", "predicted", "group")
+  # version 1.2 takes the standard error at the reference level there
+  same(function(fit) ggeffects::ggpredict(fit, "age [9]", condition = c(Sex = "Female")), one)
+  same(function(fit) ggeffects::ggpredict(fit, c("age [8, 11]", "Subject [M16, F02]"), type = "random"), one)
+  same(function(fit) ggeffects::ggpredict(fit, "age [8]", type = "random"), one)
+  grid <- data.frame(age = 8, Sex = "Male")
+  expect_equal(as.data.frame(ggeffects::ggpredict(ours, "age [8]"))$predicted, unname(predict(ours, grid, re.form = NA)))
+})

@@ -88,7 +88,7 @@ test_that("groups are variables of the model, grouping factors, combinations, or
   expect_error(influence(fit, "half", data = other[1:9, , drop = FALSE]), class = "ferrite_error_argument")
   expect_error(influence(fit, "one", data = transform(other, one = 1)), class = "ferrite_error_argument")
   expect_error(influence(fit, 3), class = "ferrite_error_argument")
-  expect_error(influence(fit, do.coef = FALSE), class = "ferrite_error_argument")
+  expect_error(influence(fit, do.coef = 2), class = "ferrite_error_argument")
   expect_error(influence(fit, threads = 0), class = "ferrite_error_argument")
   expect_error(influence(fit, progress = 1), class = "ferrite_error_argument")
 })

@@ -187,3 +187,11 @@ test_that("the residuals are in the tables: strata, the correlation, the functio
   expect_match(knitr::knit_print(plan), "Residuals|dispersion = ", fixed = TRUE)
   expect_match(knitr::knit_print(plan), "6 kinds of rows", fixed = TRUE)
 })
+
+test_that("the correlations of a summary are there when they were asked for", {
+  fit <- shared_fit("slope")
+  expect_no_match(knitr::knit_print(summary(fit)), "Correlation of fixed effects")
+  text <- knitr::knit_print(summary(fit, correlation = TRUE))
+  expect_match(text, "Correlation of fixed effects", fixed = TRUE)
+  expect_match(text, formatC(stats::cov2cor(as.matrix(vcov(fit)))[2, 1], digits = 3, format = "f"), fixed = TRUE)
+})

@@ -85,3 +85,31 @@ test_that("wrong words are classed errors", {
   expect_error(parameters_table(fit, ci = 95), class = "ferrite_error_argument")
   expect_error(parameters_p(fit, method = "x"), class = "ferrite_error_argument")
 })
+
+test_that("standardised coefficients are those for the model of lmerTest, or an error", {
+  data <- plain(nlme::Orthodont)
+  pair <- parameters_pair(distance ~ age * Sex + (age | Subject), data)
+  quietly <- function(expr) suppressWarnings(suppressMessages(expr))
+  for (method in c("refit", "posthoc", "smart", "basic", "pseudo")) {
+    expect_same_parameters(pair, function(fit) {
+      quietly(parameters::model_parameters(fit, standardize = method, effects = "fixed"))
+    })
+    expect_same_parameters(pair, function(fit) quietly(parameters::model_parameters(fit, standardize = method)))
+    expect_same_parameters(pair, function(fit) quietly(parameters::standardize_parameters(fit, method = method)))
+  }
+  # by hand: the model of the scaled variables
+  scaled <- data
+  scaled[c("distance", "age")] <- lapply(data[c("distance", "age")], function(x) as.vector(scale(x)))
+  own <- parameters::model_parameters(pair[[1]], standardize = "refit", effects = "fixed", verbose = FALSE)
+  expect_equal(own$Coefficient, unname(fixef(lmm(distance ~ age * Sex + (age | Subject), scaled))), tolerance = 1e-6)
+  expect_message(parameters::model_parameters(pair[[1]], standardize = "basic"), class = "ferrite_message_standardize")
+  refused <- function(expr) expect_three_lines(tryCatch(expr, error = identity), "ferrite_error_argument")
+  refused(parameters::model_parameters(pair[[1]], standardize = "both"))
+  refused(parameters::model_parameters(pair[[1]], robust = TRUE))
+  expect_identical(
+    parameters::model_parameters(pair[[1]], df_method = "kenward")$df_error,
+    parameters::model_parameters(pair[[1]], ci_method = "kenward")$df_error
+  )
+  expect_equal(as.data.frame(parameters::equivalence_test(pair[[1]])),
+    as.data.frame(parameters::equivalence_test(pair[[2]])), tolerance = 1e-4, ignore_attr = TRUE)
+})

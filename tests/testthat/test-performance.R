@@ -103,3 +103,37 @@ test_that("the page of checks can be made", {
   page <- suppressMessages(performance::check_model(fit))
   expect_true(all(c("QQ", "REQQ", "NCV", "HOMOGENEITY", "OUTLIERS") %in% names(page)))
 })
+
+test_that("several models are compared as those of lme4", {
+  skip_if_not_installed("performance")
+  data <- plain(nlme::Orthodont)
+  small <- measured_pair(distance ~ age + (1 | Subject), data)
+  large <- measured_pair(distance ~ age * Sex + (1 | Subject), data)
+  slope <- measured_pair(distance ~ age * Sex + (age | Subject), data)
+  same <- function(ours, theirs) {
+    ours <- as.data.frame(ours)
+    theirs <- as.data.frame(theirs)
+    kept <- setdiff(names(theirs), c("Name", "Model"))
+    expect_identical(names(ours), names(theirs))
+    expect_equal(ours[kept], theirs[kept], tolerance = 1e-4, ignore_attr = TRUE)
+  }
+  both <- function(of) {
+    quiet <- function(expr) suppressMessages(suppressWarnings(expr))
+    same(quiet(of(small[[1]], large[[1]])), quiet(of(small[[2]], large[[2]])))
+  }
+  both(performance::compare_performance)
+  both(performance::test_performance)
+  both(performance::test_likelihoodratio)
+  both(performance::test_bf)
+  both(function(a, b) performance::compare_performance(a, b, rank = TRUE, metrics = "common"))
+  expect_identical(performance::compare_performance(small[[1]], large[[1]])$Model, c("lmm", "lmm"))
+  # the same fixed part by REML: restricted likelihoods
+  quiet <- function(expr) suppressMessages(expr)
+  a <- large[[1]]
+  b <- slope[[1]]
+  ours <- quiet(performance::test_likelihoodratio(a, b))
+  same(ours, quiet(performance::test_likelihoodratio(large[[2]], slope[[2]])))
+  expect_identical(ours$Name, c("a", "b"))
+  expect_equal(ours$Chi2[2], a$criterion - b$criterion)
+  expect_three_lines(tryCatch(performance::test_wald(a, b), error = identity), "ferrite_error_argument")
+})

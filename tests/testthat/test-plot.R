@@ -171,3 +171,51 @@ test_that("5,000 groups of 100,000 rows are drawn within seconds", {
   time <- system.time(plot(fit, which = c("residuals", "scale", "qq", "by_group", "ranef_qq", "caterpillar")))
   expect_lt(time[["user.self"]], 10)
 })
+
+test_that("every thinning keeps the extremes", {
+  set.seed(21)
+  data <- data.frame(g = rep(1:60, each = 200), y = stats::rnorm(12000))
+  data$y <- data$y + stats::rnorm(60)[data$g]
+  # between the rows of any equal steps
+  data$y[4003] <- data$y[4003] + 58
+  fit <- lmm(y ~ 1 + (1 | g), data)
+  table <- plot_data(fit, "strata")
+  worst <- which.max(abs(table$residual))
+  expect_identical(worst, 4003L)
+  shown <- strata_points(table)
+  expect_true(nrow(shown) < 6000 && max(shown$residual) == table$residual[worst])
+  ends <- function(rows) as.vector(tapply(rows$residual, rows$stratum, range, simplify = TRUE))
+  expect_identical(ends(shown), ends(table))
+  # beyond the whiskers of a band
+  by_group <- plot_data(fit, "by_group")
+  far <- farthest_points(level_boxes(by_group)$outliers)
+  expect_equal(max(far$x), max(by_group$residual))
+  cell <- rep(1:2, c(10, 5000))
+  values <- sin(seq_along(cell)^2)
+  kept <- thinned_cells(cell, 50L, values)
+  expect_true(all(c(which.max(values), which.min(values), 1:10, 5010) %in% kept) && length(kept) < 80)
+  skip_if_not_installed("ggplot2", "3.4.0")
+  drawn <- ggplot2::layer_data(ggplot2::autoplot(fit, which = "strata"), 1)
+  expect_equal(max(drawn$y), max(table$residual))
+  drawn <- ggplot2::autoplot(fit, which = "by_group")
+  largest <- max(unlist(lapply(seq_along(drawn$layers), function(k) ggplot2::layer_data(drawn, k)$x)))
+  expect_equal(largest, max(by_group$residual))
+})
+
+test_that("names that differ are cut to names that differ", {
+  schools <- sprintf("Gymnasium of the city of Hamburg, class %04d, year 2021", 1:300)
+  for (length in c(8L, 12L, 15L, 20L, 30L)) {
+    short <- cut_text(schools, length)
+    expect_identical(anyDuplicated(short), 0L)
+    expect_lte(max(nchar(short)), max(length, 10L))
+  }
+  expect_identical(cut_text(c("a", "b", "a"), 9L), c("a", "b", "a"))
+  twice <- cut_text(c(schools, schools), 20L)
+  expect_identical(twice[1:300], twice[301:600])
+})
+
+test_that("the band of the autocorrelation and the panels of profiles say what they are", {
+  fit <- shared_fit("slope")
+  expect_drawn(drawn_texts(fit, which = "acf"), "Lag within Subject (95 % band: 199 responses drawn from the fit)")
+  expect_drawn(drawn_texts(fit, which = "profile"), "Profile: sigma")
+})

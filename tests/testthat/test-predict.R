@@ -57,7 +57,7 @@ test_that("missing columns, unknown levels and wrong kinds are named", {
   expect_identical(condition$variable, "Sex")
   expect_error(predict(fit, data.frame(age = "9", Sex = "Male"), re.form = NA), class = "ferrite_error_newdata")
   expect_error(predict(fit, 1:3), class = "ferrite_error_newdata")
-  expect_error(predict(fit, random.only = TRUE), class = "ferrite_error_argument")
+  expect_error(predict(fit, random = TRUE, fixed = 1), class = "ferrite_error_argument")
 })
 
 test_that("a missing value predicts NA, no rows predict nothing", {

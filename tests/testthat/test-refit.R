@@ -51,7 +51,6 @@ test_that("a response that will not do is an error in three lines", {
     expect_three_lines(condition, "ferrite_error_response")
   }
   expect_match(conditionMessage(expect_error(refit(fit, replace(own, 4, NA)))), "row 4", fixed = TRUE)
-  expect_error(refit(fit), class = "ferrite_error_response")
   expect_error(refit(fit, replace(own, 4, Inf)), class = "ferrite_error_nonfinite")
   expect_error(refit(fit, rep(1, 108)), class = "ferrite_error_constant_response")
   expect_error(refit(fit, own, weights = 1), class = "ferrite_error_argument")

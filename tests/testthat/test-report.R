@@ -129,3 +129,48 @@ test_that("HTML and PDF can be made in a fresh session", {
           "pdflatex has not all packages")
   expect_gt(file.size(sub("Rmd$", "pdf", draft)), 10000)
 })
+
+test_that("fits with correlation, dispersion or no convergence have what belongs to them", {
+  orthodont <- as.data.frame(nlme::Orthodont)
+  serial <- markdown(list(fit = lmm(distance ~ age + (1 | Subject), orthodont, correlation = ar1(~ 1 | Subject))))
+  expect_true("acf-1.png" %in% basename(serial$figures))
+  expect_match(serial$text, "Residuals are correlated", fixed = TRUE)
+  expect_match(serial$text, "falls with their distance in time", fixed = TRUE)
+  strata <- markdown(list(fit = lmm(distance ~ age + (1 | Subject), orthodont, dispersion = ~Sex)))
+  expect_true("strata-1.png" %in% basename(strata$figures))
+  expect_match(strata$text, "there is no single intraclass correlation", fixed = TRUE)
+  expect_no_match(strata$text, "This table was not made")
+  stopped <- suppressWarnings(lmm(distance ~ age * Sex + (age | Subject), orthodont,
+    control = lmm_control(max_evaluations = 2)))
+  expect_match(markdown(list(fit = stopped))$text, "This fit did not converge", fixed = TRUE)
+  expect_no_match(serial$text, "did not converge")
+})
+
+test_that("a Word report has Word's tables, whose figures are not broken", {
+  draft <- draft_report()
+  file <- rmarkdown::render(draft, "word_document", quiet = TRUE, envir = new.env(parent = globalenv()))
+  folder <- tempfile("docx")
+  utils::unzip(file, "word/document.xml", exdir = folder)
+  text <- paste(readLines(file.path(folder, "word", "document.xml"), warn = FALSE, encoding = "UTF-8"), collapse = "")
+  expect_gte(lengths(regmatches(text, gregexpr("<w:tbl>", text))), 8L)
+  widths <- regmatches(text, gregexpr("<w:tblW w:w=\"[0-9]+\"", text))[[1]]
+  widths <- as.numeric(gsub("[^0-9]", "", sub("<w:tblW w:w=", "", widths)))
+  expect_true(all(widths <= 9360))
+  expect_match(text, "<w:noWrap/>", fixed = TRUE)
+})
+
+test_that("names in any script are in a PDF", {
+  skip_on_cran()
+  skip_if_not(nzchar(Sys.which("xelatex")) && nzchar(Sys.which("fc-list")), "xelatex is not available")
+  data <- data.frame(g = rep(c("\u4e2d\u6587", "\u0420\u043e\u0441\u0441\u0438\u044f", "plain", "d"), each = 4),
+    y = sin(1:16))
+  lines <- knitr_latex(lmm(y ~ 1 + (1 | g), data))
+  expect_no_match(lines, "U+4E2D", fixed = TRUE)
+  expect_match(lines, "\\fontspec{", fixed = TRUE)
+})
+
+# The random effects of a fit as they are written for xelatex.
+knitr_latex <- function(fit) {
+  as.character(as_output(list(captioned(labelled(text_table(ranef(fit)$g, 4L), rownames(ranef(fit)$g), "g"))),
+    new_target("latex", TRUE)))
+}

@@ -10,7 +10,8 @@ word_fits <- function(REML = TRUE) { # nolint: object_name_linter.
     # where drop1() and update() look for the data
     environment(formula) <- list2env(list(tooth = tooth), parent = globalenv())
     shared_fits[[name]] <- list(
-      ours = do.call(lmm, list(formula, quote(tooth), REML = REML)), theirs = peer_fit(formula, tooth, REML = REML), data = tooth
+      ours = do.call(lmm, list(formula, quote(tooth), REML = REML)),
+      theirs = peer_fit(formula, tooth, REML = REML), data = tooth
     )
   }
   shared_fits[[name]]
@@ -79,7 +80,8 @@ test_that("kinds of bootstrap intervals have lme4's names and the quantiles of t
 
 test_that("FUN is the statistic of the bootstrap", {
   fit <- shared_fit("slope")
-  limits <- confint(fit, method = "boot", nsim = 60, seed = 3, FUN = function(f) c(twice = 2 * sigma(f), age = fixef(f)[[2]]))
+  doubled <- function(f) c(twice = 2 * sigma(f), age = fixef(f)[[2]])
+  limits <- confint(fit, method = "boot", nsim = 60, seed = 3, FUN = doubled)
   expect_identical(rownames(limits), c("twice", "age"))
   own <- confint(fit, method = "boot", nsim = 60, seed = 3, parm = c("sigma", "age"))
   expect_equal(limits[1, ], 2 * own[1, ], tolerance = 1e-10)
@@ -104,7 +106,8 @@ test_that("quiet is quiet; words without a meaning are one message, others error
   expect_message(profile(fit, "sigma", points = 1, signames = FALSE), class = "ferrite_message_argument")
   expect_argument_error(
     confint(fit, zta = 3), confint(fit, quiet = 2), confint(fit, oldNames = "yes"), confint(fit, signames = NA),
-    confint(fit, method = "boot", boot.type = "student"), confint(fit, method = "boot", boot.type = "perc", type = "bca"),
+    confint(fit, method = "boot", boot.type = "student"),
+    confint(fit, method = "boot", boot.type = "perc", type = "bca"),
     confint(fit, method = "boot", FUN = 3), confint(fit, ".sig09"), confint(fit, 1, 0.95, "Wald", 3, "bca", 1, 1, TRUE,
       "perc", NULL, FALSE, FALSE, FALSE, 7)
   )
@@ -133,7 +136,8 @@ test_that("REML = 1 and 0 are TRUE and FALSE, as in lme4; other values are error
     }
     # deviance() of lme4 1.1 gives the ML value whatever it is told
     for (value in list(1, 0, TRUE, FALSE, NULL)) {
-      expect_equal(deviance(fits$ours, REML = value), -2 * as.numeric(logLik(fits$theirs, REML = value)), tolerance = 1e-8)
+      theirs <- -2 * as.numeric(logLik(fits$theirs, REML = value))
+      expect_equal(deviance(fits$ours, REML = value), theirs, tolerance = 1e-8)
     }
   }
   fit <- fits$ours
@@ -159,8 +163,8 @@ test_that("drop1() by likelihood ratios, extractAIC() and dropterm() are lme4's"
       expect_s3_class(here, "anova")
     }
     tooth <- fits$data
-    expect_equal(as.data.frame(MASS::dropterm(ours, test = "Chisq")), as.data.frame(MASS::dropterm(theirs, test = "Chisq")),
-      tolerance = 1e-5, ignore_attr = "heading")
+    there <- as.data.frame(MASS::dropterm(theirs, test = "Chisq"))
+    expect_equal(as.data.frame(MASS::dropterm(ours, test = "Chisq")), there, tolerance = 1e-5, ignore_attr = "heading")
   }
   main <- lmm(distance ~ age + Sex + (1 | Subject), fits$data)
   expect_equal(drop1(main, ~ Sex, test = "Chisq")[2, "LRT"],
@@ -223,7 +227,9 @@ test_that("refit() without a response, with control, and refitML() are lme4's", 
   expect_equal(logLik(refitML(fits$theirs)), logLik(ours), tolerance = 1e-8)
   expect_message(refit(fits$ours, rename.response = TRUE), class = "ferrite_message_argument")
   fit <- fits$ours
-  expect_argument_error(refit(fit, control = 3), refit(fit, newwts = 1), refitML(fit, 3), refitML(1), rePCA(fit, 2), rePCA(3))
+  expect_argument_error(
+    refit(fit, control = 3), refit(fit, newwts = 1), refitML(fit, 3), refitML(1), rePCA(fit, 2), rePCA(3)
+  )
 })
 
 test_that("lme4::bootMer() works, and gives the replicates that it gives of lme4's fit", {
@@ -325,7 +331,9 @@ test_that("predictions of the random part, at other parameters and by old words 
   both(newdata = new, re.form = NULL, type = "link")
   both(newdata = new, re.form = NULL, type = "response")
   expect_identical(predict(fits$ours, new, ReForm = NA), predict(fits$ours, new, re.form = NA))
-  expect_identical(predict(fits$ours, new, REform = ~ (1 | Subject)), predict(fits$ours, new, re.form = ~ (1 | Subject)))
+  expect_identical(predict(fits$ours, new, REform = ~ (1 | Subject)),
+    predict(fits$ours, new, re.form = ~ (1 | Subject)))
+  expect_identical(simulate(fits$ours, seed = 1, REForm = NULL), simulate(fits$ours, seed = 1, re.form = NULL))
   # neither the fixed part nor the offset counts, and its variables may be absent
   offset <- lmm(distance ~ factor(Sex) + offset(age) + (1 | Subject), fits$data)
   expect_equal(predict(offset, data.frame(Subject = "M01"), random.only = TRUE),
@@ -365,7 +373,8 @@ test_that("a formula is simulated in a session without lme4, and in one that loa
   skip_on_cran()
   run <- function(...) {
     code <- paste(c(..., "d <- data.frame(x = 1:6, g = gl(2, 3))",
-      "s <- simulate(~ x + (1 | g), seed = 1, newdata = d, newparams = list(beta = c(1, 2), theta = 1, sigma = 1), nsim = 1)",
+      "p <- list(beta = c(1, 2), theta = 1, sigma = 1)",
+      "s <- simulate(~ x + (1 | g), seed = 1, newdata = d, newparams = p, nsim = 1)",
       "writeLines(format(s$sim_1, digits = 12))"), collapse = "; ")
     script <- file_of(code)
     system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", script), stdout = TRUE, stderr = FALSE,
@@ -398,8 +407,8 @@ test_that("what predict() and simulate() cannot use is an error in three lines",
     simulate.default(~ age + (1 | Subject), newdata = data, newparams = list(beta = 1:2, theta = 1, sigma = 1),
       family = binomial)
   )
-  expect_error(simulate.default(~ age + (1 | Subject), newdata = data, newparams = list(beta = 1, theta = 1, sigma = 1)),
-    "(Intercept) and age", fixed = TRUE, class = "ferrite_error_argument")
+  short <- list(beta = 1, theta = 1, sigma = 1)
+  expect_error(simulate.default(~ age + (1 | Subject), newdata = data, newparams = short), "(Intercept) and age", fixed = TRUE, class = "ferrite_error_argument")
 })
 
 # Reading methods -----------------------------------------------------------------------------------------------------
@@ -432,7 +441,8 @@ test_that("fixef(add.dropped) is complete, ranef() has lme4's words", {
     expect_identical("postVar" %in% names(here), "postVar" %in% names(there))
   }
   expect_identical(ranef(ours, postVar = FALSE), ranef(ours, condVar = FALSE))
-  expect_equal(ranef(ours, drop = TRUE)$Subject[["M01"]], lme4::ranef(theirs, drop = TRUE)$Subject[["M01"]], tolerance = 1e-5)
+  theirs <- lme4::ranef(theirs, drop = TRUE)$Subject
+  expect_equal(ranef(ours, drop = TRUE)$Subject[["M01"]], theirs[["M01"]], tolerance = 1e-5)
   fit <- ours
   expect_argument_error(
     fixef(fit, complete = 3), fixef(fit, add.dropped = "a"), vcov(fit, complete = NA), ranef(fit, condVar = "a"),
@@ -460,7 +470,8 @@ test_that("a summary has every element of lme4's, with its values", {
     ours <- summary(fits$ours)
     theirs <- summary(fits$theirs)
     expect_identical(setdiff(names(theirs), names(ours)), character())
-    for (name in c("devcomp", "useScale", "isLmer", "ngrps", "sigma", "logLik", "residuals", "family", "link", "fitMsgs")) {
+    same <- c("devcomp", "useScale", "isLmer", "ngrps", "sigma", "logLik", "residuals", "family", "link", "fitMsgs")
+    for (name in same) {
       expect_equal(ours[[name]], theirs[[name]], tolerance = 1e-5, info = name)
     }
     expect_equal(ours$AICtab[names(theirs$AICtab)], c(theirs$AICtab), tolerance = 1e-8, ignore_attr = TRUE)
@@ -491,7 +502,8 @@ test_that("print(summary()) prints what is asked for, and nothing else", {
   expect_argument_error(
     summary(fit, correlation = "yes"), summary(fit, correlation = c(TRUE, FALSE)), print(object, correlation = 3),
     print(object, symbolic.cor = "a"), print(object, signif.stars = 2), print(object, ranef.comp = "sd"),
-    print(object, show.resids = NULL), print(object, digits = "a"), print(fit, digits = 0), print(fit, digits = c(3, 4)),
+    print(object, show.resids = NULL), print(object, digits = "a"), print(fit, digits = 0),
+    print(fit, digits = c(3, 4)),
     print(VarCorr(fit), digits = NA), print(VarCorr(fit), formatter = "format"), print(ranef(fit), n = "a"),
     print(ranef(fit), n = -1), print(coef(fit), digits = Inf)
   )
@@ -500,7 +512,8 @@ test_that("print(summary()) prints what is asked for, and nothing else", {
 
 test_that("variance components are printed by the user's formatter, and both columns when asked", {
   fits <- word_fits()
-  text <- printed(VarCorr(fits$ours), comp = c("Variance", "Std.Dev."), formatter = function(x, digits) sprintf("<%.2f>", x))
+  bracket <- function(x, digits) sprintf("<%.2f>", x)
+  text <- printed(VarCorr(fits$ours), comp = c("Variance", "Std.Dev."), formatter = bracket)
   theirs <- as.data.frame(lme4::VarCorr(fits$theirs))
   sd <- theirs$sdcor[is.na(theirs$var2)]
   for (value in c(sd, sd^2)) expect_match(text, sprintf("<%.2f>", value), fixed = TRUE)

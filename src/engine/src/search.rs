@@ -5,7 +5,6 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::block::small;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::optim::bfgs::{self, Curvature, Ended, Limits, Objective, Point};

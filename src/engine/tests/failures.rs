@@ -101,13 +101,10 @@ fn variances_that_cannot_be_told_apart_are_refused() {
     let mut x = vec![Column::Constant];
     x.extend(dummies.iter().map(|d| Column::Values(d)));
     let e = try_fit(&noise(), x, &codes, 6, intercept());
-    assert_eq!(e, Error::Unidentified {
-        term: 1,
-        column: 1,
-        reason: "fixed",
-        other: 0,
-        parts: vec![Element::new(0, 0, 0)]
-    });
+    assert_eq!(
+        e,
+        Error::Unidentified { term: 1, column: 1, reason: "fixed", other: 0, parts: vec![Element::new(0, 0, 0)] }
+    );
     let twice = vec![vec![Column::Constant], vec![Column::Constant]];
     let e = try_fit(&by_groups(), vec![Column::Constant], &codes, 6, twice);
     assert_eq!(e.class(), "unidentified");

@@ -43,8 +43,7 @@ fn derivatives(rows: &Rows) -> Vec<(Element, Square)> {
 /// An orthonormal basis of what X leaves, n - p vectors.
 fn contrasts(rows: &Rows) -> Vec<Vec<f64>> {
     let n = rows.y.len();
-    let mut all: Vec<Vec<f64>> =
-        rows.x.iter().map(|c| if c.is_empty() { vec![1.0; n] } else { c.clone() }).collect();
+    let mut all: Vec<Vec<f64>> = rows.x.iter().map(|c| if c.is_empty() { vec![1.0; n] } else { c.clone() }).collect();
     all.extend((0..n).map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect()));
     let mut done: Vec<Vec<f64>> = Vec::new();
     let mut kept = Vec::new();
@@ -90,9 +89,9 @@ fn null_vectors(all: &[Square], gap: &mut f64) -> Vec<Vec<f64>> {
         (0..m).map(|i| (0..m).map(|j| if i == j { 1.0 / sizes[i] } else { 0.0 }).collect()).collect();
     let mut open: Vec<usize> = (0..m).collect();
     *gap = 1.0;
-    while let Some(at) = (0..open.len()).max_by(|&i, &j| {
-        dot(&left[open[i]], &left[open[i]]).total_cmp(&dot(&left[open[j]], &left[open[j]]))
-    }) {
+    while let Some(at) = (0..open.len())
+        .max_by(|&i, &j| dot(&left[open[i]], &left[open[i]]).total_cmp(&dot(&left[open[j]], &left[open[j]])))
+    {
         let size = dot(&left[open[at]], &left[open[at]]).sqrt();
         if size < 1e-9 {
             return open.iter().map(|&i| made[i].clone()).collect();
@@ -159,7 +158,8 @@ fn random_design(s: &mut Stream, kind: usize) -> Rows {
     let n = 8 + (s.uniform() * 18.0) as usize;
     let levels = 3 + (s.uniform() * 4.0) as usize;
     let g = s.codes(n, levels);
-    let by_level = |values: &[f64], codes: &[i32]| -> Vec<f64> { codes.iter().map(|&c| values[c as usize - 1]).collect() };
+    let by_level =
+        |values: &[f64], codes: &[i32]| -> Vec<f64> { codes.iter().map(|&c| values[c as usize - 1]).collect() };
     let (x, z) = (spread(s, n), spread(s, n));
     let binary: Vec<f64> = (0..levels).map(|j| f64::from(u8::from(j % 2 == 0))).collect();
     let values = spread(s, levels);
@@ -340,7 +340,8 @@ fn more_parameters_than_products_of_rows_are_refused_without_a_fit() {
     let g: Vec<i32> = (0..n).map(|i| i / 8 + 1).collect();
     let basis: Vec<Vec<f64>> = (0..34).map(|_| spread(&mut s, n as usize)).collect();
     let y = spread(&mut s, n as usize);
-    let rows = Rows { y, x: vec![Vec::new()], codes: vec![g], levels: vec![10], terms: vec![(0, basis)], weights: None };
+    let rows =
+        Rows { y, x: vec![Vec::new()], codes: vec![g], levels: vec![10], terms: vec![(0, basis)], weights: None };
     let begin = std::time::Instant::now();
     let e = check_identified(&rows.design(), &FitOptions::default()).err().unwrap();
     assert!(matches!(e, Error::Unidentified { term: 1, reason: "few", .. }), "{e:?}");
