@@ -162,8 +162,10 @@ plain_s4 <- function(x, depth) {
   parts[!vapply(parts, identical, NA, "<environment>")]
 }
 plain_trellis <- function(x) {
-  points <- lapply(x$panel.args, function(panel) lapply(panel[intersect(c("x", "y"), names(panel))], plain))
-  list(panels = dim(x), levels = lapply(x$condlevels, as.character), points = points)
+  points <- lapply(x$panel.args, function(panel) {
+    lapply(panel[intersect(c("x", "y"), names(panel))], function(at) plain(unname(at)))
+  })
+  list(panels = unname(dim(x)), levels = lapply(unname(x$condlevels), as.character), points = points)
 }
 plain_ggplot <- function(x) {
   shown <- c("x", "y", "ymin", "ymax", "xmin", "xmax")
