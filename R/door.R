@@ -594,7 +594,7 @@ check_shown <- function(n, default, call) {
   floor(n)
 }
 
-# Switches of the generics of other packages.
-foreign_flags <- c("flatten", "group_level", "include_random", "include_response", "robust", "two_sd")
+# Switches of the generics of other packages. `include_random` is none: insight passes text, NA or a formula in it too.
+foreign_flags <- c("flatten", "group_level", "include_response", "robust", "two_sd")
 
 print_checks <- list(digits = quote(check_digits), n = quote(check_shown))

@@ -44,22 +44,25 @@ idiom_models <- function() {
 }
 idiom_data <- function() {
   own <- function(names, package) {
-    sapply(names, function(name) as.data.frame(get(utils::data(list = name, package = package, envir = environment()))),
-           simplify = FALSE)
+    sapply(names, function(name) {
+      as.data.frame(get(utils::data(list = name, package = package, envir = environment())))
+    }, simplify = FALSE)
   }
-  grouped <- sapply(c("Machines", "Orthodont", "Oats", "Rail"), getExportedValue, ns = "nlme", simplify = FALSE)
+  grouped <- c("Machines", "Orthodont", "Oats", "Rail")
+  grouped <- sapply(grouped, getExportedValue, ns = "nlme", simplify = FALSE)
   c(own(c("sleepstudy", "Dyestuff", "Dyestuff2", "Penicillin", "Pastes", "cake"), "lme4"),
     own(c("carrots", "ham"), "lmerTest"), grouped)
 }
 # Other data of the same design: what is computed from the response must then be found different.
 perturb <- function(data, response) {
   y <- data[[response]]
-  data[[response]] <- y * (1.1 + 0.05 * seq_along(y) / length(y)) + 0.3 * stats::sd(y, na.rm = TRUE) * sin(2.3 * seq_along(y))
+  i <- seq_along(y)
+  data[[response]] <- y * (1.1 + 0.05 * i / length(y)) + 0.3 * stats::sd(y, na.rm = TRUE) * sin(2.3 * i)
   data
 }
 
-# Sections `[package]` with `fit: lme4` (whose fit the peer's is) and `attach:`; idioms `model: R`; below them, indented,
-# one of `~` (differs: why), `!` (refused: why), `>` (what to write for lmm(), which must give the same) `~ ...`.
+# Sections `[package]` with `fit: lme4` (whose fit the peer's is) and `attach:`; idioms `model: R`; below, indented,
+# `~` (differs: why), `!` (refused: why), `!!` (by the other package), `>` (what lmm() is given, which must be the same).
 read_idioms <- function(path) {
   lines <- readLines(path, encoding = "UTF-8")
   lines <- lines[!grepl("^\\s*(#.*)?$", lines)]
@@ -70,9 +73,10 @@ read_idioms <- function(path) {
       section <- list(package = gsub("[][]", "", line))
     } else if (grepl("^(fit|attach): ", line)) {
       section[[sub(":.*", "", line)]] <- strsplit(sub("^\\w+: ", "", line), " ")[[1L]]
-    } else if (grepl("^  [~!>] ", line)) {
-      mark <- c("~" = "differs", "!" = "refused", ">" = "ours")[[substr(line, 3L, 3L)]]
-      idioms[[length(idioms)]][[mark]] <- substring(line, 5L)
+    } else if (grepl("^  (~|!|!!|>) ", line)) {
+      mark <- c("~" = "differs", "!" = "refused", "!!" = "refused", ">" = "ours")[[sub("^  (\\S+) .*", "\\1", line)]]
+      idioms[[length(idioms)]][[mark]] <- sub("^  \\S+ ", "", line)
+      if (startsWith(line, "  !!")) idioms[[length(idioms)]]$by_other <- TRUE
     } else if (grepl("^    ", line)) {
       # A reason that goes on.
       last <- length(idioms[[length(idioms)]])
@@ -100,30 +104,51 @@ not_compared <- c("call", "control", "optinfo", "terms", "env", "formula", "mode
 plain <- function(x, depth = 0L) {
   if (depth > 8L) return("<deep>")
   if (is.null(x)) return(NULL)
-  if (is.function(x)) return("<function>")
-  if (is.environment(x)) return("<environment>")
-  if (inherits(x, "formula")) return(paste(deparse(x, 500L), collapse = " "))
-  if (is.language(x)) return("<call>")
-  if (inherits(x, "ggplot")) return(plain_ggplot(x))
-  if (inherits(x, "trellis")) return(plain_trellis(x))
-  if (inherits(x, "lmm") || inherits(x, "merMod") || inherits(x, "lme")) return(plain_fit(x))
-  if (methods::is(x, "Matrix")) x <- as.matrix(x)
-  if (isS4(x)) return(plain_s4(x, depth))
-  if (is.factor(x) || inherits(x, c("Date", "POSIXct"))) x <- as.character(x)
-  if (is.data.frame(x)) {
-    rows <- attr(x, "row.names")
-    return(list(rows = if (is.character(rows)) rows, columns = lapply(as.list(x), plain, depth + 1L), n = nrow(x)))
+  for (kind in plain_kinds) {
+    if (kind$is(x)) return(kind$plain(x, depth))
   }
-  if (is.list(x)) {
+  plain_vector(x)
+}
+# In this order; what is none of them is a vector.
+plain_kinds <- list(
+  list(is = is.function, plain = function(x, depth) "<function>"),
+  list(is = is.environment, plain = function(x, depth) "<environment>"),
+  list(is = function(x) inherits(x, "formula"), plain = function(x, depth) paste(deparse(x, 500L), collapse = " ")),
+  list(is = is.language, plain = function(x, depth) "<call>"),
+  list(is = function(x) inherits(x, "ggplot"), plain = function(x, depth) plain_ggplot(x)),
+  list(is = function(x) inherits(x, "trellis"), plain = function(x, depth) plain_trellis(x)),
+  list(
+    is = function(x) is.list(x) && inherits(x, c("lmm", "lme")) || methods::is(x, "merMod"),
+    plain = function(x, depth) plain_fit(x)
+  ),
+  list(is = function(x) methods::is(x, "Matrix"), plain = function(x, depth) plain(as.matrix(x), depth)),
+  list(is = isS4, plain = function(x, depth) plain_s4(x, depth)),
+  list(
+    is = function(x) is.factor(x) || inherits(x, c("Date", "POSIXct")),
+    plain = function(x, depth) plain_vector(stats::setNames(as.character(x), names(x)))
+  ),
+  list(is = is.data.frame, plain = function(x, depth) {
+    columns <- lapply(as.list(x), function(column) plain(if (is.atomic(column)) unname(column) else column, depth + 1L))
+    c(columns, list(`(rows)` = row_labels(attr(x, "row.names"))))
+  }),
+  list(is = is.list, plain = function(x, depth) {
     parts <- lapply(unclass(x), plain, depth + 1L)
     attributes(parts) <- if (length(names(parts))) list(names = names(parts))
-    return(parts)
-  }
-  if (length(dim(x)) == 2L && !is.null(colnames(x)) && !anyDuplicated(colnames(x))) {
-    columns <- sapply(colnames(x), function(name) as.vector(unclass(x)[, name]), simplify = FALSE)
-    return(list(rows = rownames(x), columns = columns, n = nrow(x)))
-  }
-  if (!is.null(dim(x))) return(list(values = as.vector(unclass(x)), dim = dim(x), dimnames = dimnames(x)))
+    parts
+  }),
+  list(is = function(x) length(dim(x)) == 2L && length(colnames(x)) && !anyDuplicated(colnames(x)),
+       plain = function(x, depth) {
+         columns <- sapply(colnames(x), function(name) as.vector(unclass(x)[, name]), simplify = FALSE)
+         c(columns, list(`(rows)` = row_labels(rownames(x))))
+       }),
+  list(is = function(x) !is.null(dim(x)),
+       plain = function(x, depth) list(values = as.vector(unclass(x)), dim = dim(x), dimnames = dimnames(x)))
+)
+# None for rows that are numbered.
+row_labels <- function(labels) {
+  if (is.character(labels) && !identical(labels, as.character(seq_along(labels)))) labels
+}
+plain_vector <- function(x) {
   kept <- attributes(x)[intersect(names(attributes(x)), c("df", "nobs"))]
   x <- unclass(x)
   attributes(x) <- attributes(x)["names"]
@@ -137,8 +162,10 @@ plain_s4 <- function(x, depth) {
   parts[!vapply(parts, identical, NA, "<environment>")]
 }
 plain_trellis <- function(x) {
-  points <- lapply(x$panel.args, function(panel) lapply(panel[intersect(c("x", "y"), names(panel))], plain))
-  list(panels = dim(x), levels = lapply(x$condlevels, as.character), points = points)
+  points <- lapply(x$panel.args, function(panel) {
+    lapply(panel[intersect(c("x", "y"), names(panel))], function(at) plain(unname(at)))
+  })
+  list(panels = unname(dim(x)), levels = lapply(unname(x$condlevels), as.character), points = points)
 }
 plain_ggplot <- function(x) {
   shown <- c("x", "y", "ymin", "ymax", "xmin", "xmax")
@@ -152,55 +179,51 @@ plain_ggplot <- function(x) {
 # the same). All that the peer's answer has must be in ours, at the same place and under the same name; ours may have
 # more columns and elements, not more rows.
 compare_plain <- function(theirs, ours, tolerance, kind = "value", at = "") {
-  here <- function(...) list(difference = NA_real_, found = paste0(if (nzchar(at)) paste0(at, ": "), ...))
-  fine <- list(difference = NA_real_, found = character())
-  if (is.null(theirs)) return(fine)
-  if (is.null(ours)) return(here("missing"))
-  if (is.list(theirs)) {
-    if (!is.list(ours)) return(here("a ", class(ours)[1L], ", not a list"))
-    labels <- names(theirs)
-    if (is.null(labels)) {
-      if (length(theirs) != length(ours)) return(here("length ", length(ours), ", not ", length(theirs)))
-      labels <- seq_along(theirs)
-    } else {
-      labels <- setdiff(labels, c(not_compared, ""))
-    }
-    parts <- lapply(labels, function(label) {
-      own <- if (is.numeric(label) || label %in% names(ours)) ours[[label]]
-      compare_plain(theirs[[label]], own, tolerance, kind, paste0(at, if (nzchar(at)) "$", label))
-    })
-    found <- unlist(lapply(parts, `[[`, "found"))
-    return(list(difference = largest(vapply(parts, `[[`, 0, "difference")), found = as.character(found)))
-  }
-  if (length(theirs) != length(ours)) return(here("length ", length(ours), ", not ", length(theirs)))
+  if (is.null(theirs)) return(verdict(character(), at))
+  if (is.null(ours)) return(verdict("missing", at))
+  if (is.list(theirs)) return(compare_lists(theirs, ours, tolerance, kind, at))
+  if (length(theirs) != length(ours)) return(verdict(c("length ", length(ours), ", not ", length(theirs)), at))
   if (!is.null(names(theirs)) && !identical(names(theirs), names(ours))) {
-    return(here("names ", paste(utils::head(setdiff(names(ours), names(theirs)), 3L), collapse = ", "), ", not ",
-                paste(utils::head(setdiff(names(theirs), names(ours)), 3L), collapse = ", ")))
+    named <- function(x, y) paste(utils::head(setdiff(names(x), names(y)), 3L), collapse = ", ")
+    return(verdict(c("names ", named(ours, theirs), ", not ", named(theirs, ours)), at))
   }
-  numbers <- (is.numeric(theirs) || is.logical(theirs)) && (is.numeric(ours) || is.logical(ours))
-  if (!numbers) {
-    if (is.character(theirs) != is.character(ours) && !all(is.na(theirs))) {
-      return(here(class(ours)[1L], ", not ", class(theirs)[1L]))
-    }
-    if (is.list(ours) || !identical(tidy_text(theirs), tidy_text(ours))) {
-      off <- if (is.list(ours)) 1L else which(tidy_text(theirs) != tidy_text(ours))[1L]
-      return(here(format(ours[[off]]), ", not ", format(theirs[off])))
-    }
-    return(fine)
-  }
-  if (!identical(is.na(as.vector(theirs)), is.na(as.vector(ours)))) return(here("missing values elsewhere"))
+  number <- function(x) is.numeric(x) || is.logical(x)
+  if (!number(theirs) || !number(ours)) return(verdict(text_difference(theirs, ours), at))
+  if (!identical(is.na(as.vector(theirs)), is.na(as.vector(ours)))) return(verdict("missing values elsewhere", at))
   if (kind == "random") {
     difference <- scale_difference(theirs, ours)
-    return(if (isTRUE(difference > tolerance)) {
-      list(difference = difference, found = here("of another size")$found)
-    } else {
-      fine
-    })
+  } else {
+    difference <- number_difference(as.numeric(theirs), as.numeric(ours))
   }
-  if (kind == "shape") tolerance <- Inf
-  difference <- number_difference(as.numeric(theirs), as.numeric(ours))
-  off <- isTRUE(difference > tolerance)
-  list(difference = difference, found = if (off) here(sprintf("off by %.2g", difference))$found else character())
+  off <- kind != "shape" && isTRUE(difference > tolerance)
+  verdict(if (off) sprintf("off by %.2g", difference), at, difference)
+}
+verdict <- function(text, at, difference = NA_real_) {
+  found <- if (length(text)) paste0(at, if (nzchar(at)) ": ", paste(text, collapse = ""))
+  list(difference = difference, found = as.character(found))
+}
+compare_lists <- function(theirs, ours, tolerance, kind, at) {
+  if (!is.list(ours)) return(verdict(c("a ", class(ours)[1L], ", not a list"), at))
+  labels <- names(theirs)
+  if (is.null(labels)) {
+    if (length(theirs) != length(ours)) return(verdict(c("length ", length(ours), ", not ", length(theirs)), at))
+    labels <- seq_along(theirs)
+  } else {
+    labels <- setdiff(labels, c(not_compared, ""))
+  }
+  parts <- lapply(labels, function(label) {
+    own <- if (is.numeric(label) || label %in% names(ours)) ours[[label]]
+    compare_plain(theirs[[label]], own, tolerance, kind, paste0(at, if (nzchar(at)) "$", label))
+  })
+  found <- as.character(unlist(lapply(parts, `[[`, "found")))
+  list(difference = largest(vapply(parts, `[[`, 0, "difference")), found = found)
+}
+text_difference <- function(theirs, ours) {
+  if (is.list(ours) || is.character(theirs) != is.character(ours) && !all(is.na(theirs))) {
+    return(c(class(ours)[1L], ", not ", class(theirs)[1L]))
+  }
+  off <- which(!mapply(identical, tidy_text(theirs), tidy_text(ours)))
+  if (length(off)) c(ours[[off[1L]]], ", not ", theirs[[off[1L]]])
 }
 tidy_text <- function(x) gsub("\\s+", " ", trimws(gsub("[`'\"]", "", as.character(x))))
 largest <- function(x) if (all(is.na(x))) NA_real_ else max(x, na.rm = TRUE)
@@ -249,7 +272,7 @@ compare_printed <- function(theirs, ours) {
 
 # ---- Running. Everything happens in forks: one for each section and side, and in it one for 25 idioms.
 forked <- function(expr, seconds) {
-  job <- eval(call("mcparallel", substitute(expr), silent = TRUE), list(mcparallel = parallel::mcparallel), parent.frame())
+  job <- eval(bquote(parallel::mcparallel(.(substitute(expr)), silent = TRUE)), parent.frame())
   answer <- parallel::mccollect(job, wait = FALSE, timeout = seconds)
   if (is.null(answer)) {
     tools::pskill(job$pid, tools::SIGKILL)
@@ -266,7 +289,8 @@ fit_model <- function(model, side, peer, smaller = FALSE) {
   environment(formula) <- globalenv()
   call <- if (side == "peer" && peer == "nlme") {
     parts <- if (smaller) model$lme0 else model$lme
-    as.call(list(quote(lme), parts[[1L]], data = as.name(model[[1L]]), random = parts[[2L]], method = if (reml) "REML" else "ML"))
+    method <- if (reml) "REML" else "ML"
+    as.call(list(quote(lme), parts[[1L]], data = as.name(model[[1L]]), random = parts[[2L]], method = method))
   } else {
     as.call(c(list(if (side == "peer") quote(lmer) else quote(lmm), formula, data = as.name(model[[1L]])),
               if (!reml) list(REML = FALSE)))
@@ -333,8 +357,9 @@ answer_clean <- function(one, side) {
 # for each idiom.
 answer_section <- function(idioms, side, seconds) {
   first <- idioms[[1L]]
-  for (package in first$attach) suppressWarnings(suppressPackageStartupMessages(library(package, character.only = TRUE)))
-  if (side != "peer") suppressPackageStartupMessages(library(ferrite))
+  for (package in c(first$attach, if (side != "peer") "ferrite")) {
+    suppressWarnings(suppressPackageStartupMessages(library(package, character.only = TRUE)))
+  }
   models <- idiom_models()
   data <- idiom_data()
   for (model in models) {
@@ -396,7 +421,8 @@ judge <- function(one, theirs, ours, perturbed = NULL) {
     return(row)
   }
   if (!is.null(ours$error)) {
-    refused <- !is.null(one$refused)
+    # What is refused is refused by a classed error, unless the line says that another package does it.
+    refused <- !is.null(one$refused) && (isTRUE(one$by_other) || startsWith(ours$class, "ferrite_error"))
     row$outcome <- if (refused) "refused" else "error"
     row$reason <- if (refused) reason else ""
     row$found <- sprintf("%s [%s]", ours$error, ours$class)
@@ -477,21 +503,22 @@ idiom_lines <- function(rows) {
     remark <- ifelse(nzchar(own$reason), own$reason, gsub("\\s+", " ", substr(own$found, 1L, 160L)))
     instead <- ifelse(nzchar(own$instead), paste0("Instead: ", code(own$instead), ". "), "")
     c(paste("##", paste0(toupper(substr(outcome, 1L, 1L)), substring(outcome, 2L))), "",
-      bar("Package", "Idiom", "Why"), "|---|---|---|", bar(own$package, code(own$idiom), paste0(instead, escape(remark))),
-      "")
+      bar("Package", "Idiom", "Why"), "|---|---|---|",
+      bar(own$package, code(own$idiom), paste0(instead, escape(remark))), "")
   }
   c("# Idioms", "",
-    "Generated by `bench/idioms.R` from `idioms.csv`. What users of other packages write (`idioms.txt`), given to a fit of",
-    "the peer and to the fit of the same model by `lmm()`.", "",
+    "Generated by `bench/idioms.R` from `idioms.csv`. What users of other packages write (`idioms.txt`), given to a",
+    "fit of the peer and to the fit of the same model by `lmm()`.", "",
     sprintf("%d idioms; %.1f %% are the same or differ for a reason that is given.", nrow(rows), 100 * share), "",
-    "**Same**: all that the peer's answer has (numbers, text, names, dimensions) is in ours, at the same place, under the",
-    "same name; numbers agree to 1e-3, or what the line in `idioms.txt` says, relative to each number and at least to a",
-    "hundredth of the largest beside it. Ours may have more columns and elements, not more rows. Of prints (`print`):",
-    "every number of three digits or more that the peer prints is printed. Of draws (`random`): the shape, the mean and",
-    "the spread. Of pictures (`draw`): the points of those by lattice and ggplot2; of others, that they are drawn. Classes,",
-    "calls and functions are not compared. **Differs by intention**, **refused**: with the reason.",
-    "Whether the comparison can fail is tested by a third fit, of other data: each idiom with estimates in it must then",
-    "differ.", "",
+    "**Same**: all that the peer's answer has (numbers, text, names, dimensions) is in ours, at the same place, under",
+    "the same name; numbers agree to 1e-3, or what the line in `idioms.txt` says, relative to each number and at least",
+    "to a hundredth of the largest beside it. Ours may have more columns and elements, not more rows, and no warning",
+    "of R's own that the peer does not give. Of prints (`print`): every number of three digits or more that the peer",
+    "prints is printed. Of draws (`random`): the shape, the mean and the spread. Of pictures (`draw`): the points of",
+    "those by lattice and ggplot2; of others, that they are drawn. Classes, calls and functions are not compared.",
+    "**Differs by intention**, **refused**: with the reason; what is to be written instead gives the same.",
+    "Whether the comparison can fail is tested by a third fit, of other data: each idiom with estimates in it must",
+    "then differ.", "",
     bar("Package", paste(colnames(counts), collapse = " | ")),
     paste0("|---|", paste(rep("--:", ncol(counts)), collapse = "|"), "|"),
     bar(rownames(counts), apply(counts, 1L, paste, collapse = " | ")), "",
@@ -528,12 +555,13 @@ main <- function(args) {
   report <- file.path(dirname(output), sub("idioms", "IDIOMS", sub("[.]csv$", ".md", basename(output))))
   changed <- character()
   if ("--check" %in% args) {
-    before <- utils::read.csv(output)
-    before <- before[match(paste(rows$package, rows$model, rows$idiom), paste(before$package, before$model, before$idiom)), ]
-    changed <- rows$id[!(before$outcome %in% rows$outcome & before$outcome == rows$outcome)]
+    kept <- utils::read.csv(output, colClasses = c(id = "character"))
+    words <- vapply(kept, is.character, NA)
+    kept[words] <- lapply(kept[words], function(x) ifelse(is.na(x), "", x))
+    key <- function(rows) paste(rows$package, rows$model, rows$kind, rows$idiom)
+    before <- kept$outcome[match(key(rows), key(kept))]
+    changed <- rows$id[is.na(before) | before != rows$outcome]
     if (length(changed)) message("not what ", basename(output), " says: ", paste(changed, collapse = ", "))
-    kept <- utils::read.csv(output, na.strings = "NA")
-    kept[vapply(kept, is.character, NA)] <- lapply(kept[vapply(kept, is.character, NA)], function(x) ifelse(is.na(x), "", x))
     if (!identical(readLines(report), idiom_lines(kept))) {
       message(basename(report), " is not what ", basename(output), " says")
       changed <- c(changed, "report")

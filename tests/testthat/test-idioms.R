@@ -1,4 +1,4 @@
-# The table of idioms of bench/: its comparison finds what differs, and some of its idioms, as bench/idioms.R judges them.
+# The table of idioms of bench/: its comparison finds what differs; some of its idioms, as bench/idioms.R judges them.
 # Only where the tests are run from the sources: bench/ is not installed.
 
 bench_idioms <- function() {
@@ -46,9 +46,12 @@ test_that("the comparison finds values, names, order, length, type and missing v
 
 test_that("what differs or fails without a reason is a fault, and with one of the other kind too", {
   bench <- bench_idioms()
-  one <- list(id = "x-001", package = "x", fit = "lme4", model = "sleep", kind = "value", tolerance = 1e-3, idiom = "f(FIT)")
+  one <- list(
+    id = "x-001", package = "x", fit = "lme4", model = "sleep", kind = "value", tolerance = 1e-3, idiom = "f(FIT)"
+  )
   said <- function(value) list(value = value, said = list())
-  failed <- list(error = "no", class = "simpleError", said = list())
+  failed <- list(error = "no", class = "ferrite_error_x", said = list())
+  broken <- list(error = "no", class = "simpleError", said = list())
   outcome <- function(ours, ...) bench$judge(c(one, list(...)), said(1.5), ours, said(9))$outcome
   expect_identical(outcome(said(1.5)), "same")
   expect_identical(outcome(said(1.6)), "differs")
@@ -57,6 +60,8 @@ test_that("what differs or fails without a reason is a fault, and with one of th
   expect_identical(outcome(failed), "error")
   expect_identical(outcome(failed, differs = "because"), "error")
   expect_identical(outcome(failed, refused = "because"), "refused")
+  expect_identical(outcome(broken, refused = "because"), "error")
+  expect_identical(outcome(broken, refused = "because", by_other = TRUE), "refused")
   stale <- bench$judge(c(one, list(differs = "because")), said(1.5), said(1.5), said(9))
   deaf <- bench$judge(one, said(1.5), said(1.5), said(1.5))
   faults <- bench$idiom_faults(rbind(as.data.frame(stale), as.data.frame(deaf)))
@@ -67,8 +72,9 @@ test_that("what differs or fails without a reason is a fault, and with one of th
 test_that("frequent idioms give what lme4 gives, other data do not", {
   bench <- bench_idioms()
   often <- c(
-    "fixef(FIT)", "ranef(FIT)$Subject", "as.data.frame(VarCorr(FIT))", "vcov(FIT)", "logLik(FIT)", "predict(FIT, re.form = NA)",
-    "residuals(FIT, scaled = TRUE)", "as.data.frame(ranef(FIT))", "sigma(FIT)", "update(FIT, . ~ . - Days)"
+    "fixef(FIT)", "ranef(FIT)$Subject", "as.data.frame(VarCorr(FIT))", "vcov(FIT)", "logLik(FIT)",
+    "predict(FIT, re.form = NA)", "residuals(FIT, scaled = TRUE)", "as.data.frame(ranef(FIT))", "sigma(FIT)",
+    "update(FIT, . ~ . - Days)"
   )
   idioms <- Filter(function(one) one$package == "lme4" && one$model == "sleep" && one$idiom %in% often, bench$all)
   expect_length(idioms, length(often))

@@ -408,7 +408,8 @@ test_that("what predict() and simulate() cannot use is an error in three lines",
       family = binomial)
   )
   short <- list(beta = 1, theta = 1, sigma = 1)
-  expect_error(simulate.default(~ age + (1 | Subject), newdata = data, newparams = short), "(Intercept) and age", fixed = TRUE, class = "ferrite_error_argument")
+  expect_error(simulate.default(~ age + (1 | Subject), newdata = data, newparams = short),
+    "(Intercept) and age", fixed = TRUE, class = "ferrite_error_argument")
 })
 
 # Reading methods -----------------------------------------------------------------------------------------------------
