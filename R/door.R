@@ -513,7 +513,11 @@ object_faults <- list( # nolint: cyclocomp_linter.
       if (length(x[[name]]) != m) fault(name, "a list of matrices")
     }
   ),
-  contest = result_test(attributes = c(L = "numbers", rhs = "numbers", heading = "texts")),
+  contest = result_test(attributes = c(L = "numbers", rhs = "numbers", heading = "texts"),
+    further = function(x) {
+      for (name in names(x)) if (!is.numeric(x[[name]])) return(fault(name, "numbers", x[[name]], "column"))
+    }
+  ),
   ranova_lmm = result_test(
     c(npar = "numbers", logLik = "numbers", AIC = "numbers", LRT = "numbers", Df = "numbers", "Pr(>Chisq)" = "numbers",
       Reference = "texts"),
