@@ -66,8 +66,8 @@ foreign_methods <- function() {
 
 # Called once, by .onLoad().
 register_foreign_methods <- function() {
-  reports <- c(tidy_methods(), insight_methods(), performance_methods(), parameters_methods(), nlme_methods(), lattice_methods(),
-    result_plots())
+  reports <- c(tidy_methods(), insight_methods(), performance_methods(), parameters_methods())
+  reports <- c(reports, nlme_methods(), lattice_methods(), result_plots())
   for (entry in c(foreign_methods(), reports)) do.call(register_s3, entry)
   offer_to_marginaleffects()
 }
