@@ -76,17 +76,11 @@ foreign_methods <- function() {
 
 # Called once, by .onLoad().
 register_foreign_methods <- function() {
-<<<<<<< HEAD
   methods <- c(
     foreign_methods(), tidy_methods(), insight_methods(), performance_methods(), parameters_methods(),
     club_sandwich_methods(), car_methods(), nlme_methods(), lattice_methods(), result_plots(), contract_methods()
   )
   for (entry in methods) do.call(register_s3, entry)
   for (entry in s4_methods()) do.call(register_s4, entry)
-=======
-  reports <- c(tidy_methods(), insight_methods(), performance_methods(), parameters_methods())
-  reports <- c(reports, nlme_methods(), lattice_methods(), result_plots())
-  for (entry in c(foreign_methods(), reports)) do.call(register_s3, entry)
->>>>>>> w-plots
   offer_to_marginaleffects()
 }
