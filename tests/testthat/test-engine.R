@@ -15,6 +15,7 @@ test_that("every failure of the engine becomes a classed error in the user's nam
     list("no_residual_df", list(n = 10L, rank = 10L), "10 observations and 10 fixed effects"),
     list("unidentified", list(term = 1L, column = 1L, reason = "fixed", parts = c(1, 1, 1)), "`[(]x [|] g[)]`.*fixed part"),
     list("unidentified", list(term = 1L, column = 1L, reason = "flat", parts = c(1, 1, 1)), "`[(]x [|] g[)]`"),
+    list("unidentified", list(term = 1L, column = 1L, reason = "few", parts = c(1, 1, 1)), "has 3 parameters.*at most 54"),
     list("rank_random", list(term = 1L, column = 2L), "column `x`"),
     list("too_large", list(bytes = 5e10, limit = 8e9), "50 GB where 8 GB"),
     list("dimension", list(), "report"),
