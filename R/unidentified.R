@@ -21,8 +21,9 @@ fail_unidentified <- function(data, design, frame, call) {
       few = few_text(design$terms[[data$term]], texts, design),
       direction_text(parts, texts, columns, design)
     ),
-    hint = paste0(way$text, if (fixed) paste0(", or take `", design$terms[[data$term]]$group, "` out of the fixed part"),
-                  "."),
+    hint = paste0(
+      way$text, if (fixed) paste0(", or take `", design$terms[[data$term]]$group, "` out of the fixed part"), "."
+    ),
     call = call, data = list(terms = texts, columns = columns, suggestion = way$suggestion)
   )
 }
@@ -43,7 +44,8 @@ fixed_text <- function(columns, texts, term) {
 few_text <- function(term, texts, design) {
   q <- length(term$effects)
   inside <- pmin(tabulate(design$factors[[term$factor]]$codes), q)
-  paste0("`", short_text(texts), "` has ", counted(q * (q + 1) / 2, "parameter"), ", where the rows within the levels of `",
+  paste0("`", short_text(texts), "` has ", counted(q * (q + 1) / 2, "parameter"),
+         ", where the rows within the levels of `",
          term$group, "` tell at most ", format(sum(inside * (inside + 1) / 2), big.mark = ","), " apart.")
 }
 
@@ -105,8 +107,8 @@ way_out <- function(texts, sigma, design, frame, call) {
       simpler <- replaced_term(design, at, left, frame, call)
       if (!is.null(simpler) && is_identified(simpler)) {
         new <- bar_of(left, term$group)
-        return(list(text = paste0("Write `", new, "`", if (length(design$terms) > length(at)) paste0(" for `", text, "`")),
-                    suggestion = new))
+        instead <- if (length(design$terms) > length(at)) paste0(" for `", text, "`")
+        return(list(text = paste0("Write `", new, "`", instead), suggestion = new))
       }
     }
   }
