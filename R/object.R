@@ -80,7 +80,7 @@ convergence_record <- function(raw, design) {
   curvatures <- as.double(record$eigenvalues)
   record$eigenvalues <- curvatures[order(curvatures, decreasing = TRUE, na.last = NA)]
   record$hessian <- matrix(record$hessian, m, m)
-  names(record$faces) <- c("looked", "of")[seq_along(record$faces)]
+  if (length(record$faces)) names(record$faces) <- c("looked", "of")[seq_along(record$faces)]
   record$structure <- named_structure(record$structure, vapply(design$factors, function(factor) factor$name, ""))
   names(record$timing) <- c("crossprod", "optimise", "estimates")[seq_along(record$timing)]
   record
