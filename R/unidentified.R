@@ -70,7 +70,7 @@ direction_text <- function(parts, texts, columns, design) {
   )
 }
 
-# "the variance of `x` and the covariance of `x` and `(Intercept)`"
+# The elements in words: variances first.
 element_names <- function(parts, columns, design) {
   if (length(parts$term) > 3L) return(paste0("the variances and covariances of ", quoted_list(columns)))
   names <- Map(function(k, i, j) {
@@ -112,11 +112,14 @@ way_out <- function(texts, sigma, design, frame, call) {
       }
     }
   }
+  without_a_term(texts, design)
+}
+
+# The last of the terms without which the rest is identified.
+without_a_term <- function(texts, design) {
   for (text in rev(texts)) {
     at <- which(vapply(design$terms, `[[`, "", "text") == text)
-    if (length(at) < length(design$terms) && is_identified(only_terms(design, -at))) {
-      return(list(text = paste0("Remove `", text, "`"), suggestion = NULL))
-    }
+    if (length(at) < length(design$terms) && is_identified(only_terms(design, -at))) return(removal(text))
   }
   removal(texts)
 }
