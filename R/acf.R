@@ -38,8 +38,9 @@ acf_band_text <- function(table) {
   sprintf("%g %% band: %d responses drawn from the fit", 100 * attr(table, "level"), attr(table, "draws"))
 }
 
-# The series, the places of their rows in time, and the lags: list(order, name, lags, step, pairs, partner), where `order`
-# sorts the rows by series and time, and partner(lag) finds among these the one so many steps after each, NA for none.
+# The series, the places of their rows in time, and the lags: list(order, name, lags, step, pairs, partner), where
+# `order` sorts the rows by series and time, and partner(lag) finds among these the one so many steps after each, NA for
+# none.
 acf_series <- function(fit, options) {
   blocks <- residual_blocks(fit)
   if (is.null(blocks) || (length(options$group) && !options$group[1L] %in% blocks$name)) {

@@ -90,7 +90,7 @@ is_model <- function(x) {
 # `words`: other names that are understood; "sequential" is type I.
 check_type <- function(type, call, words = character()) {
   types <- c("I", "II", "III")
-  at <- if (length(type) == 1L) match(as.character(type), c(types, 1:3))
+  at <- if (is.atomic(type) && length(type) == 1L) match(as.character(type), c(types, 1:3))
   if (length(at) && !is.na(at)) return(rep_len(types, 6L)[at])
   word <- if (is.character(type) && length(type) == 1L) words[pmatch(type, words)]
   if (length(word) && !is.na(word)) return(if (word == "sequential") "I" else word)

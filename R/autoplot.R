@@ -72,7 +72,8 @@ gg_frame <- function(table, data = table, ..., title = attr(table, "labels")$tit
 
 gg_theme <- function() {
   ggplot2::theme_bw() + ggplot2::theme(
-    panel.grid.minor = ggplot2::element_blank(), plot.margin = ggplot2::margin(5.5, 12, 5.5, 5.5), legend.position = "top",
+    panel.grid.minor = ggplot2::element_blank(), plot.margin = ggplot2::margin(5.5, 12, 5.5, 5.5),
+    legend.position = "top",
     legend.margin = ggplot2::margin(0, 0, 0, 0), strip.background = ggplot2::element_rect(fill = "#E8E8E8", colour = NA)
   )
 }

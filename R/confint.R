@@ -49,8 +49,8 @@
 #' @section Conditions:
 #'   `ferrite_error_argument`; `ferrite_message_argument` for words of lme4 without a meaning here (`zeta`, `parallel`);
 #'   `ferrite_message_interval` where there is no interval, with the reason;
-#'   `ferrite_warning_interval` for a limit that was not found (NA); `ferrite_warning_interrupted` after Ctrl-C: the limits
-#'   that are not finished are NA.
+#'   `ferrite_warning_interval` for a limit that was not found (NA); `ferrite_warning_interrupted` after Ctrl-C: the
+#'   limits that are not finished are NA.
 #' @references Venzon and Moolgavkar (1988) \doi{10.2307/2347496}; Bates et al. (2015) \doi{10.18637/jss.v067.i01}.
 #' @examples
 #' # Pinheiro and Bates (2000): 18 travel times on six rails
@@ -100,7 +100,8 @@ confint.lmm <- function(object, parm = NULL, level = 0.95, method = c("profile",
 words_of_intervals <- c(
   zeta = "limits are found by a search for roots, without a grid",
   devtol = "the criterion is checked by the fit", maxpts = "there is no grid",
-  verbose = "progress is shown by `progress`", .progress = "progress is shown by `progress`", PBargs = "progress is shown by `progress`",
+  verbose = "progress is shown by `progress`", .progress = "progress is shown by `progress`",
+  PBargs = "progress is shown by `progress`",
   parallel = "threads are given by `threads`", ncpus = "threads are given by `threads`", cl = "threads are used"
 )
 

@@ -110,6 +110,9 @@ collected_tables <- function(tables) {
   )
 }
 
+# Method of lmerTest's contest(), whose first argument has another name.
+contest_by_model <- function(model, L, ...) contest.lmm(model, L, ...) # nolint: object_name_linter.
+
 # Methods of lmerTest's contest1D() and contestMD(): a t test of one row, an F test of several, without further words.
 contest_one <- function(model, L, rhs = 0, ddf = ddf_methods, confint = FALSE, level = 0.95, ...) { # nolint
   call <- quote(contest1D())

@@ -65,8 +65,8 @@ refit_response <- function(object, newresp, ...) refit.lmm(object, newresp)
 plain_residuals <- function(object, ...) residuals(object)
 
 # Method of texreg::extract(): a column of its tables.
-texreg_parts <- function(model, ddf = c("Satterthwaite", "Kenward-Roger", "asymptotic"), include.variance = TRUE, # nolint
-                         include.loglik = TRUE, include.nobs = TRUE, include.groups = TRUE, ...) { # nolint
+texreg_parts <- function(model, ddf = ddf_methods, include.variance = TRUE, include.loglik = TRUE, # nolint
+                         include.nobs = TRUE, include.groups = TRUE, ...) { # nolint: object_name_linter.
   do.call(getExportedValue("texreg", "createTexreg"),
     texreg_arguments(model, ddf, include.variance, include.loglik, include.nobs, include.groups))
 }

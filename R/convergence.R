@@ -7,6 +7,14 @@
 #'   * `status`: `"converged"` (inside the parameter space), `"on_boundary"` (a covariance matrix of less than full
 #'     rank, and the optimality conditions there hold), `"stalled"` or `"max_evaluations"` (not an optimum);
 #'   * `evaluations`, `iterations`, `starts`: counts of the optimiser;
+#'   * `global`: `TRUE` if no other optimum is left unlooked for: the criterion is known to have one only (one random
+#'     term, all levels alike), or the search has looked from every face of the boundary. `FALSE`: the optimum is proved
+#'     where it is, and another might be lower; the one-line certificate says "local";
+#'   * `faces`: how many faces the search has looked from (`looked`), and how many there are (`of`): each variance zero
+#'     or not, each covariance matrix of full rank, of rank one with either sign of its correlations, or zero, and one
+#'     start far out. Fewer where an evaluation takes tens of thousands of operations, none where it takes more, where
+#'     the criterion is known to have one optimum, and for residuals or covariance matrices with a structure, which are
+#'     searched from `starts`;
 #'   * `gradient`: the largest scaled component of the gradient in the free directions;
 #'   * `decrement`: the Newton decrement, by how much the criterion could still fall, in its own unit;
 #'   * `kkt`: on the boundary, the smallest eigenvalue of the scaled score in the directions that are zero: not negative
@@ -69,6 +77,7 @@ print.lmm_convergence <- function(x, digits = 3L, ...) {
   row(if (x$REML) "REML criterion" else "-2 log-likelihood", format(x$criterion, nsmall = 4L, digits = 10L))
   row("Work", counted(x$evaluations, "evaluation"), ", ", counted(x$iterations, "iteration"), ", ",
     counted(x$starts, "start"))
+  if (length(x$faces)) row("Other optima", other_optima_text(x))
   row("Scaled gradient", number(x$gradient))
   row("Newton decrement", decrement_text(x$decrement, digits))
   if (is.finite(x$kkt)) row("Score at boundary", number(x$kkt), if (x$kkt >= 0) " (>= 0: optimal)")
@@ -76,6 +85,13 @@ print.lmm_convergence <- function(x, digits = 3L, ...) {
   row("Structure", x$structure)
   if (length(x$timing)) row("Seconds", timing_text(x$timing))
   invisible(x)
+}
+
+other_optima_text <- function(x) {
+  if (x$global && x$faces[["looked"]] == 0) return("there are none")
+  if (x$faces[["looked"]] == 0) return("not looked for at the boundary: a local optimum")
+  sprintf("looked for from %.0f of %s%s", x$faces[["looked"]], counted(x$faces[["of"]], "face"),
+          if (x$global) "" else ": a local optimum")
 }
 
 # Below 1e-15 a decrement is rounding, whatever its digits; exactly 0 when no direction is free.
@@ -112,14 +128,15 @@ convergence_line <- function(fit, digits = 2L) {
 # Status in words with the figures that prove it.
 convergence_sentence <- function(x, digits = 2L) {
   number <- function(value) format(value, digits = digits)
-  work <- counted(x$evaluations, "evaluation")
+  spent <- counted(x$evaluations, "evaluation")
+  work <- paste0(if (isFALSE(x$global)) "local, ", spent)
   decrement <- decrement_text(x$decrement, digits)
   switch(x$status,
     converged = sprintf("certified optimum (%s, decrement %s)", work, decrement),
     on_boundary = sprintf("certified optimum on the boundary (%s): %s%s", work, boundary_text(x$terms),
       if (is.finite(x$kkt)) sprintf(" (score %s%s)", number(x$kkt), if (x$kkt >= 0) " >= 0" else "") else ""),
-    stalled = sprintf("NOT reached: no further progress after %s, decrement %s", work, decrement),
-    max_evaluations = sprintf("NOT reached: stopped after %s, decrement %s", work, decrement),
+    stalled = sprintf("NOT reached: no further progress after %s, decrement %s", spent, decrement),
+    max_evaluations = sprintf("NOT reached: stopped after %s, decrement %s", spent, decrement),
     x$status
   )
 }

@@ -1,5 +1,5 @@
-# What users of lmer() and lme() write in a call of lmm(): translated where it means something here, named in one message
-# where it does not, and for lme()'s `random =` an error that gives the formula.
+# What users of lmer() and lme() write in a call of lmm(): translated where it means something here, named in one
+# message where it does not, and for lme()'s `random =` an error that gives the formula.
 #
 # Reads   arguments of the call that lmm() does not have, `REML`, `start` and `control`.
 # Writes  the same in the words of lmm().

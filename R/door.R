@@ -90,12 +90,15 @@ fit_fault <- function(fit) {
   if (!is_formula(x$formula)) return(fault("formula", "a formula with two sides", x$formula))
   if (!is_flag(x$REML)) return(fault("REML", "`TRUE` or `FALSE`", x$REML))
   if (!is_terms(x$terms)) return(fault("terms", "a terms object", x$terms))
-  if (!is_settings(x$contrasts, single = TRUE)) return(fault("contrasts", "`NULL` or contrasts by variable", x$contrasts))
+  if (!is_settings(x$contrasts, single = TRUE)) {
+    return(fault("contrasts", "`NULL` or contrasts by variable", x$contrasts))
+  }
   if (!is_settings(x$xlevels)) return(fault("xlevels", "`NULL` or levels by variable", x$xlevels))
   found <- numbers_fault(x, fit_numbers, "", finite = !isTRUE(x$light))
   if (!is.null(found)) return(found)
   if (!isTRUE(x$sigma >= 0)) return(fault("sigma", "one number that is not negative", x$sigma))
-  or_else(frame_fault(x), or_else(fixed_fault(x), or_else(random_fault(x), rest_fault(x))))
+  or_else(frame_fault(x), or_else(fixed_fault(x), or_else(random_fault(x),
+    or_else(if (!isTRUE(x$light)) search_fault(x), control_fault(x$control)))))
 }
 
 fit_numbers <- c("sigma", "criterion", "ld_l", "ld_rx", "pwrss", "nobs", "rank", "npar")
@@ -128,7 +131,7 @@ frame_fault <- function(x) {
   lost <- columns[match(columns, names(frame), 0L) == 0L]
   if (length(lost)) return(fault(paste0("frame$", lost[1L]), "there"))
   aside <- x$na.action
-  if (!is.null(aside) && !(is.numeric(aside) && inherits(aside, c("omit", "exclude")))) {
+  if (!is.null(aside) && !(is.numeric(aside) && !anyNA(aside) && inherits(aside, c("omit", "exclude")))) {
     return(fault("na.action", "`NULL` or what `na.omit()` or `na.exclude()` gives", aside))
   }
   if (!is_flag(x$weights_used)) return(fault("weights_used", "`TRUE` or `FALSE`", x$weights_used))
@@ -151,6 +154,10 @@ check_frame <- function(fit) {
     if (anyNA(column)) changed_frame(name, "without missing values", "It has some.")
     if (is.double(column) && !is.object(column) && !response && !is.finite(sum(column)) && !all(is.finite(column))) {
       changed_frame(name, "finite", "It is not in some rows.")
+    }
+    coding <- fit$contrasts[[name]]
+    if (is.character(coding) && length(coding) == 1L && !exists(coding, mode = "function")) {
+      changed_field("contrasts", "contrasts that R knows", sprintf("There is no function `%s`.", coding))
     }
     levels <- fit$xlevels[[name]]
     if (is.factor(column) && !is.null(levels) && !identical(levels(column), levels)) {
@@ -183,7 +190,7 @@ fixed_fault <- function(x) {
     return(fault("beta", sprintf("%s with the names of `x_names`", counted(p, "number")), beta))
   }
   if (!all(is.finite(beta[x$kept]))) return(fault("beta", "finite where a column was kept", beta))
-  if (!is_square(x$vcov, r) || (anyNA(x$vcov) && !isTRUE(x$light))) {
+  if (!is_square(x$vcov, r) || (!all(is.finite(x$vcov)) && !isTRUE(x$light))) {
     return(fault("vcov", sprintf("a matrix of %1$d x %1$d numbers", as.integer(r)), x$vcov))
   }
 }
@@ -201,16 +208,19 @@ random_fault <- function(x) {
   if (!is.list(x$random) || !length(x$random)) return(fault("random", "a list of random terms", x$random))
   m <- 0
   parameters <- 0
+  used <- integer()
   for (k in seq_along(x$random)) {
     term <- x$random[[k]]
     found <- term_fault(term, k, x$factors)
     if (!is.null(found)) return(found)
+    used <- c(used, term$factor)
     q <- length(term$effects)
     m <- m + q * (q + 1) / 2
     kind <- term$structure
     parameters <- parameters +
       if (is.null(kind)) q * (q + 1) / 2 else (if (kind$hom) 1 else q) + (kind$kind != "diag")
   }
+  if (!all(seq_along(x$factors) %in% used)) return(fault("factors", "those of the random terms", x$factors))
   if (!is.double(x$theta) || length(x$theta) != m || is.null(names(x$theta)) || !all(is.finite(x$theta))) {
     return(fault("theta", paste(counted(m, "finite number"), "with names"), x$theta))
   }
@@ -271,7 +281,7 @@ residual_whole <- function(residual) {
     length(residual$phi) == length(residual$scale$names) + !is.null(residual$correlation)
 }
 
-rest_fault <- function(x) {
+search_fault <- function(x) {
   found <- x$convergence
   m <- length(x$theta)
   wrong <- function(name, rule) {
@@ -279,12 +289,17 @@ rest_fault <- function(x) {
   }
   if (!is.list(found)) return(fault("convergence", "a list", found))
   if (!is_text(found$status)) return(wrong("status", "one word"))
-  odd <- numbers_fault(found, c("evaluations", "iterations", "starts", "decrement", "gradient", "kkt"), "convergence$")
+  odd <- or_else(
+    numbers_fault(found, c("evaluations", "iterations", "starts"), "convergence$", finite = TRUE),
+    numbers_fault(found, c("decrement", "gradient", "kkt"), "convergence$")
+  )
   if (!is.null(odd)) return(odd)
   if (!is.double(found$eigenvalues)) return(wrong("eigenvalues", "numbers"))
   if (!is_square(found$hessian, m)) return(wrong("hessian", sprintf("a matrix of %1$d x %1$d numbers", m)))
   if (!is_text(found$structure)) return(wrong("structure", "one text"))
-  control <- x$control
+}
+
+control_fault <- function(control) {
   if (!is.list(control)) return(fault("control", "settings made by `lmm_control()`", control))
   odd <- numbers_fault(control, c("tolerance", "memory", "threads", "max_evaluations"), "control$", finite = TRUE)
   if (!is.null(odd)) return(odd)
@@ -434,7 +449,9 @@ object_faults <- list(
       convergence_line = "text"
     ),
     further = function(x) {
-      if (!inherits(x$varcor, "VarCorr.lmm")) return(fault("varcor", "what `VarCorr()` gives", x$varcor))
+      if (!inherits(x$varcor, "VarCorr.lmm") || !is.null(covariances_fault(unclass(x$varcor)))) {
+        return(fault("varcor", "what `VarCorr()` gives", x$varcor))
+      }
       if (!is.null(x$residual) && !residual_whole(x$residual)) {
         return(fault("residual", "`NULL`, or the parameters of residuals that are not alike", x$residual))
       }
@@ -474,6 +491,13 @@ object_faults <- list(
     ),
     further = function(x) {
       m <- length(x$deleted)
+      p <- length(x$fixed.effects)
+      if (!is_square(x$vcov, p) || !all(is.finite(x$vcov))) {
+        return(fault("vcov", sprintf("a matrix of %1$d x %1$d numbers", p), x$vcov))
+      }
+      if (NCOL(x[[paste0("sd[-", x$groups, "]")]]) != length(x$sd)) {
+        return(fault("sd", "one number for each column of the values without a group", x$sd))
+      }
       for (name in paste0(c("fixed.effects", "var.cov.comps", "sd", "se"), "[-", x$groups, "]")) {
         one <- x[[name]]
         if (!is.matrix(one) || !is.numeric(one) || nrow(one) != m) {

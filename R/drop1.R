@@ -39,6 +39,9 @@ drop1.lmm <- function(object, scope, ddf = c("Satterthwaite", "Kenward-Roger", "
                       test = c("F", "Chisq", "none", "user"), scale = 0, k = 2, trace = FALSE, sumFun = NULL, ...) {
   call <- method_call()
   set_aside_arguments("drop1", ..., call = call, words = c(force_get_contrasts = "they are those of the hypotheses"))
+  if (!(is.logical(trace) || is.numeric(trace)) || length(trace) != 1L || is.na(trace)) {
+    bad_setting(trace, "trace", "`TRUE`, `FALSE` or one number", call, "argument")
+  }
   by_step <- missing(test) && is.null(sumFun) && !(missing(scale) && missing(k) && missing(trace))
   test <- if (!missing(test)) choose_one(test, c("F", "Chisq", "none", "user"), "test", call)
   else if (!is.null(sumFun)) "user" else if (by_step) "none" else "F"

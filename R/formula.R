@@ -18,6 +18,7 @@ formula_operators <- c("+", "-", "*", "/", ":", "^", "%in%", "(")
 #' @noRd
 parse_formula <- function(formula, columns = NULL, env = parent.frame(), call = NULL) {
   formula <- with_parentheses(as_two_sided(formula, env, call), call)
+  check_text(all.names(formula), "formula", "The names in `formula`", call)
   response <- formula[[2L]]
   parts <- split_terms(formula[[3L]], formula, call)
   if (!length(parts$bars)) no_random_term(formula, parts$fixed, call)
@@ -48,7 +49,6 @@ as_two_sided <- function(formula, env, call) {
   if (is.null(environment(formula))) environment(formula) <- env
   attributes(formula) <- attributes(formula)[c("class", ".Environment")]
   class(formula) <- "formula"
-  check_text(all.names(formula), "formula", "The names in `formula`", call)
   if (length(formula) == 3L && !is.null(formula[[2L]])) return(formula)
   abort_ferrite(
     "formula", "`formula` must name the response to the left of `~`.",

@@ -59,7 +59,7 @@ choose_part <- function(fixed_only, random_only, call) {
   if (fixed_only) "fixed" else if (random_only) "random" else "whole"
 }
 
-# `y ~ (x | g) + (1 | h)`
+# The response and the random terms.
 random_part_formula <- function(fit) {
   bars <- split_terms(fit$formula[[3L]], fit$formula, NULL)$bars
   bars <- lapply(bars, function(bar) if (is_structured(bar)) bar else call("(", bar))
@@ -101,7 +101,9 @@ model.frame.lmm <- function(formula, fixed.only = FALSE, random.only = FALSE, ..
   if (part == "whole") {
     return(frame)
   }
-  wanted <- if (part == "fixed") variable_names(formula$terms) else {
+  wanted <- if (part == "fixed") {
+    variable_names(formula$terms)
+  } else {
     c(names(frame)[1L], unlist(lapply(formula$random, function(term) variable_names(term$lhs))),
       unlist(lapply(formula$factors, `[[`, "variables")))
   }

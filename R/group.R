@@ -27,7 +27,8 @@ single_factor <- function(term, coded) {
   one <- coded[[term$variables]]
   list(
     name = term$group, levels = one$levels, n_levels = length(one$levels), variables = term$variables,
-    expressions = term$expressions, parents = NULL, parent_levels = `names<-`(list(one$levels), term$variables), codes = one$codes
+    expressions = term$expressions, parents = NULL, parent_levels = `names<-`(list(one$levels), term$variables),
+    codes = one$codes
   )
 }
 

@@ -29,7 +29,7 @@ insight_data <- function(x, effects = "all", component = "all", source = "enviro
 # The expressions whose variables are asked for; fixed: with the response, random: without.
 data_expressions <- function(fit, effects) {
   fixed <- if (effects != "random") list(fit$formula[[2L]], stats::delete.response(fit$terms))
-  others <- if (effects != "random") list(fit$call$weights, fit$call$offset)
+  others <- list(fit$call$weights, if (effects != "random") fit$call$offset)
   random <- if (effects != "fixed") {
     c(lapply(fit$random, function(term) if (length(attr(term$lhs, "term.labels"))) attr(term$lhs, "variables")),
       unlist(lapply(fit$factors[factor_order(fit)], `[[`, "expressions")))
@@ -74,7 +74,8 @@ insight_grid <- function(x, ..., include_random = FALSE, include_response = FALS
     if (!include_random) setdiff(ask("find_random", flatten = TRUE), ask("find_predictors", flatten = TRUE))
   )
   groups <- if (!include_random) intersect(drop, names(data))
-  grid <- getExportedValue("insight", "get_datagrid")(data[setdiff(names(data), drop)], ...)
+  weights <- setdiff(ask("find_weights"), ask("find_predictors", flatten = TRUE))
+  grid <- getExportedValue("insight", "get_datagrid")(data[setdiff(names(data), c(drop, weights))], ...)
   # as for models of lme4: the population
   grid[setdiff(groups, ask("find_response"))] <- 0
   attr(grid, "model") <- x

@@ -65,6 +65,13 @@ ggeffects_request <- function(fit, data, call) {
   )
 }
 
+# Method of insight::get_residuals(): weighted ones are those of the response times the root of the weights; rows of
+# weight zero are not in the fit.
+insight_residuals <- function(x, weighted = FALSE, verbose = TRUE, ...) {
+  if (!isTRUE(weighted)) return(NextMethod())
+  as.vector(stats::na.omit(residuals(x)) * sqrt(or_else(weights_of(x$frame), 1)))
+}
+
 # insight's `include_random` as `re.form`.
 predicted_effects <- function(fit, data, include, new_levels) {
   if (inherits(include, "formula")) return(include)

@@ -77,7 +77,7 @@ insight_methods <- function() {
     get_datagrid = insight_grid, get_modelmatrix = insight_matrix, get_parameters = insight_parameters,
     get_statistic = insight_statistic, get_df = insight_df, get_varcov = insight_varcov,
     get_deviance = insight_deviance, get_loglikelihood = insight_loglikelihood, get_variance = insight_variance,
-    get_predicted = insight_predicted, ellipsis_info = insight_models
+    get_predicted = insight_predicted, get_residuals = insight_residuals, ellipsis_info = insight_models
   ))
 }
 

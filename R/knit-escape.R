@@ -70,8 +70,8 @@ foreign_codes <- function(text) {
 # What stands for a character without a sign.
 code_number <- function(code) sprintf("\\textless{}U+%04X\\textgreater{}", code)
 
-# The family of a font that has a character, one with serifs if there is one; "?" where fontconfig finds none. Asked once
-# for each character of a session.
+# The family of a font that has a character, one with serifs if there is one; "?" where fontconfig finds none. Asked
+# once for each character of a session.
 font_of_code <- function(code) {
   key <- as.character(code)
   if (is.null(known_fonts[[key]])) assign(key, find_font(code), envir = known_fonts)
@@ -83,11 +83,13 @@ known_fonts <- new.env(parent = emptyenv())
 find_font <- function(code) {
   program <- Sys.which("fc-list")
   if (!nzchar(program)) return("?")
-  families <- suppressWarnings(system2(program, c(sprintf(":charset=%x", code), "family"), stdout = TRUE, stderr = FALSE))
+  # a status other than zero is no answer, like an empty one
+  query <- c(sprintf(":charset=%x", code), "family")
+  families <- suppressWarnings(system2(program, query, stdout = TRUE, stderr = FALSE))
   families <- sort(unique(sub("[,:].*$", "", families)))
   families <- families[grepl("^[A-Za-z0-9 -]+$", families)]
   if (!length(families)) return("?")
-  serif <- c(grep("^DejaVu Serif$", families, value = TRUE), grep("Serif", families, value = TRUE))
+  serif <- c(intersect(c("DejaVu Serif", "Noto Serif CJK SC"), families), grep("Serif", families, value = TRUE))
   c(serif, families)[1L]
 }
 

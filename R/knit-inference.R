@@ -92,6 +92,7 @@ knit_print_convergence <- function(x, ...) {
     Work = paste0(
       counted(x$evaluations, "evaluation"), ", ", counted(x$iterations, "iteration"), ", ", counted(x$starts, "start")
     ),
+    if (length(x$faces)) c("Other optima" = other_optima_text(x)),
     "Scaled gradient" = number(x$gradient),
     "Newton decrement" = decrement_text(x$decrement, 3L),
     if (is.finite(x$kkt)) c("Score at boundary" = paste0(number(x$kkt), if (x$kkt >= 0) " (>= 0: optimal)")),

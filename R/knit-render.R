@@ -182,6 +182,8 @@ word_table <- function(table, align, caption = NULL, width = 9360) {
       break
     }
   }
+  # more columns than a page has room for: all are narrower
+  if (sum(widths) > width) widths <- floor(widths * width / sum(widths))
   cells <- rbind(colnames(table), table)
   cells[] <- escape(cells, "openxml")
   # a small table stays on one page; its title always stays with the first row
@@ -190,15 +192,15 @@ word_table <- function(table, align, caption = NULL, width = 9360) {
     word_row(cells[i, ], align, widths, wrapped, size, i == 1L, i == 1L || (small && i < nrow(cells)))
   }, "")
   title <- if (length(caption)) {
-    sprintf("<w:p><w:pPr><w:pStyle w:val=\"BodyText\"/><w:keepNext/></w:pPr><w:r><w:rPr><w:b/></w:rPr><w:t>%s</w:t></w:r></w:p>\n",
-      escape(caption, "openxml"))
+    paste0("<w:p><w:pPr><w:pStyle w:val=\"BodyText\"/><w:keepNext/></w:pPr><w:r><w:rPr><w:b/></w:rPr><w:t>",
+      escape(caption, "openxml"), "</w:t></w:r></w:p>\n")
   }
   grid <- paste0("<w:gridCol w:w=\"", widths, "\"/>", collapse = "")
   paste0(
     "~~~{=openxml}\n", title, "<w:tbl><w:tblPr><w:tblStyle w:val=\"Table\"/><w:tblW w:w=\"", sum(widths),
     "\" w:type=\"dxa\"/><w:tblLayout w:type=\"fixed\"/><w:tblLook w:firstRow=\"1\" w:lastRow=\"0\" ",
-    "w:firstColumn=\"0\" w:lastColumn=\"0\" w:noHBand=\"0\" w:noVBand=\"0\" w:val=\"0020\"/></w:tblPr><w:tblGrid>", grid,
-    "</w:tblGrid>\n", paste(rows, collapse = "\n"), "\n</w:tbl>\n~~~"
+    "w:firstColumn=\"0\" w:lastColumn=\"0\" w:noHBand=\"0\" w:noVBand=\"0\" w:val=\"0020\"/></w:tblPr><w:tblGrid>",
+    grid, "</w:tblGrid>\n", paste(rows, collapse = "\n"), "\n</w:tbl>\n~~~"
   )
 }
 
@@ -208,9 +210,9 @@ word_row <- function(cells, align, widths, wrapped, size, header, keep) {
   paste0(
     "<w:tr><w:trPr><w:cantSplit/>", if (header) "<w:tblHeader/>", "</w:trPr>", paste0(
       "<w:tc><w:tcPr><w:tcW w:w=\"", widths, "\" w:type=\"dxa\"/>", border, ifelse(wrapped, "", "<w:noWrap/>"),
-      "</w:tcPr><w:p><w:pPr><w:pStyle w:val=\"Compact\"/>", if (keep) "<w:keepNext/>", "<w:jc w:val=\"", side, "\"/></w:pPr><w:r><w:rPr><w:sz w:val=\"",
-      size, "\"/><w:szCs w:val=\"", size, "\"/></w:rPr><w:t xml:space=\"preserve\">", cells, "</w:t></w:r></w:p></w:tc>",
-      collapse = ""
+      "</w:tcPr><w:p><w:pPr><w:pStyle w:val=\"Compact\"/>", if (keep) "<w:keepNext/>", "<w:jc w:val=\"", side,
+      "\"/></w:pPr><w:r><w:rPr><w:sz w:val=\"", size, "\"/><w:szCs w:val=\"", size, "\"/></w:rPr>",
+      "<w:t xml:space=\"preserve\">", cells, "</w:t></w:r></w:p></w:tc>", collapse = ""
     ), "</w:tr>"
   )
 }

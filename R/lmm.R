@@ -26,17 +26,19 @@
 #' @param correlation Correlation of the residuals in series: `ar1(~ time | series)`, `car1(~ time | series)` or
 #'   `cs(~ 1 | series)`. Default `NULL`: none. See *Residuals*.
 #' @param start Starting values of \eqn{\theta}, in the order of the names of `component(fit, "theta")`, or with these
-#'   names; also `list(theta = )`. Default `NULL`: found from the data. A good start saves evaluations and does not change the result.
+#'   names; also `list(theta = )`. Default `NULL`: found from the data. The search begins there too, beside the points
+#'   that it begins at anyway, so that a start can lead to a lower optimum (see `global` of [convergence()]) but never to
+#'   a higher one.
 #' @param control Settings made by [lmm_control()], or a list of them. Those of lme4's `lmerControl()` and of
 #'   [nlme::lmeControl()] have no meaning here, and one message names them; a limit on evaluations is taken over.
 #' @param ... `verbose` of lme4: a positive number shows a progress bar, with a message. Anything else is an error; for
 #'   `random` of [nlme::lme()] it gives the formula to write.
-#' @returns An object of class `lmm`: plain data with its own copy of the variables, whatever becomes of `data`, to be read by [fixef()], [ranef()], [VarCorr()], `summary()`,
-#'   [vcov()], [component()] and the other methods. A fit that did not converge is returned with a warning of class
-#'   `ferrite_warning_not_converged`; a fit on the boundary (a variance of zero, a correlation of one) is a result
-#'   like any other and comes with a message of class `ferrite_message_singular`. Linearly dependent columns of the
-#'   fixed part are dropped as in [lm()], with a message of class `ferrite_message_rank`; their coefficients are
-#'   NA.
+#' @returns An object of class `lmm`: plain data with its own copy of the variables, whatever becomes of `data`; to be
+#'   read by [fixef()], [ranef()], [VarCorr()], `summary()`, [vcov()], [component()] and the other methods. A fit that
+#'   did not converge is returned with a warning of class `ferrite_warning_not_converged`; a fit on the boundary (a
+#'   variance of zero, a correlation of one) is a result like any other and comes with a message of class
+#'   `ferrite_message_singular`. Linearly dependent columns of the fixed part are dropped as in [lm()], with a message
+#'   of class `ferrite_message_rank`; their coefficients are NA.
 #' @section Random terms:
 #'
 #'   For each level of the factor `g` there is a vector of random effects, with a covariance matrix that is estimated:
@@ -97,6 +99,8 @@
 #'   `ferrite_warning_not_converged`, `_levels` (of the factor in `ar1()`, out of order). Messages:
 #'   `ferrite_message_singular`, `_rank`, `_levels` (a grouping factor of 2), `_logical_response`, `_zero_weights`,
 #'   `_formula` (a bar without parentheses), `_argument`, `_control`, `_start` (words of lme4 without a meaning here).
+#'   Methods given a fit or a result that was edited, cut short or made by another version: `ferrite_error_object`,
+#'   which names the field.
 #' @references Bates, Maechler, Bolker and Walker (2015) \doi{10.18637/jss.v067.i01}.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)

@@ -100,6 +100,8 @@ means_table <- function(fit, which, level, ddf, pairwise, call) {
   wanted <- factor_terms(fit, which, call)
   rows <- if (length(wanted)) mean_rows(fit, wanted, call) else list()
   if (pairwise) rows <- lapply(rows, pair_rows)
+  levels <- unlist(lapply(unname(rows), attr, "levels"))
+  rows <- lapply(rows, `attr<-`, "levels", NULL)
   inference <- inference_of(fit, ddf, call)
   tests <- lapply(unname(rows), function(L) { # nolint: object_name_linter.
     table <- t_table(inference, list(L = L[, fit$kept, drop = FALSE], rhs = rep(0, nrow(L))), level)
@@ -109,7 +111,7 @@ means_table <- function(fit, which, level, ddf, pairwise, call) {
   })
   table <- if (length(tests)) do.call(rbind, tests)
   else t_table(inference, list(L = matrix(1, 1L, fit$rank, dimnames = list("none", NULL)), rhs = 0), level)[0L, ]
-  structure(table, hypotheses = rows, response = deparse_one(fit$formula[[2L]]), confidence_level = level,
+  structure(table, hypotheses = rows, levels = levels, response = deparse_one(fit$formula[[2L]]), confidence_level = level,
     ddf = inference$method, heading = "Least squares means", class = c("lmm_means", "data.frame")
   )
 }
@@ -118,7 +120,7 @@ means_table <- function(fit, which, level, ddf, pairwise, call) {
 factor_terms <- function(fit, which, call) {
   factors <- attr(fit$terms, "factors")
   if (!length(factors)) return(character())
-  coded <- rownames(factors) %in% names(fit$contrasts)
+  coded <- term_variables(fit) %in% names(fit$contrasts)
   all <- colnames(factors)[colSums(factors > 0 & !coded) == 0]
   if (is.null(which)) return(all)
   found <- if (is.character(which) && !anyNA(which)) match_terms(which, all)
@@ -128,6 +130,13 @@ factor_terms <- function(fit, which, call) {
     hint = if (length(all)) paste0("There are: ", quoted_list(all, 8L), ".") else "The fixed part has none.",
     call = call, data = list(argument = "which")
   )
+}
+
+# The variables of the rows of `factors`, spelled as the columns of the frame.
+term_variables <- function(fit) {
+  variables <- vapply(as.list(attr(fit$terms, "variables"))[-1L], deparse_one, "")
+  rows <- rownames(attr(fit$terms, "factors"))
+  ifelse(unquoted(rows) %in% variables, unquoted(rows), rows)
 }
 
 # A matrix over all columns of X for each term: the rows of a grid of all factors, averaged over the other factors.
@@ -140,18 +149,17 @@ mean_rows <- function(fit, wanted, call) {
   grid <- cells(names(coded))
   frame <- average_frame(fit, call)[rep(1L, nrow(grid)), , drop = FALSE]
   for (name in names(coded)) {
-    frame[[name]] <- if (is.logical(fit$frame[[name]])) grid[[name]] == "TRUE" else {
-      factor(grid[[name]], levels(coded[[name]]))
-    }
+    truth <- is.logical(fit$frame[[name]])
+    frame[[name]] <- if (truth) grid[[name]] == "TRUE" else factor(grid[[name]], levels(coded[[name]]))
   }
   x <- fixed_matrix(fit, frame)
   lapply(stats::setNames(nm = wanted), function(term) {
     inside <- attr(fit$terms, "factors")[, term] > 0
-    variables <- rownames(attr(fit$terms, "factors"))[inside]
+    variables <- term_variables(fit)[inside]
     found <- factor(labels(grid, variables), levels = labels(cells(variables), variables))
     rows <- rowsum(x, found) / as.vector(table(found))
     dimnames(rows) <- list(levels(found), fit$x_names)
-    rows
+    structure(rows, levels = do.call(paste, c(unname(as.list(cells(variables))), sep = ":")))
   })
 }
 
@@ -169,12 +177,13 @@ average_frame <- function(fit, call) {
 # All differences of rows, the first less the second.
 pair_rows <- function(rows) {
   n <- nrow(rows)
-  if (n < 2L) return(rows[0L, , drop = FALSE])
+  if (n < 2L) return(structure(rows[0L, , drop = FALSE], levels = character()))
   first <- rep(seq_len(n - 1L), (n - 1L):1L)
   second <- unlist(lapply(seq_len(n - 1L), function(i) (i + 1L):n))
   found <- rows[first, , drop = FALSE] - rows[second, , drop = FALSE]
   rownames(found) <- paste(rownames(rows)[first], "-", rownames(rows)[second])
-  found
+  levels <- attr(rows, "levels")
+  structure(found, levels = paste(levels[first], "-", levels[second]))
 }
 
 # Functions of the coefficients that no dropped column changes.
@@ -199,10 +208,7 @@ print.lmm_means <- function(x, digits = max(3L, getOption("digits") - 3L), ...) 
 as.data.frame.lmm_means <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint: object_name_linter.
   rows <- attr(x, "hypotheses")
   term <- rep(names(rows), vapply(rows, nrow, 0L))
-  levels <- unlist(Map(function(names, term) {
-    for (variable in strsplit(term, ":", fixed = TRUE)[[1L]]) names <- gsub(variable, "", names, fixed = TRUE)
-    names
-  }, lapply(unname(rows), rownames), names(rows)), use.names = FALSE)
+  levels <- attr(x, "levels")
   attributes(x) <- list(names = names(x), row.names = attr(x, "row.names"), class = "data.frame")
   out <- cbind(term = or_else(term, character()), levels = or_else(levels, character()), x)
   if (!is.null(row.names)) rownames(out) <- row.names

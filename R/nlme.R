@@ -19,9 +19,9 @@
 #' ```
 #' @section Value:
 #'   * `intervals()`: matrices and data frames `fixed`, `reStruct` (one for each random term), `corStruct`, `varStruct`
-#'     and `sigma` with the columns `lower`, `est.`, `upper`. Coefficients have t intervals by Satterthwaite's degrees of
-#'     freedom, as in [contest()]; variances have profile intervals as in [confint.lmm()], where nlme's are of a normal
-#'     approximation.
+#'     and `sigma` with the columns `lower`, `est.`, `upper`. Coefficients have t intervals by Satterthwaite's degrees
+#'     of freedom, as in [contest()]; variances have profile intervals as in [confint.lmm()], where nlme's are of a
+#'     normal approximation.
 #'   * `getVarCov()`: the covariance matrix of the random effects (a list of them if there are several random terms), or
 #'     of the responses of the levels `individuals` of the grouping factor with the most levels (default: its first),
 #'     given the random effects (`"conditional"`) or not (`"marginal"`).

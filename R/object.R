@@ -15,8 +15,9 @@
 #               parent_levels (the levels of each variable)
 #   criterion, ld_l, ld_rx, pwrss, nobs, rank, npar (all parameters), weights_used
 #   residual    NULL, or list(phi, rho, hessian, scale, correlation): residuals that are not alike
-#   convergence list(status, evaluations, iterations, starts, decrement, gradient, kkt, eigenvalues (of the free
-#               directions, descending), hessian (m x m), structure (text, names of factors), timing (named seconds))
+#   convergence list(status, evaluations, iterations, starts, faces (looked, of), global, decrement, gradient, kkt,
+#               eigenvalues (of the free directions, descending), hessian (m x m), structure (text, names of factors),
+#               timing (named seconds))
 #   control     the settings
 
 new_lmm <- function(raw, design, built, formula, REML, control, call) { # nolint: object_name_linter.
@@ -74,11 +75,12 @@ random_result <- function(term, raw, factor) {
 
 convergence_record <- function(raw, design) {
   m <- length(raw$theta)
-  record <- raw[c("status", "evaluations", "iterations", "starts", "decrement", "gradient", "kkt", "eigenvalues",
-                  "hessian", "structure", "timing")]
+  record <- raw[c("status", "evaluations", "iterations", "starts", "faces", "global", "decrement",
+                  "gradient", "kkt", "eigenvalues", "hessian", "structure", "timing")]
   curvatures <- as.double(record$eigenvalues)
   record$eigenvalues <- curvatures[order(curvatures, decreasing = TRUE, na.last = NA)]
   record$hessian <- matrix(record$hessian, m, m)
+  names(record$faces) <- c("looked", "of")[seq_along(record$faces)]
   record$structure <- named_structure(record$structure, vapply(design$factors, function(factor) factor$name, ""))
   names(record$timing) <- c("crossprod", "optimise", "estimates")[seq_along(record$timing)]
   record

@@ -66,8 +66,9 @@
 #' standard deviation s the band is \eqn{\bar a \pm t_{m-1} s \sqrt{1 + 1/m}}, in which one more draw is with the
 #' probability `level`. There are 199 draws for up to 5000 rows, 19 for more than 50,000. They have a
 #' generator of their own: a band does not change when it is made again, and the state of R's generator stays as it is.
-#' In simulations of right models (27 groups of 4 rows with random slopes, 11 series of 28 with AR(1), crossed factors,
-#' strata) an autocorrelation was inside its 95 % band in 92 to 97 % of 500 data sets, whatever the lag.
+#' In simulations of 500 data sets of right models an autocorrelation was inside its 95 % band in 94 to 97 % (27 groups
+#' of 4 rows with random slopes), 94 % (the same with intercepts) and 93 to 97 % (11 series of 28 with AR(1)) of them,
+#' depending on the lag. At the first lag the band for independent values held in 7, 34 and 99 %.
 #' @section Conditions:
 #'   `ferrite_error_argument`; those of [confint.lmm()] and [profile.lmm()].
 #' @examples

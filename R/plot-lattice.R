@@ -25,8 +25,8 @@
 #'   * `abline`: a number for a horizontal line, two for intercept and slope.
 #'   * `id`: a number between 0 and 1: rows are named whose residual, over its standard deviation, is beyond that
 #'     two-sided quantile of the normal distribution. Or a one-sided formula that gives the rows to name.
-#'   * `idLabels`: their names, a vector or a one-sided formula; `~ .obs` are the numbers of the rows. Default: the levels
-#'     of the grouping factors.
+#'   * `idLabels`: their names, a vector or a one-sided formula; `~ .obs` are the numbers of the rows. Default: the
+#'     levels of the grouping factors.
 #'   * `grid`: whether to draw a grid. Default: in scatter plots.
 #'   * `main`: `TRUE` writes the name of the grouping factor, a text that text. `transf`: a function of effects and
 #'     limits. `level`: coverage of the intervals. `data` is there because the generic has it; it is not used.

@@ -8,8 +8,8 @@
 #' @param x What [ranef()][ranef.lmm], [influence()][influence.lmm], [bootstrap()] or [icc()] returned.
 #' @param level Coverage of the intervals, between 0 and 1. Default 0.95.
 #' @param group,effect Names of grouping factors and of effects. Default `NULL`: all.
-#' @param which For influence: `"cook"` (default), Cook's distances; `"dfbetas"`, the change of each coefficient in units
-#'   of its standard error, a panel each.
+#' @param which For influence: `"cook"` (default), Cook's distances; `"dfbetas"`, the change of each coefficient in
+#'   units of its standard error, a panel each.
 #' @param parm For a bootstrap: names or numbers of the statistics. Default `NULL`: all.
 #' @param type For a bootstrap: which interval, see [confint.lmm_bootstrap()].
 #' @inheritParams plot.lmm
@@ -63,7 +63,8 @@ plot.influence.lmm <- function(x, which = c("cook", "dfbetas"), ask = NULL, ...)
   if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   check_graphical(list(...), call, c("which", "ask"), "plot.results")
   tables <- influence_tables(x, which)
-  draw_pages(lapply(tables, function(table) function(...) draw_influence(table, ...)), 6L, ask, ...)
+  draw <- if (which == "cook") draw_influence else draw_dfbetas
+  draw_pages(lapply(tables, function(table) function(...) draw(table, ...)), 6L, ask, ...)
   invisible(if (length(tables) == 1L) tables[[1L]] else tables)
 }
 
@@ -88,6 +89,26 @@ influence_tables <- function(x, which) {
     names(found)[4L] <- "dfbetas"
     found
   }), names)
+}
+
+# Changes of one coefficient, the five largest with their names.
+draw_dfbetas <- function(table, ...) {
+  texts <- attr(table, "labels")
+  given <- list(...)
+  table <- table[!is.na(table$dfbetas), , drop = FALSE]
+  style <- list(xlab = texts$x, ylab = texts$y, main = texts$title, las = 1L, xlim = c(1, max(2, table$index)))
+  draw_frame(table$index, table$dfbetas, style, ..., type = "n")
+  graphics::abline(h = 0, col = plot_colours[["guide"]])
+  shown <- table[thinned_peaks(abs(table$dfbetas)), , drop = FALSE]
+  graphics::segments(shown$index, 0, shown$index, shown$dfbetas, col = or_else(given$col, plot_colours[["point"]]),
+    lwd = or_else(given$lwd, 1))
+  top <- utils::head(table[order(-abs(table$dfbetas)), , drop = FALSE], 5L)
+  graphics::points(top$index, top$dfbetas, pch = or_else(given$pch, 16L), cex = or_else(given$cex, 0.8),
+    col = plot_colours[["line"]])
+  side <- ifelse(top$index > mean(graphics::par("usr")[1:2]), 2L, 4L)
+  names <- cut_text(as.character(top$deleted), 15L)
+  clear <- clear_texts(top$index, top$dfbetas, names, 0.75, side)
+  if (any(clear)) graphics::text(top$index[clear], top$dfbetas[clear], names[clear], pos = side[clear], cex = 0.75)
 }
 
 #' @rdname plot.results
@@ -161,8 +182,10 @@ draw_icc <- function(table, ...) {
   style$ylab <- NULL
   draw_frame(table$icc, table$position, style, ..., type = "n")
   colour <- or_else(given$col, plot_colours[["point"]])
-  graphics::segments(table$lower, table$position, table$upper, table$position, col = colour, lwd = or_else(given$lwd, 2))
-  graphics::points(table$icc, table$position, pch = or_else(given$pch, 16L), cex = or_else(given$cex, 1.2), col = colour)
+  graphics::segments(table$lower, table$position, table$upper, table$position, col = colour,
+    lwd = or_else(given$lwd, 2))
+  graphics::points(table$icc, table$position, pch = or_else(given$pch, 16L), cex = or_else(given$cex, 1.2),
+    col = colour)
   draw_levels(axis, ...)
 }
 

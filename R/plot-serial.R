@@ -116,8 +116,8 @@ draw_acf <- function(table, ...) {
   given <- list(...)
   ends <- range(0, table$acf, table$lower, table$upper, table$raw, table$model, finite = TRUE)
   half <- acf_half_width(table)
-  style <- list(xlab = sprintf("%s (%s)", texts$x, acf_band_text(table)), ylab = texts$y, main = texts$title, ylim = ends,
-    xlim = c(min(table$lag) - 1.5 * half, max(table$lag) + 1.5 * half), xaxt = "n")
+  style <- list(xlab = sprintf("%s (%s)", texts$x, acf_band_text(table)), ylab = texts$y, main = texts$title,
+    ylim = ends, xlim = c(min(table$lag) - 1.5 * half, max(table$lag) + 1.5 * half), xaxt = "n")
   draw_frame(numeric(), numeric(), style, ..., type = "n", main_line = title_line)
   if (!isFALSE(given$axes) && is.null(given$xaxt)) {
     marks <- if (nrow(table) <= 10L) table$lag else table$lag[table$lag %in% pretty(table$lag)]

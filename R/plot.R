@@ -20,8 +20,8 @@
 #'   * `"strata"`: residuals in each stratum of `dispersion` (without one: of each level of the first grouping factor),
 #'     with the spread that the model gives them;
 #'   * `"acf"`: autocorrelation of the normalized residuals within the series of `correlation` (without one: within the
-#'     levels of `group`, by default the first factor, in the order of the rows), with the band in which they would be if
-#'     the fitted model were right.
+#'     levels of `group`, by default the first factor, in the order of the rows), with the band in which they would be
+#'     if the fitted model were right.
 #'
 #'   Default: residuals and quantiles, side by side.
 #'
@@ -49,10 +49,10 @@
 #'   * Of more than 5000 quantiles the 500 at each end are drawn, and 1000 at equal steps between.
 #'   * Residuals by group are points where groups have fewer than 10 rows, boxes where they have more (whiskers to the
 #'     last value within 1.5 times the height of the box), and, for more than 40 levels, medians with quartiles.
-#'   * Names of levels that would overlap are left out; long ones are cut in the middle, and those that differ still do. With more than 200 levels the axis shows ranks, and intervals
-#'     become a band of thin lines.
+#'   * Names of levels that would overlap are left out; long ones are cut in the middle, and those that differ still do.
+#'     With more than 200 levels the axis shows ranks, and intervals become a band of thin lines.
 #'     Residuals beyond the whiskers are points; of more than 2000 the largest.
-#'   * Of more than 5000 residuals by stratum some at equal steps, and always the lowest and the highest of each stratum.
+#'   * Of more than 5000 residuals by stratum some at equal steps, and always the lowest and the highest of each.
 #'   * Shrinkage of one effect with more than 60 levels is a plot of partially pooled against unpooled estimates.
 #'   * Observed and fitted: see `show`. A panel has some 500 points at equal steps of their order, and its extremes.
 #'   * Cook's distance of more than 2000 rows: the largest of each of 2000 neighbourhoods.
@@ -107,7 +107,8 @@ graphical_names <- c(
   "tck", "tcl", "type", "xaxp", "xaxs", "xaxt", "xlab", "xlim", "xpd", "yaxp", "yaxs", "yaxt", "ylab", "ylim"
 )
 
-check_graphical <- function(given, call, own = c("which", "level", "group", "effect", "show", "ask"), help = "plot.lmm") {
+check_graphical <- function(given, call, own = c("which", "level", "group", "effect", "show", "ask"),
+                            help = "plot.lmm") {
   names <- or_else(names(given), rep("", length(given)))
   unknown <- setdiff(names, graphical_names)
   if (!length(unknown)) {

@@ -101,8 +101,8 @@ profile_fits <- function(fit, kinds, call) {
 #'
 #' @param fits From `profile_fits()`.
 #' @param table Rows of `parameter_table()`, all with a target.
-#' @returns A list with an element a row: `estimate`, `lower`, `upper` (each as long as `zetas`), or `NULL` for a row that
-#'   Ctrl-C left undone. An interrupt when none is done.
+#' @returns A list with an element a row: `estimate`, `lower`, `upper` (each as long as `zetas`), or `NULL` for a row
+#'   that Ctrl-C left undone. An interrupt when none is done.
 #' @noRd
 profile_values <- function(fits, table, zetas, call, progress = FALSE) {
   out <- vector("list", nrow(table))

@@ -37,14 +37,3 @@ rePCA.lmm <- function(x, ...) {
   })
   structure(parts, class = "prcomplist")
 }
-
-block_diagonal <- function(blocks) {
-  sizes <- vapply(blocks, nrow, 0L)
-  whole <- matrix(0, sum(sizes), sum(sizes))
-  ends <- cumsum(sizes)
-  for (k in seq_along(blocks)) {
-    own <- ends[k] - sizes[k] + seq_len(sizes[k])
-    whole[own, own] <- blocks[[k]]
-  }
-  whole
-}

@@ -21,6 +21,7 @@ light_fit <- function(fit) {
 
 # A light fit at given parameters; `beta` are the kept coefficients, `phi` those of residuals that are not alike.
 at_parameters <- function(light, theta, beta, sigma, criterion = NA_real_, phi = light$residual$phi) {
+  light$light <- TRUE
   if (length(phi)) light$residual <- residual_at(light, phi)
   light$theta[] <- theta
   light$beta[light$kept] <- beta

@@ -3,8 +3,8 @@
 # Reads   what dispersion.R read, the model frame; for failures what the engine said.
 # Writes  the field `residual$scale` of a fit: list(text, terms, names, contrasts, xlevels, variables, expressions,
 #         strata), where `strata` is a grouping factor with `values` (a row of the columns for each stratum), `NULL`
-#         when a variable is numeric; and for the engine the columns as blocks, or the codes of the strata with `values`: the log standard
-#         deviation is linear in them.
+#         when a variable is numeric; and for the engine the columns as blocks, or the codes of the strata with
+#         `values`: the log standard deviation is linear in them.
 
 #' The dispersion of a model over its frame
 #'

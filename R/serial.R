@@ -1,10 +1,10 @@
 # The columns of a correlation over the frame: series, times; and what can be wrong with them.
 #
 # Reads   what correlation.R read, the model frame; for failures what the engine said.
-# Writes  the field `residual$correlation` of a fit: list(form, text, time, time_levels, series, variables, time_expression,
-#         expressions), where `time` is a column of the frame, `NULL` for the order of the rows, and `series` is as a
-#         grouping factor, `NULL` for one series; `expressions` are `variables` as language; and list(form, codes, n_levels, time) for the engine, where a `time` of `NULL` is the
-#         order of the rows.
+# Writes  the field `residual$correlation` of a fit: list(form, text, time, time_levels, series, variables,
+#         time_expression, expressions), where `time` is a column of the frame, `NULL` for the order of the rows, and
+#         `series` is as a grouping factor, `NULL` for one series; `expressions` are `variables` as language; and
+#         list(form, codes, n_levels, time) for the engine, where a `time` of `NULL` is the order of the rows.
 
 #' The correlation of a model over its frame
 #'

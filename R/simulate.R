@@ -269,9 +269,11 @@ unfitted <- function(formula, data, newparams, call) {
   raw <- list(
     kept = seq_len(p), beta = newparams$beta, vcov = rep(nothing, p * p), theta = newparams$theta,
     sigma = newparams$sigma, terms = terms, criterion = nothing, ld_l = nothing, ld_rx = nothing, pwrss = nothing,
-    residual = NULL, status = "unfitted", hessian = rep(nothing, length(newparams$theta)^2), structure = "",
+    residual = NULL, status = "unfitted", evaluations = 0L, iterations = 0L, starts = 0L, decrement = nothing,
+    gradient = nothing, kkt = nothing, hessian = rep(nothing, length(newparams$theta)^2), structure = "",
     timing = numeric()
   )
   fit <- new_lmm(raw, design, built, parsed$formula, TRUE, control, call)
+  fit$light <- TRUE
   at_parameters(fit, newparams$theta, newparams$beta, newparams$sigma)
 }

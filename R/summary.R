@@ -200,7 +200,9 @@ print_correlation <- function(correlation, symbols = FALSE) {
   p <- ncol(correlation)
   text <- matrix(formatC(correlation, digits = 3L, format = "f"), p, p)
   text[!lower.tri(text)] <- ""
-  dimnames(text) <- list(rownames(correlation), abbreviate(colnames(correlation), minlength = 6L))
+  # it warns of letters beyond ASCII, which it cuts as well
+  short <- suppressWarnings(abbreviate(colnames(correlation), minlength = 6L))
+  dimnames(text) <- list(rownames(correlation), short)
   print(text[-1L, -p, drop = FALSE], quote = FALSE, right = TRUE)
 }
 

@@ -170,7 +170,7 @@ removes_fixed <- function(fit, expr, added) {
     own$offset %in% unlist(lapply(known, `[[`, "offset")))
 }
 
-# a:b -> list(a, b)
+# The variables of an interaction, `a` and `b` of `a:b`.
 factor_parts <- function(expr) {
   if (is_operator(expr, ":")) c(factor_parts(expr[[2L]]), factor_parts(expr[[3L]])) else list(expr)
 }

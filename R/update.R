@@ -25,8 +25,8 @@
 #' @section Conditions:
 #'   `ferrite_error_update` when the data of the old call are not found, or the response was replaced by [refit()];
 #'   `ferrite_error_argument` for a change that is no argument of [lmm()]; `ferrite_error_formula` for a change that
-#'   crosses random terms, or is no formula; `ferrite_message_update` when what a change removes is not in the model, the
-#'   data found are not those of the fit, or the rows that the fit keeps are used instead.
+#'   crosses random terms, or is no formula; `ferrite_message_update` when what a change removes is not in the model,
+#'   the data found are not those of the fit, or the rows that the fit keeps are used instead.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' update(fit, REML = FALSE) # -2 log-likelihood 443.3895; standard deviations 2.072 and 1.423

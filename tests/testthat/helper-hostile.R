@@ -16,7 +16,7 @@ hostile_values <- function() {
     mean = mean, name = quote(zzz), call = quote(zzz + 1), one_sided = ~ zzz, two_sided = zzz ~ 1, no_frame = data.frame(),
     frame = data.frame(zzz = 1:3), matrix = matrix(1, 2L, 2L), words_matrix = matrix("a", 1L, 2L), array = array(1, 1:3),
     factor = factor("a"), date = as.Date("2020-02-02"), complex = 1i, raw = as.raw(1), space = globalenv(),
-    classed = structure(1, class = "zzz"), long = strrep("a", 1e5), expression = expression(a)
+    classed = structure(1, class = "zzz"), long = strrep("a", 9000), expression = expression(a)
   )
 }
 

@@ -136,6 +136,8 @@ test_that("lmerTest's words: lists, confint, collect, contest1D() and contestMD(
     same(lmerTest::contestMD(ours, diag(3)[2:3, ], ddf = ddf), lmerTest::contestMD(theirs, diag(3)[2:3, ], ddf = ddf))
   }
   expect_identical(nrow(lmerTest::contestMD(ours, matrix(0, 0, 3))), 0L)
+  method <- getS3method("contest", "lmm", envir = asNamespace("lmerTest"))
+  expect_identical(as.data.frame(method(model = ours, L = diag(3))), as.data.frame(contest(ours, diag(3))))
   refused <- function(expr, class = "argument") {
     expect_three_lines(tryCatch(expr, error = identity), paste0("ferrite_error_", class))
   }

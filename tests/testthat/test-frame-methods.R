@@ -55,7 +55,8 @@ test_that("the random part comes back, and its flags are checked", {
 test_that("formulas and terms are those of lme4", {
   skip_if_not_installed("lme4")
   data <- as.data.frame(nlme::Orthodont)
-  for (model in list(distance ~ age * Sex + (age | Subject), log(distance) ~ age + (1 | Subject) + (0 + age | Subject))) {
+  models <- list(distance ~ age * Sex + (age | Subject), log(distance) ~ age + (1 | Subject) + (0 + age | Subject))
+  for (model in models) {
     fit <- lmm(model, data)
     peer <- lme4::lmer(model, data)
     for (part in list(list(), list(fixed.only = TRUE), list(random.only = TRUE))) {

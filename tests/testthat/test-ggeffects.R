@@ -69,5 +69,6 @@ test_that("ggpredict() predicts the population as for the model of lme4, in ever
   same(function(fit) ggeffects::ggpredict(fit, c("age [8, 11]", "Subject [M16, F02]"), type = "random"), one)
   same(function(fit) ggeffects::ggpredict(fit, "age [8]", type = "random"), one)
   grid <- data.frame(age = 8, Sex = "Male")
-  expect_equal(as.data.frame(ggeffects::ggpredict(ours, "age [8]"))$predicted, unname(predict(ours, grid, re.form = NA)))
+  found <- as.data.frame(ggeffects::ggpredict(ours, "age [8]"))
+  expect_equal(found$predicted, unname(predict(ours, grid, re.form = NA)))
 })

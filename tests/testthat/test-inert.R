@@ -2,7 +2,10 @@
 # the change, compared byte for byte.
 
 state_of <- function(fit) {
-  list(lapply(fit$frame, identity), fit$factors, fit$xlevels, summary(fit)$coefficients, residuals(fit), update(fit, REML = FALSE)$theta)
+  list(
+    lapply(fit$frame, identity), fit$factors, fit$xlevels, summary(fit)$coefficients, residuals(fit),
+    update(fit, REML = FALSE)$theta
+  )
 }
 
 # Is a fit of the data the same after `change` has had its way with them?

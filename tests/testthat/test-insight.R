@@ -191,3 +191,18 @@ test_that("with a dispersion the residual variance is the mean over the rows; a 
   expect_true(all(draws > 0 & draws < 1))
   expect_equal(mean_residual_variance(power, rbind(0, 0.5)), c(1, mean(data$age)))
 })
+
+test_that("weights are in the data and residuals, not in the grid, as for the model of lme4", {
+  skip_if_not_installed("insight")
+  data <- plain(nlme::Orthodont)
+  data$w <- rep(c(1, 2, 3), 36)
+  ours <- lmm(distance ~ age * Sex + (1 | Subject), data, weights = w)
+  skip_if_not_installed("lme4")
+  theirs <- lme4::lmer(distance ~ age * Sex + (1 | Subject), data, weights = w)
+  same <- function(ask, ...) expect_equal(ask(ours, ...), ask(theirs, ...), tolerance = 1e-4, ignore_attr = TRUE)
+  same(insight::get_residuals, weighted = TRUE)
+  same(insight::get_residuals)
+  same(insight::get_data, effects = "random")
+  same(insight::get_datagrid, at = "age", length = 3)
+  expect_equal(insight::get_residuals(ours, weighted = TRUE), unname(residuals(ours) * sqrt(data$w)))
+})

@@ -25,7 +25,9 @@ test_that("means and differences are those of lmerTest", {
     ours <- lmm(case[[1]], case[[2]])
     for (ddf in c("Satterthwaite", "Kenward-Roger")) {
       expect_same_means(ls_means(ours, ddf = ddf), lmerTest::ls_means(theirs, ddf = ddf))
-      expect_same_means(difflsmeans(ours, ddf = ddf, level = 0.9), lmerTest::difflsmeans(theirs, ddf = ddf, level = 0.9))
+      expect_same_means(
+        difflsmeans(ours, ddf = ddf, level = 0.9), lmerTest::difflsmeans(theirs, ddf = ddf, level = 0.9)
+      )
     }
     expect_identical(lmerTest::ls_means(ours), ls_means(ours))
     expect_identical(lmerTest::difflsmeans(ours), ls_means(ours, pairwise = TRUE))
@@ -61,6 +63,20 @@ test_that("what is not estimable is NA, and a model without factors has no rows"
   expect_identical(nrow(none), 0L)
   expect_output(print(none), "no term of factors")
   expect_output(print(means), "Intervals: 95 %; Satterthwaite tests")
+})
+
+test_that("names and levels of any spelling are told apart", {
+  data <- plain(nlme::Machines)
+  data$k <- factor(c(A = "kick", B = "k", C = "a:b")[as.character(data$Machine)])
+  names(data)[names(data) == "Worker"] <- "Worker ID"
+  fit <- lmm(score ~ k + (1 | `Worker ID`), data)
+  expect_identical(as.data.frame(ls_means(fit))$levels, levels(data$k))
+  expect_identical(as.data.frame(difflsmeans(fit))$levels[1], paste(levels(data$k)[1], "-", levels(data$k)[2]))
+  expect_identical(as.data.frame(ls_means(fit))$term, rep("k", 3))
+  names(data)[names(data) == "k"] <- "my factor"
+  other <- lmm(score ~ `my factor` + (1 | `Worker ID`), data)
+  expect_equal(ls_means(other)$Estimate, ls_means(fit)$Estimate)
+  expect_identical(rownames(eliminate(other)$fixed), "`my factor`")
 })
 
 test_that("show_tests() gives the matrices, as numbers or fractions", {

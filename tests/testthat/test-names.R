@@ -42,7 +42,10 @@ fuzz_fit <- function(kind, names) {
   env$data_of_it <- data
   arguments[[1L]] <- stats::as.formula(arguments[[1L]], env)
   call <- as.call(c(list(lmm, arguments[[1L]], data = quote(data_of_it)), arguments[-1L]))
-  list(fit = suppressMessages(eval(call, env)), data = data, v = v, names = stats::setNames(as.list(names), plain_names))
+  list(
+    fit = suppressMessages(eval(call, env)), data = data, v = v,
+    names = stats::setNames(as.list(names), plain_names)
+  )
 }
 
 new_rows <- function(m) {
@@ -104,12 +107,14 @@ fuzz_methods <- list(
   augment_new = function(m) augment.lmm(m$fit, newdata = new_rows(m)),
   shrinkage = function(m) as.data.frame(shrinkage(m$fit)),
   component = function(m) lapply(c("X", "Z", "Lambda"), function(name) as.matrix(component(m$fit, name))),
-  formula = function(m) lengths(lapply(list(
-    formula(m$fit), formula(m$fit, fixed.only = TRUE), formula(m$fit, random.only = TRUE)
-  ), all.vars)),
-  frame = function(m) lapply(list(
-    model.frame(m$fit), model.frame(m$fit, fixed.only = TRUE), model.frame(m$fit, random.only = TRUE)
-  ), dim),
+  formula = function(m) {
+    fixed <- formula(m$fit, fixed.only = TRUE)
+    lengths(lapply(list(formula(m$fit), fixed, formula(m$fit, random.only = TRUE)), all.vars))
+  },
+  frame = function(m) {
+    fixed <- model.frame(m$fit, fixed.only = TRUE)
+    lapply(list(model.frame(m$fit), fixed, model.frame(m$fit, random.only = TRUE)), dim)
+  },
   terms = function(m) lengths(lapply(list(terms(m$fit), terms(m$fit, fixed.only = FALSE)), attr, "term.labels")),
   robust = function(m) summary(robust(m$fit, cluster = change_of(bquote(~ .(m$v$g)))))$coefficients,
   knit = function(m) nchar(knit_text(summary(m$fit))) > 0L,
@@ -216,4 +221,9 @@ test_that("emmeans, insight, parameters and car find the variables under such na
     own <- quietly(numbers_of(results(fuzz_fit("slope", fuzzed_names[[set]]))))
     expect_equal(own, reference, tolerance = 1e-6, info = set)
   }
+})
+
+test_that("printing names beyond ASCII gives no warning", {
+  fit <- fuzz_fit("slope", fuzzed_names$foreign)$fit
+  expect_no_warning(utils::capture.output(print(fit), print(summary(fit)), print(VarCorr(fit)), print(ranef(fit))))
 })

@@ -85,10 +85,12 @@ test_that("data, groups and response", {
 test_that("wrong arguments are classed errors", {
   fit <- shared_slope()
   wrong <- list(
-    quote(nlme::intervals(fit, level = 2)), quote(nlme::intervals(fit, which = "x")), quote(nlme::intervals(fit, x = 1)),
+    quote(nlme::intervals(fit, level = 2)), quote(nlme::intervals(fit, which = "x")),
+    quote(nlme::intervals(fit, x = 1)),
     quote(nlme::getVarCov(fit, "Q", type = "marginal")), quote(nlme::getVarCov(fit, 99, type = "marginal")),
     quote(nlme::ACF(fit, maxLag = -1)), quote(nlme::ACF(fit, resType = "q")), quote(nlme::getGroups(fit, level = 3)),
-    quote(nlme::Variogram(fit, form = ~Sex)), quote(nlme::Variogram(fit, form = 1)), quote(nlme::Variogram(fit, nint = 0))
+    quote(nlme::Variogram(fit, form = ~Sex)), quote(nlme::Variogram(fit, form = 1)),
+    quote(nlme::Variogram(fit, nint = 0))
   )
   for (one in wrong) expect_three_lines(tryCatch(eval(one), error = identity), "ferrite_error_argument")
   expect_three_lines(tryCatch(nlme::Variogram(fit, form = ~nothing), error = identity), "ferrite_error")

@@ -159,6 +159,12 @@ test_that("a Word report has Word's tables, whose figures are not broken", {
   expect_match(text, "<w:noWrap/>", fixed = TRUE)
 })
 
+# The random effects of a fit as they are written for xelatex.
+knitr_latex <- function(fit) {
+  as.character(as_output(list(captioned(labelled(text_table(ranef(fit)$g, 4L), rownames(ranef(fit)$g), "g"))),
+    new_target("latex", TRUE)))
+}
+
 test_that("names in any script are in a PDF", {
   skip_on_cran()
   skip_if_not(nzchar(Sys.which("xelatex")) && nzchar(Sys.which("fc-list")), "xelatex is not available")
@@ -168,9 +174,3 @@ test_that("names in any script are in a PDF", {
   expect_no_match(lines, "U+4E2D", fixed = TRUE)
   expect_match(lines, "\\fontspec{", fixed = TRUE)
 })
-
-# The random effects of a fit as they are written for xelatex.
-knitr_latex <- function(fit) {
-  as.character(as_output(list(captioned(labelled(text_table(ranef(fit)$g, 4L), rownames(ranef(fit)$g), "g"))),
-    new_target("latex", TRUE)))
-}

@@ -201,7 +201,7 @@ test_that("step() and stepAIC() go the way of AIC, and keep the random part", {
   skip_if_not_installed("MASS")
   data <- as.data.frame(nlme::Orthodont)
   fit <- lmm(distance ~ age + Sex + I(age^2) + (1 | Subject), data)
-  trace <- utils::capture.output(chosen <- step(fit))
+  trace <- utils::capture.output(chosen <- stats::step(fit))
   expect_identical(formula(chosen), distance ~ Sex + I(age^2) + (1 | Subject), ignore_formula_env = TRUE)
   expect_match(trace[1], "AIC=446.14", fixed = TRUE)
   direct <- lmm(distance ~ Sex + I(age^2) + (1 | Subject), data)
@@ -408,7 +408,8 @@ test_that("what predict() and simulate() cannot use is an error in three lines",
       family = binomial)
   )
   short <- list(beta = 1, theta = 1, sigma = 1)
-  expect_error(simulate.default(~ age + (1 | Subject), newdata = data, newparams = short), "(Intercept) and age", fixed = TRUE, class = "ferrite_error_argument")
+  expect_error(simulate.default(~ age + (1 | Subject), newdata = data, newparams = short),
+    "(Intercept) and age", fixed = TRUE, class = "ferrite_error_argument")
 })
 
 # Reading methods -----------------------------------------------------------------------------------------------------

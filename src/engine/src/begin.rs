@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::fit;
 use crate::identify;
 use crate::joint::{Joint, Parameters};
-use crate::options::{FitOptions, Watch};
+use crate::options::{FitOptions, Look, Watch};
 use crate::shape::Shape;
 use crate::start;
 use crate::theta;
@@ -32,10 +32,16 @@ impl Joint<'_> {
             let theta = start::moments(&self.model.a, &self.model.layout);
             starts.iter_mut().for_each(|own| self.rows.guess(theta.iter().map(|t| t * t).sum(), own));
         }
+        // The user's start is one more; work after a fit begins at it alone.
+        let around = options.look == Look::Around;
+        let first = starts.first().cloned();
+        let own = options.start.as_ref().filter(|_| around).and(first);
+        let mut places: Vec<_> = starts.into_iter().map(|phi| (phi, !around)).collect();
+        places.extend(own.map(|phi| (phi, true)));
         let mut out = Vec::new();
-        for phi in starts {
+        for (phi, given) in places {
             self.set(&phi);
-            let mut theta = match &options.start {
+            let mut theta = match options.start.as_ref().filter(|_| given) {
                 Some(user) => self.working(user)?,
                 None => start::moments(&self.model.a, &self.model.layout),
             };
@@ -55,7 +61,7 @@ impl Joint<'_> {
             }
             out.push(Parameters { theta, psi, phi });
         }
-        if options.start.is_none() && self.model.s.work(self.model.a.p) < CHEAP {
+        if (around || options.start.is_none()) && self.model.s.work(self.model.a.p) < CHEAP {
             let (first, initial) = (out[0].clone(), out.clone());
             out.extend(self.near_unstructured(&first, options)?);
             let few = self.model.s.work(self.model.a.p) < FEW;
@@ -108,7 +114,9 @@ impl Joint<'_> {
         let held = std::mem::replace(&mut self.model.held, vec![false; self.shapes.len()]);
         self.set(&first.phi);
         let free = if self.shapes.iter().any(Option::is_some) && identify::check(&mut self.model).is_ok() {
-            fit::minimise(&mut self.model, options, &Watch::default()).ok()
+            // A point to begin at need not be exact.
+            let rough = FitOptions { look: Look::Alone, tolerance: options.tolerance.max(1e-4), ..options.clone() };
+            fit::minimise(&mut self.model, &rough, &Watch::default()).ok()
         } else {
             None
         };

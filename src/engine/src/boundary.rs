@@ -4,6 +4,7 @@
 //! before them.
 
 use crate::block::small;
+use crate::convergence::Edge;
 use crate::error::{Error, Result};
 use crate::optim::bfgs::Point;
 use crate::optim::eigen;
@@ -24,28 +25,19 @@ impl Search<'_> {
         let mut refused: Vec<usize> = Vec::new();
         // What the search has left at zero goes in one step.
         if let Some((candidate, fewer)) = self.without_zeros(&theta, &ranks, floor)? {
-            if let Some((next, polished)) = self.polish(&candidate, &fewer)? {
-                if polished.point.f <= f + 1e-7 + 10.0 * NOISE * (1.0 + f.abs()) {
-                    (f, theta, ranks) = (polished.point.f, next, fewer);
-                    held = Some(polished);
-                }
+            if let Some((lower, next, polished)) = self.attempt(&candidate, &fewer, f)? {
+                (f, theta, ranks) = (lower, next, fewer);
+                held = polished;
             }
         }
         // A budget that is spent leaves the point where it is; the certificate still says what it is worth.
         while self.remaining() > 0 {
             let Some((_, term, candidate)) = self.smallest(&theta, &ranks, floor, &refused)? else { break };
             ranks[term] -= 1;
-            let tolerance = 1e-7 + 10.0 * NOISE * (1.0 + f.abs());
-            let accepted = match self.polish(&candidate, &ranks)? {
-                Some((next, polished)) if polished.point.f <= f + tolerance => {
-                    f = polished.point.f;
-                    theta = next;
-                    held = Some(polished);
-                    true
-                }
-                _ => false,
-            };
-            if !accepted {
+            if let Some((lower, next, polished)) = self.attempt(&candidate, &ranks, f)? {
+                (f, theta) = (lower, next);
+                held = polished;
+            } else {
                 ranks[term] += 1;
                 refused.push(term);
             }
@@ -53,10 +45,35 @@ impl Search<'_> {
         if let Some(polished) = held {
             return Ok((theta, ranks, polished));
         }
+        if !self.model.has_hessian() && self.remaining() > 0 {
+            // Newton's steps need differences for their Hessian: steps that need none come first.
+            let free = self.free(&ranks);
+            if let Some((point, _)) = self.descend_in(&theta, &free, self.decrease().min(1e-9).max(self.loose()))? {
+                theta = point.x;
+            }
+        }
         match self.polish(&theta, &ranks)? {
             Some((theta, polished)) => Ok((theta, ranks, polished)),
             None => Err(Error::Internal("the criterion is not defined where the search ended".into())),
         }
+    }
+
+    /// The minimum from `candidate` at given ranks, if it is not higher than `f`: value, theta, and Newton's steps where the
+    /// model has a Hessian for them.
+    fn attempt(
+        &mut self,
+        candidate: &[f64],
+        ranks: &[usize],
+        f: f64,
+    ) -> Result<Option<(f64, Vec<f64>, Option<Polished>)>> {
+        let most = f + self.decrease() + 10.0 * NOISE * (1.0 + f.abs());
+        if self.model.has_hessian() {
+            let end = self.polish(candidate, ranks)?.filter(|(_, polished)| polished.point.f <= most);
+            return Ok(end.map(|(theta, polished)| (polished.point.f, theta, Some(polished))));
+        }
+        let free = self.free(ranks);
+        let end = self.descend_in(candidate, &free, 0.1 * self.decrease())?;
+        Ok(end.filter(|(point, _)| point.f <= most).map(|(point, _)| (point.f, point.x, None)))
     }
 
     /// Theta without all eigenvalues that are zero but for the search's tolerance, if there are two or more of them.
@@ -114,7 +131,11 @@ impl Search<'_> {
         }))
     }
 
-    pub(crate) fn open(&self, theta: &[f64], term: usize, rank: usize, direction: &[f64], length: f64) -> Vec<f64> {
+    /// `theta` with one more column in the direction in which the score says that the criterion falls.
+    pub(crate) fn opened(&self, theta: &[f64], ranks: &[usize], edge: &Edge) -> Vec<f64> {
+        let (term, rank, direction) = (edge.term, ranks[edge.term], &edge.direction);
+        let rows = self.model.a.n as f64 / self.model.a.factors[self.model.layout.terms[term].0].levels as f64;
+        let length = (edge.score.abs().min(1.0) / rows).sqrt();
         let layout = &self.model.layout;
         let mut blocks = layout.zeros();
         layout.fill(theta, &mut blocks);

@@ -40,6 +40,24 @@ impl Status {
     }
 }
 
+/// How much of the boundary has been looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Faces the search has looked from.
+    pub faces: usize,
+    /// Faces that there are.
+    pub of: usize,
+    /// True if the criterion is known to have one minimum only.
+    pub single: bool,
+}
+
+impl Looked {
+    /// True if no other minimum is left unlooked for.
+    pub fn is_everywhere(self) -> bool {
+        self.single || (self.of > 0 && self.faces == self.of)
+    }
+}
+
 /// The certificate of a fit.
 #[derive(Clone, Debug)]
 pub struct Convergence {
@@ -51,6 +69,8 @@ pub struct Convergence {
     pub iterations: usize,
     /// Starting points tried.
     pub starts: usize,
+    /// How much of the boundary the search has looked at for other minima.
+    pub looked: Looked,
     /// Half g'H^-1 g: how much lower the criterion could still be, in deviance units.
     pub decrement: f64,
     /// Largest element of the gradient beside its curvature.
@@ -73,6 +93,7 @@ impl Convergence {
             evaluations: 0,
             iterations: 0,
             starts: 0,
+            looked: Looked::default(),
             decrement: f64::NAN,
             gradient: f64::NAN,
             kkt: None,

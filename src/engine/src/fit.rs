@@ -1,12 +1,13 @@
 //! The fit: the best of the starts, exact zeros on the boundary, and the certificate.
 
-use crate::convergence::{edges, Convergence, Status};
+use crate::convergence::{edges, Convergence, Looked, Status};
 use crate::error::{Error, Result};
+use crate::faces::has_one_minimum;
 use crate::identify;
 use crate::model::Model;
 use crate::optim::bfgs::{Ended, Point};
 use crate::optim::newton::Polished;
-use crate::options::{FitOptions, Watch};
+use crate::options::{FitOptions, Look, Watch};
 use crate::search::{Search, NOISE};
 
 /// Work (operations an evaluation) up to which every digit is affordable: a tight polish, central differences.
@@ -29,14 +30,25 @@ pub(crate) struct Minimum {
 pub(crate) fn minimise(model: &mut Model, options: &FitOptions, watch: &Watch) -> Result<Minimum> {
     let work = model.s.work(model.a.p);
     let cheap = work < CHEAP;
-    let mut search = Search { model, options, watch, evaluations: 0, iterations: 0, cheap, budget_spent: false };
+    let mut search = Search {
+        model,
+        options,
+        watch,
+        evaluations: 0,
+        iterations: 0,
+        cheap,
+        budget_spent: false,
+        known: Vec::new(),
+        looked: Looked::default(),
+    };
     let starts = search.starts()?;
     let mut best: Option<(Point, Ended)> = None;
     let mut tried = 0;
     for (k, theta) in starts.iter().enumerate() {
         let settled = best.as_ref().is_some_and(|(_, ended)| *ended == Ended::Small);
-        if k > 0 && settled && (work >= TINY || k >= options.starts) {
-            break;
+        // The second is there for where the first fails; small models near a start try both. A third is the user's own.
+        if k == 1 && settled && (work >= TINY || options.look != Look::Near) {
+            continue;
         }
         tried += 1;
         if let Some((point, ended)) = search.descend(theta)? {
@@ -45,7 +57,15 @@ pub(crate) fn minimise(model: &mut Model, options: &FitOptions, watch: &Watch) -
             }
         }
     }
-    let (point, _) = best.ok_or(Error::NotPositiveDefinite)?;
+    let mut best = best.ok_or(Error::NotPositiveDefinite)?;
+    if options.look == Look::Around {
+        if has_one_minimum(search.model)? {
+            search.looked.single = true;
+        } else if work < TINY {
+            search.looked = search.look_around(&mut best, &mut tried)?;
+        }
+    }
+    let (point, _) = best;
     search.check_sigma(&point.x, identify::PERFECT)?;
     let minimum = search.settle(point, tried)?;
     if matches!(minimum.convergence.status, Status::Stalled | Status::MaxEvaluations) {
@@ -68,10 +88,7 @@ impl Search<'_> {
             let downhill = edges.iter().find(|e| e.score < SCORE && e.score == kkt);
             let opened = downhill.map(|edge| {
                 floor[edge.term] = ranks[edge.term] + 1;
-                let rows =
-                    self.model.a.n as f64 / self.model.a.factors[self.model.layout.terms[edge.term].0].levels as f64;
-                let length = (edge.score.abs().min(1.0) / rows).sqrt();
-                self.open(&theta, edge.term, ranks[edge.term], &edge.direction, length)
+                self.opened(&theta, &ranks, edge)
             });
             last = Some((theta, ranks, polished, kkt));
             match opened {
@@ -107,6 +124,7 @@ impl Search<'_> {
             evaluations: self.evaluations,
             iterations: self.iterations,
             starts,
+            looked: self.looked,
             decrement: p.decrement,
             gradient,
             kkt: singular.then_some(kkt),

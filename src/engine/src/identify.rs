@@ -35,15 +35,20 @@ const SHARE: f64 = 1e-6;
 
 impl Search<'_> {
     pub(crate) fn check_sigma(&mut self, theta: &[f64], limit: f64) -> Result<()> {
-        let mut blocks = self.model.layout.zeros();
-        self.model.layout.fill(theta, &mut blocks);
-        let value = self.model.value(&blocks, self.options.criterion)?;
-        let response = self.model.a.gram[self.model.a.gram.len() - 1] / self.model.a.n as f64;
-        let share = value.pls.pwrss / self.model.nu(self.options.criterion) / response;
+        let share = self.share_of_sigma(theta)?;
         if share < limit {
             return Err(Error::PerfectFit { reason: "random", ratio: share.max(0.0).sqrt() });
         }
         Ok(())
+    }
+
+    /// sigma^2 beside the variance of the response.
+    pub(crate) fn share_of_sigma(&mut self, theta: &[f64]) -> Result<f64> {
+        let mut blocks = self.model.layout.zeros();
+        self.model.layout.fill(theta, &mut blocks);
+        let value = self.model.value(&blocks, self.options.criterion)?;
+        let response = self.model.a.gram[self.model.a.gram.len() - 1] / self.model.a.n as f64;
+        Ok(value.pls.pwrss / self.model.nu(self.options.criterion) / response)
     }
 }
 

@@ -14,6 +14,17 @@ pub enum Criterion {
     Ml,
 }
 
+/// Where a search looks for optima other than the one it comes to first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// From the start alone.
+    Alone,
+    /// From the start, and in small models from moments.
+    Near,
+    /// From moments and from the start; in small models from every face of the boundary.
+    Around,
+}
+
 /// Options of a fit.
 #[derive(Clone, Debug)]
 pub struct FitOptions {
@@ -25,8 +36,8 @@ pub struct FitOptions {
     pub max_evaluations: usize,
     /// A fit is certified when the criterion could fall by less than this (deviance units); default 1e-8.
     pub tolerance: f64,
-    /// Starting points that a small model tries; default 2. Any other tries the second where the first fails.
-    pub starts: usize,
+    /// Where a search looks for other optima; default: around.
+    pub look: Look,
     /// Threads; default 1.
     pub threads: usize,
     /// Bytes that the workspace may take; default 8e9.
@@ -40,7 +51,7 @@ impl Default for FitOptions {
             start: None,
             max_evaluations: 2000,
             tolerance: 1e-8,
-            starts: 2,
+            look: Look::Around,
             threads: 1,
             memory: 8e9,
         }

@@ -5,16 +5,20 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::convergence::Looked;
 use crate::error::{Error, Result};
+use crate::faces::{self, Known};
 use crate::model::Model;
 use crate::optim::bfgs::{self, Curvature, Ended, Limits, Objective, Point};
 use crate::optim::newton::{self, Polished};
-use crate::options::{Criterion, FitOptions, Watch};
+use crate::options::{Criterion, FitOptions, Look, Watch};
 use crate::start;
 use crate::theta;
 
 /// Relative rounding of the criterion.
 pub(crate) const NOISE: f64 = 4e-15;
+/// Tolerance above which a search ends where it is met, not where no digit is left to gain.
+pub(crate) const LOOSE: f64 = 1e-7;
 
 /// The criterion in the free elements of theta.
 pub(crate) struct Free<'m> {
@@ -23,6 +27,7 @@ pub(crate) struct Free<'m> {
     theta: Vec<f64>,
     free: Vec<usize>,
     watch: &'m Watch,
+    known: &'m [Known],
     pub evaluations: usize,
 }
 
@@ -64,6 +69,17 @@ impl Objective for Free<'_> {
         }
         Ok(if self.model.has_hessian() { Curvature::Exact } else { Curvature::Average })
     }
+
+    fn verdict(&mut self, ahead: &[f64], f: f64, decrease: f64, known: Curvature) -> Option<Ended> {
+        let lowest = self.known.iter().map(|k| k.f).min_by(f64::total_cmp)?;
+        let mut theta = self.theta.clone();
+        self.free.iter().zip(ahead).for_each(|(&i, v)| theta[i] = *v);
+        if faces::is_known(self.known, self.model, &theta, f - decrease, 0.2 * decrease + 0.01) {
+            return Some(Ended::Known);
+        }
+        let trust = if known == Curvature::Exact { 4.0 } else { 10.0 };
+        (decrease < 1.0 && f - trust * decrease > lowest + faces::LOOSE).then_some(Ended::Higher)
+    }
 }
 
 /// The search for one model under one criterion.
@@ -75,10 +91,25 @@ pub(crate) struct Search<'m> {
     pub iterations: usize,
     pub cheap: bool,
     pub budget_spent: bool,
+    /// Points at which a descent may stop.
+    pub known: Vec<Known>,
+    /// How much of the boundary has been looked at.
+    pub looked: Looked,
 }
 
 impl Search<'_> {
+    /// Where to begin: the first, one to turn to where that fails, and one that the user adds.
     pub(crate) fn starts(&self) -> Result<Vec<Vec<f64>>> {
+        let layout = &self.model.layout;
+        let moments = start::moments(&self.model.a, layout);
+        Ok(match (self.from_user()?, self.options.look) {
+            (None, _) => vec![moments, start::constant(layout, 1.0)],
+            (Some(user), Look::Around) => vec![moments, start::constant(layout, 1.0), user],
+            (Some(user), _) => vec![user, moments],
+        })
+    }
+
+    fn from_user(&self) -> Result<Option<Vec<f64>>> {
         let layout = &self.model.layout;
         if let Some(user) = &self.options.start {
             if user.len() != layout.len() {
@@ -97,9 +128,9 @@ impl Search<'_> {
                     *x = 1e-3;
                 }
             }
-            return Ok(vec![start, start::moments(&self.model.a, layout)]);
+            return Ok(Some(start));
         }
-        Ok(vec![start::moments(&self.model.a, layout), start::constant(layout, 1.0)])
+        Ok(None)
     }
 
     pub(crate) fn objective(&mut self, theta: &[f64], free: Vec<usize>) -> Free<'_> {
@@ -109,6 +140,7 @@ impl Search<'_> {
             theta: theta.to_vec(),
             free,
             watch: self.watch,
+            known: &self.known,
             evaluations: 0,
         }
     }
@@ -117,14 +149,38 @@ impl Search<'_> {
         self.options.max_evaluations.saturating_sub(self.evaluations)
     }
 
+    /// How much lower the criterion may still be where a descent ends, before Newton's steps.
+    pub(crate) fn decrease(&self) -> f64 {
+        self.options.tolerance.max(1e-7)
+    }
+
+    /// The tolerance where it is loose, else zero.
+    pub(crate) fn loose(&self) -> f64 {
+        if self.options.tolerance > LOOSE {
+            self.options.tolerance
+        } else {
+            0.0
+        }
+    }
+
     /// BFGS over all elements from `theta`.
     pub(crate) fn descend(&mut self, theta: &[f64]) -> Result<Option<(Point, Ended)>> {
         let places = &self.model.layout.places;
         let free: Vec<usize> = (0..theta.len()).filter(|&i| !self.model.held[places[i].0]).collect();
+        self.descend_in(theta, &free, self.decrease())
+    }
+
+    /// BFGS over the elements `free` from `theta`, until the criterion can fall by no more than `decrease`.
+    pub(crate) fn descend_in(
+        &mut self,
+        theta: &[f64],
+        free: &[usize],
+        decrease: f64,
+    ) -> Result<Option<(Point, Ended)>> {
         let x: Vec<f64> = free.iter().map(|&i| theta[i]).collect();
         let mut h = vec![0.0; x.len() * x.len()];
-        let limits = Limits { decrease: 1e-7, noise: NOISE, evaluations: self.remaining() };
-        let mut objective = self.objective(theta, free.clone());
+        let limits = Limits { decrease, noise: NOISE, evaluations: self.remaining() };
+        let mut objective = self.objective(theta, free.to_vec());
         let out = bfgs::minimise(&mut objective, &x, &mut h, limits)?;
         self.evaluations += objective.evaluations;
         Ok(out.map(|(mut point, ended, steps)| {
@@ -146,7 +202,8 @@ impl Search<'_> {
     pub(crate) fn polish(&mut self, theta: &[f64], ranks: &[usize]) -> Result<Option<(Vec<f64>, Polished)>> {
         let free = self.free(ranks);
         let central = self.cheap;
-        let target = if central { 1e-22 } else { 1e-13 };
+        let exact = if central { 1e-22 } else { 1e-13 };
+        let target = self.loose().max(exact);
         let rounds = if self.remaining() > 0 { 7 } else { 0 };
         let mut objective = self.objective(theta, free.clone());
         let mut g = vec![0.0; free.len()];

@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::block::small;
-use crate::convergence::Status;
+use crate::convergence::{Looked, Status};
 use crate::error::{Error, Result};
 use crate::estimate::Fit;
 use crate::fit::Minimum;
 use crate::joint::{Joint, Parameters};
-use crate::optim::bfgs::{self, Limits, Objective};
+use crate::optim::bfgs::{self, Curvature, Limits, Objective};
 use crate::options::{Criterion, FitOptions, Watch};
 use crate::search::NOISE;
 use crate::settle::Ended;
@@ -22,6 +22,9 @@ pub(crate) const CHEAP: f64 = 2e6;
 
 /// The same up to which several correlations to start from and central differences of all parameters are.
 pub(crate) const TINY: f64 = 1e5;
+
+/// How many times the decrease that its steps promise a descent may bring.
+const TRUST: f64 = 20.0;
 
 /// What was found beside theta.
 #[derive(Clone, Debug)]
@@ -45,6 +48,8 @@ pub(crate) struct All<'m, 'd> {
     /// True if the last element of phi is at its limit and stays there.
     held: bool,
     watch: &'m Watch,
+    /// The lowest end that is known: a descent that will not come below it stops.
+    lowest: Option<(f64, Parameters)>,
     pub evaluations: usize,
 }
 
@@ -92,6 +97,18 @@ impl Objective for All<'_, '_> {
             Err(e) => Err(e),
         }
     }
+
+    fn verdict(&mut self, ahead: &[f64], f: f64, decrease: f64, _known: Curvature) -> Option<bfgs::Ended> {
+        let (lowest, at) = self.lowest.as_ref()?;
+        let least = f - TRUST * decrease;
+        let theta = self.free.iter().map(|&i| at.theta[i]);
+        let known = theta.chain(at.psi.iter().copied()).chain(at.phi.iter().copied());
+        let near = ahead.iter().zip(known).all(|(x, y)| (x - y).abs() < 0.02 * (0.1 + y.abs()));
+        if near && least > lowest - 0.01 {
+            return Some(bfgs::Ended::Known);
+        }
+        (decrease < 0.1 && least > *lowest).then_some(bfgs::Ended::Higher)
+    }
 }
 
 /// What the search has cost.
@@ -101,6 +118,8 @@ pub(crate) struct Work {
     pub iterations: usize,
     pub starts: usize,
     pub budget_spent: bool,
+    /// The lowest end of the descents from other starts.
+    pub lowest: Option<(f64, Parameters)>,
 }
 
 impl<'d> Joint<'d> {
@@ -112,7 +131,7 @@ impl<'d> Joint<'d> {
         kind: Criterion,
         watch: &'m Watch,
     ) -> All<'m, 'd> {
-        All { joint: self, kind, at: at.clone(), free, held, watch, evaluations: 0 }
+        All { joint: self, kind, at: at.clone(), free, held, watch, lowest: None, evaluations: 0 }
     }
 
     /// True if several starts and central differences are affordable.
@@ -210,6 +229,7 @@ impl<'d> Joint<'d> {
         c.evaluations = work.evaluations;
         c.iterations = work.iterations;
         c.starts = work.starts;
+        c.looked = Looked::default();
         c.decrement = polished.decrement;
         c.gradient = (0..k)
             .map(|i| polished.point.g[i].abs() / polished.hessian[i * k + i].abs().max(f64::MIN_POSITIVE).sqrt())
@@ -242,11 +262,13 @@ impl<'d> Joint<'d> {
         let mut best: Option<(f64, Parameters)> = None;
         for at in self.starts(options, phi, watch, work)? {
             work.starts += 1;
+            work.lowest.clone_from(&best);
             let end = self.descend_from(&at, None, options, watch, work)?;
             if let Some(end) = end.filter(|e| best.as_ref().is_none_or(|b| e.0 < b.0 - 1e-9)) {
                 best = Some(end);
             }
         }
+        work.lowest = None;
         Ok(best.ok_or(Error::NotPositiveDefinite)?.1)
     }
 
@@ -279,6 +301,7 @@ impl<'d> Joint<'d> {
         };
         let limits = Limits { decrease, noise: NOISE, evaluations: options.max_evaluations };
         let mut all = self.all(at, free, held, kind, watch);
+        all.lowest.clone_from(&work.lowest);
         let x = all.x();
         let end = bfgs::minimise(&mut all, &x, &mut h, limits)?;
         work.evaluations += all.evaluations;

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     &["structure", "describe", "theta"],
     &["factor", "assemble", "pls", "inverse", "gradient", "trace", "average", "second", "sweep", "nested", "start", "mivque"],
     &["model", "convergence"],
-    &["search", "boundary", "identify", "fit", "estimate", "joint", "distinct", "begin",
+    &["search", "boundary", "faces", "identify", "fit", "estimate", "joint", "distinct", "begin",
       "opening", "settle", "together"],
     &["inference", "lib"],
 ];

@@ -35,6 +35,8 @@ pub fn fit(outcome: &Outcome) -> Robj {
         evaluations = c.evaluations as i32,
         iterations = c.iterations as i32,
         starts = c.starts as i32,
+        faces = vec![c.looked.faces as f64, c.looked.of as f64],
+        global = c.looked.is_everywhere(),
         decrement = c.decrement,
         gradient = c.gradient,
         kkt = c.kkt.map_or_else(|| Robj::from(Rfloat::na()), Robj::from),

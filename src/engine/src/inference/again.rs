@@ -6,7 +6,7 @@ use crate::design::{Column, Correlation, Design, Factor, Residual, Serial, Strat
 use crate::error::{Error, Result};
 use crate::estimate::Fit;
 use crate::joint::Joint;
-use crate::options::{FitOptions, Watch};
+use crate::options::{FitOptions, Look, Watch};
 use crate::rng::Stream;
 use crate::series::NONE;
 use crate::together::Found;
@@ -26,7 +26,7 @@ pub struct Estimates<'a> {
 }
 
 fn fit(design: &Design<'_>, from: Estimates<'_>, options: &FitOptions, watch: &Watch) -> Result<(Fit, Found)> {
-    let single = FitOptions { threads: 1, start: Some(from.theta.to_vec()), ..options.clone() };
+    let single = FitOptions { threads: 1, look: Look::Near, start: Some(from.theta.to_vec()), ..options.clone() };
     let mut joint = Joint::new(design, &single)?;
     joint.fit(&single, (!from.phi.is_empty()).then_some(from.phi), &watch.part())
 }

@@ -10,7 +10,7 @@ use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::estimate::Fit;
 use crate::model::Model;
-use crate::options::{FitOptions, Watch};
+use crate::options::{FitOptions, Look, Watch};
 use crate::rng::Stream;
 use crate::theta::{self, Blocks};
 use crate::workers::Workers;
@@ -88,7 +88,7 @@ pub fn bootstrap(
     seed: u64,
     watch: &Watch,
 ) -> Result<Vec<Refit>> {
-    let single = FitOptions { threads: 1, starts: 1, start: Some(fit.theta.clone()), ..options.clone() };
+    let single = FitOptions { threads: 1, look: Look::Alone, start: Some(fit.theta.clone()), ..options.clone() };
     let mut model = Model::new(a.clone(), &single)?;
     model.attend(watch);
     let t = model.blocks_from_user(&fit.theta)?;

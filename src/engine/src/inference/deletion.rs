@@ -9,7 +9,7 @@ use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::estimate::Fit;
 use crate::model::Model;
-use crate::options::{FitOptions, Watch};
+use crate::options::{FitOptions, Look, Watch};
 use crate::workers::Workers;
 use crate::working::{response, subtracted, weight, Row};
 
@@ -44,7 +44,7 @@ pub fn deletions(
     if sets.len() != a.n || sets.iter().any(|s| *s < 0 || *s as usize > count) {
         return Err(Error::Dimension { what: "sets of rows", expected: a.n, found: sets.len() });
     }
-    let single = FitOptions { threads: 1, starts: 1, start: Some(fit.theta.clone()), ..options.clone() };
+    let single = FitOptions { threads: 1, look: Look::Alone, start: Some(fit.theta.clone()), ..options.clone() };
     let workers = Workers::new(if count > 1 { options.threads } else { 1 })?;
     let batches = (count / 16).clamp(1, 64).max(workers.count().min(count));
     let (starts, rows) = members(sets, count);
@@ -111,7 +111,7 @@ fn search(own: &mut Model, options: &FitOptions, watch: &Watch) -> Result<Fit> {
     if near.convergence.status.is_certified() {
         return Ok(near);
     }
-    let afresh = FitOptions { start: None, starts: 2, ..options.clone() };
+    let afresh = FitOptions { start: None, look: Look::Near, ..options.clone() };
     let fresh = own.fit(&afresh, &watch.part())?;
     Ok(if fresh.criterion <= near.criterion { fresh } else { near })
 }

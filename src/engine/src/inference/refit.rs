@@ -7,7 +7,7 @@ use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::estimate::Fit;
 use crate::model::Model;
-use crate::options::{FitOptions, Watch};
+use crate::options::{FitOptions, Look, Watch};
 use crate::workers::Workers;
 
 /// Fits every response (n values, one after the other), starting at the theta of `fit`. A response that is not finite or
@@ -27,7 +27,7 @@ pub fn refit_many(
         return Err(Error::Dimension { what: "length of a response", expected: a.n, found: responses.len() % a.n });
     }
     let count = responses.len() / a.n;
-    let single = FitOptions { threads: 1, start: Some(fit.theta.clone()), ..options.clone() };
+    let single = FitOptions { threads: 1, look: Look::Near, start: Some(fit.theta.clone()), ..options.clone() };
     let workers = Workers::new(if count > 1 { options.threads } else { 1 })?;
     let batches = (count / 16).clamp(1, 64).max(workers.count().min(count));
     let parts = workers.map(batches, |k| -> Result<Vec<Refit>> {

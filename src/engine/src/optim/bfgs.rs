@@ -23,6 +23,10 @@ pub struct Point {
 pub enum Ended {
     /// The predicted decrease is below the tolerance.
     Small,
+    /// On the way to a point that is known.
+    Known,
+    /// On the way to a point that is higher than one that is known.
+    Higher,
     /// No step lowers the function any more.
     Stalled,
     /// The budget of evaluations is used up.
@@ -37,6 +41,12 @@ pub trait Objective {
     /// Writes second derivatives at `x` (m x m by rows), which was evaluated last or nearly so; by default there are none.
     fn curvature(&mut self, _x: &[f64], _h: &mut [f64]) -> Result<Curvature> {
         Ok(Curvature::None)
+    }
+
+    /// Why there is no need to go on, if there is none: a Newton step leads to `ahead` and should bring `decrease` beside
+    /// the value `f` of today; `known` is what it is made of.
+    fn verdict(&mut self, _ahead: &[f64], _f: f64, _decrease: f64, _known: Curvature) -> Option<Ended> {
+        None
     }
 }
 
@@ -61,6 +71,9 @@ pub struct Limits {
     /// Most evaluations.
     pub evaluations: usize,
 }
+
+/// Steps after which secants alone say something of the curvature.
+const LEARNT: usize = 4;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
@@ -89,7 +102,9 @@ pub fn minimise(
     let mut b = vec![0.0; m * m];
     loop {
         let known = if reset { Curvature::None } else { objective.curvature(&here.x, &mut b)? };
-        if known != Curvature::None && invert_shifted(&b, h, m) {
+        let shift = if known == Curvature::None { None } else { invert_shifted(&b, h, m) };
+        let steady = shift == Some(0.0);
+        if shift.is_some() {
             if let (Curvature::Average, Some((s, y))) = (known, &secant) {
                 update(h, s, y);
             }
@@ -105,6 +120,12 @@ pub fn minimise(
         }
         if -0.5 * slope < limits.decrease {
             return Ok(Some((here, Ended::Small, steps)));
+        }
+        if steady || (known == Curvature::None && steps >= LEARNT) {
+            let ahead: Vec<f64> = here.x.iter().zip(&d).map(|(x, d)| x + d).collect();
+            if let Some(ended) = objective.verdict(&ahead, here.f, -0.5 * slope, known) {
+                return Ok(Some((here, ended, steps)));
+            }
         }
         // A variance ratio that moves by more than a few units at once has left the region where the model holds.
         let longest = d.iter().fold(0.0_f64, |a, x| a.max(x.abs()));
@@ -163,7 +184,7 @@ pub fn minimise(
 /// Writes the inverse of `b` (m x m), made positive definite, into the first rows and columns of `h` (k x k).
 pub fn invert_into(b: &[f64], h: &mut [f64], m: usize, k: usize) {
     let mut own = vec![0.0; m * m];
-    if !invert_shifted(b, &mut own, m) {
+    if invert_shifted(b, &mut own, m).is_none() {
         (0..m).for_each(|i| own[i * m + i] = 1.0);
     }
     for i in 0..m {
@@ -171,11 +192,11 @@ pub fn invert_into(b: &[f64], h: &mut [f64], m: usize, k: usize) {
     }
 }
 
-/// `h <- (b + shift)^-1` with the smallest shift of its diagonal, from a ladder, that makes it positive definite.
-fn invert_shifted(b: &[f64], h: &mut [f64], m: usize) -> bool {
+/// `h <- (b + shift)^-1` with the smallest shift of its diagonal, from a ladder, that makes it positive definite; that shift.
+fn invert_shifted(b: &[f64], h: &mut [f64], m: usize) -> Option<f64> {
     let largest = (0..m).map(|i| b[i * m + i].abs()).fold(0.0, f64::max);
     if largest.is_nan() || largest <= 0.0 {
-        return false;
+        return None;
     }
     let mut shift = 0.0;
     for _ in 0..16 {
@@ -189,11 +210,11 @@ fn invert_shifted(b: &[f64], h: &mut [f64], m: usize) -> bool {
             (0..m).for_each(|i| h[i * m + i] = 1.0);
             small::solve_lower(&l, m, h, m);
             small::solve_lower_transposed(&l, m, h, m);
-            return true;
+            return Some(shift);
         }
         shift = if shift == 0.0 { 1e-4 } else { 5.0 * shift };
     }
-    false
+    None
 }
 
 fn identity(h: &mut [f64], m: usize, g: &[f64]) {

@@ -7,11 +7,10 @@
 #' Backward elimination
 #'
 #' Removes random terms, then fixed ones, each time the one with the largest p-value above a limit, and fits again. The
-#' procedure and the tables are those of lmerTest's `step()`. It is a search: p-values and intervals of the model that
-#' it ends with do not know of it.
+#' procedure, the arguments and the tables are those of lmerTest's `step()`, which works on our fits too. It is a
+#' search: p-values and intervals of the model that it ends with do not know of it.
 #'
-#' @param object An object of class `lmm`. For any other model, `step()` is [stats::step()] (lmerTest's for its models),
-#'   called as it was written.
+#' @param object An object of class `lmm`.
 #' @param ddf Denominator degrees of freedom: `"Satterthwaite"` (default) or `"Kenward-Roger"`, see [contest()].
 #' @param alpha.random,alpha.fixed The p-value above which a random (0.1) or fixed (0.05) term goes.
 #' @param reduce.random,reduce.fixed `FALSE`: leave the random or the fixed part as it is.
@@ -34,37 +33,36 @@
 #'   that went had missing values, or cannot be written as a formula; `ferrite_message_step` when the last random term
 #'   would go; those of [lmm()] and [update()].
 #' @section Beside stats and lmerTest:
-#'   Both have a `step()`; that of stats is not generic. This one hands on what is not a fit of [lmm()], and
-#'   lmerTest's finds the method here, so that it does not matter which was attached last.
+#'   `stats::step()` is another procedure, by AIC, and no generic function; so that it is not masked, this one has a
+#'   name of its own. With lmerTest attached `step(fit)` is this elimination.
 #' @seealso [ranova()], [drop1.lmm()].
 #' @examples
 #' fit <- lmm(distance ~ age * Sex + (age | Subject), nlme::Orthodont)
-#' found <- step(fit)
+#' found <- eliminate(fit)
 #' found # the slopes go, LRT 1.176
 #' formula(get_model(found)) # distance ~ age * Sex + (1 | Subject)
 #' @export
-step <- function(object, ...) {
-  UseMethod("step")
+eliminate <- function(object, ...) {
+  UseMethod("eliminate")
 }
 
-# Evaluated where it was called, as if it had been stats::step() there: that looks for data by names in calls.
 #' @export
-step.default <- function(object, ...) {
-  call <- sys.call()
-  call[[1L]] <- if (inherits(object, "merMod") && requireNamespace("lmerTest", quietly = TRUE)) {
-    getExportedValue("lmerTest", "step")
-  } else {
-    stats::step
+eliminate.default <- function(object, ...) {
+  if (inherits(object, "merMod") && requireNamespace("lmerTest", quietly = TRUE)) {
+    return(getExportedValue("lmerTest", "step")(object, ...))
   }
-  eval(call, parent.frame())
+  abort_ferrite("argument", "`eliminate()` must be given a fitted mixed model.",
+    paste0("It was given ", a_kind(object), "."), hint = "Use `step()` for other models.", call = method_call()
+  )
 }
 
-#' @rdname step
+#' @rdname eliminate
 #' @export
-step.lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger"), alpha.random = 0.1, alpha.fixed = 0.05, # nolint
-                     reduce.fixed = TRUE, reduce.random = TRUE, keep = NULL, ...) { # nolint: object_name_linter.
+eliminate.lmm <- function(object, ddf = c("Satterthwaite", "Kenward-Roger"), alpha.random = 0.1, # nolint
+                          alpha.fixed = 0.05, reduce.fixed = TRUE, reduce.random = TRUE, # nolint: object_name_linter.
+                          keep = NULL, ...) {
   call <- method_call()
-  refuse_arguments("step", ..., call = call)
+  refuse_arguments("eliminate", ..., call = call)
   ddf <- choose_one(ddf, ddf_methods[1:2], "ddf", call)
   check_share(alpha.random, "alpha.random", call)
   check_share(alpha.fixed, "alpha.fixed", call)
@@ -186,7 +184,7 @@ single_column <- function(term, text, call) {
   if (length(term$effects) == 1L && !is.na(at)) return(call("+", 0, str2lang(attr(term$lhs, "term.labels")[at])))
   abort_ferrite("step", "The smaller model must be one that a formula can tell.",
     sprintf("What is left of `%s` is the column %s of a factor.", text, quoted_list(term$effects)),
-    hint = "Use `step(reduce.random = FALSE)`, or `ranova()`.", call = call, data = list(term = text)
+    hint = "Use `reduce.random = FALSE`, or `ranova()`.", call = call, data = list(term = text)
   )
 }
 
@@ -228,8 +226,8 @@ smaller_fit <- function(fit, fixed, random, caller, call) {
 
 # What it found -------------------------------------------------------------------------------------------------------
 
-#' @rdname step
-#' @param x What `step()` returned.
+#' @rdname eliminate
+#' @param x What `eliminate()` returned.
 #' @export
 get_model <- function(x, ...) {
   UseMethod("get_model")
@@ -240,16 +238,16 @@ get_model.default <- function(x, ...) {
   if (inherits(x, "step_list") && requireNamespace("lmerTest", quietly = TRUE)) {
     return(getExportedValue("lmerTest", "get_model")(x, ...))
   }
-  abort_ferrite("argument", "`get_model()` must be given what `step()` returned.",
-    paste0("It was given ", a_kind(x), "."), hint = "Use `get_model(step(fit))`.", call = method_call()
+  abort_ferrite("argument", "`get_model()` must be given what `eliminate()` returned.",
+    paste0("It was given ", a_kind(x), "."), hint = "Use `get_model(eliminate(fit))`.", call = method_call()
   )
 }
 
-#' @rdname step
+#' @rdname eliminate
 #' @export
 get_model.lmm_step <- function(x, ...) attr(x, "model")
 
-#' @rdname step
+#' @rdname eliminate
 #' @export
 print.lmm_step <- function(x, ...) {
   print(x$random)
