@@ -12,12 +12,14 @@
 #' @param tolerance When the optimiser stops, in units of the criterion (minus twice the log-likelihood): a Newton
 #'   step from the result promises to lower the criterion by less than this, which `decrement` of [convergence()]
 #'   shows. Default 1e-10: since the criterion rises by 1 at about one standard error, the variance parameters are
-#'   within 1e-5 standard errors of the optimum. Above 1e-7 the search ends as soon as the tolerance is met, which saves some
-#'   evaluations; below, it goes on until no digit is left to gain, and the tolerance only says what is certified.
+#'   within 1e-5 standard errors of the optimum. Above 1e-7 the search ends as soon as the tolerance is met, which
+#'   saves some evaluations; below, it goes on until no digit is left to gain, and the tolerance only says what is
+#'   certified.
 #' @param max_evaluations Most evaluations of the criterion in the search, a positive whole number. Default 1000: most
 #'   fits take 10 to 100. A small model that is searched from every face of the boundary (see [convergence()]), a
 #'   covariance matrix that is nearly singular, and one with a structure can take a few hundred. The evaluations that
-#'   certify the result (its second derivatives) come on top. A fit that spends the budget has the status `"max_evaluations"` (see [convergence()]) and is returned with a warning of class
+#'   certify the result (its second derivatives) come on top. A fit that spends the budget has the status
+#'   `"max_evaluations"` (see [convergence()]) and is returned with a warning of class
 #'   `ferrite_warning_not_converged`.
 #' @param memory Most memory that the model matrices and the factorisation may take, in bytes. A model that would need
 #'   more is refused before it is built (`ferrite_error_too_large`). Default `NULL`: three quarters of the memory

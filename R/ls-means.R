@@ -111,8 +111,8 @@ means_table <- function(fit, which, level, ddf, pairwise, call) {
   })
   table <- if (length(tests)) do.call(rbind, tests)
   else t_table(inference, list(L = matrix(1, 1L, fit$rank, dimnames = list("none", NULL)), rhs = 0), level)[0L, ]
-  structure(table, hypotheses = rows, levels = levels, response = deparse_one(fit$formula[[2L]]), confidence_level = level,
-    ddf = inference$method, heading = "Least squares means", class = c("lmm_means", "data.frame")
+  structure(table, hypotheses = rows, levels = levels, response = deparse_one(fit$formula[[2L]]),
+    confidence_level = level, ddf = inference$method, heading = "Least squares means", class = c("lmm_means", "data.frame")
   )
 }
 
@@ -150,7 +150,8 @@ mean_rows <- function(fit, wanted, call) {
   frame <- average_frame(fit, call)[rep(1L, nrow(grid)), , drop = FALSE]
   for (name in names(coded)) {
     truth <- is.logical(fit$frame[[name]])
-    frame[[name]] <- if (truth) grid[[name]] == "TRUE" else factor(grid[[name]], levels(coded[[name]]))
+    value <- grid[[name]]
+    frame[[name]] <- if (truth) value == "TRUE" else factor(value, levels(coded[[name]]))
   }
   x <- fixed_matrix(fit, frame)
   lapply(stats::setNames(nm = wanted), function(term) {

@@ -49,9 +49,9 @@
 #'   * Of more than 5000 quantiles the 500 at each end are drawn, and 1000 at equal steps between.
 #'   * Residuals by group are points where groups have fewer than 10 rows, boxes where they have more (whiskers to the
 #'     last value within 1.5 times the height of the box), and, for more than 40 levels, medians with quartiles.
+#'     Residuals beyond the whiskers are points; of more than 2000 of these the largest.
 #'   * Names of levels that would overlap are left out; long ones are cut in the middle, and those that differ still do.
 #'     With more than 200 levels the axis shows ranks, and intervals become a band of thin lines.
-#'     Residuals beyond the whiskers are points; of more than 2000 the largest.
 #'   * Of more than 5000 residuals by stratum some at equal steps, and always the lowest and the highest of each.
 #'   * Shrinkage of one effect with more than 60 levels is a plot of partially pooled against unpooled estimates.
 #'   * Observed and fitted: see `show`. A panel has some 500 points at equal steps of their order, and its extremes.

@@ -33,7 +33,7 @@
 #'   numbers of rows, `codes` of the rows) and `fit`. [vcov()], [coef()] (the table), [confint()], [contest()],
 #'   `as.data.frame()` and `tidy()` (of the package generics) work on it. The matrix alone, for
 #'   other packages, is `vcov(fit, type = "CR2")`: `emmeans(fit, ~ f, vcov. = vcov(fit, type = "CR2"))`. If clubSandwich
-#'   is loaded, its `vcovCR(fit, type = "CR2")` gives it too.
+#'   is loaded, its `vcovCR()`, `coef_test()`, `conf_int()` and `Wald_test()` work, with all of its types.
 #' @section Conditions:
 #'   `ferrite_error_cluster` (crossed factors, one cluster, no such variable, a level in several clusters),
 #'   `ferrite_error_argument`, `ferrite_error_too_large`, `ferrite_warning_cluster` (no robust variance).

@@ -9,7 +9,7 @@ fail_unidentified <- function(data, design, frame, call) {
   parts <- direction_parts(data)
   texts <- unique(vapply(design$terms[unique(parts$term)], function(term) or_else(term$text, term$group), ""))
   columns <- unique(unlist(Map(function(k, i) design$terms[[k]]$effects[i], parts$term, parts$row)))
-  way <- way_out(texts, design, frame, call)
+  way <- way_out(texts, parts$sigma, design, frame, call)
   fixed <- identical(data$reason, "fixed")
   abort_ferrite(
     "unidentified",
@@ -21,8 +21,9 @@ fail_unidentified <- function(data, design, frame, call) {
       few = few_text(design$terms[[data$term]], texts, design),
       direction_text(parts, texts, columns, design)
     ),
-    hint = paste0(way$text, if (fixed) paste0(", or take `", design$terms[[data$term]]$group, "` out of the fixed part"),
-                  "."),
+    hint = paste0(
+      way$text, if (fixed) paste0(", or take `", design$terms[[data$term]]$group, "` out of the fixed part"), "."
+    ),
     call = call, data = list(terms = texts, columns = columns, suggestion = way$suggestion)
   )
 }
@@ -43,8 +44,14 @@ fixed_text <- function(columns, texts, term) {
 few_text <- function(term, texts, design) {
   q <- length(term$effects)
   inside <- pmin(tabulate(design$factors[[term$factor]]$codes), q)
-  paste0("`", texts, "` has ", counted(q * (q + 1) / 2, "parameter"), ", where the rows within the levels of `",
+  paste0("`", short_text(texts), "` has ", counted(q * (q + 1) / 2, "parameter"),
+         ", where the rows within the levels of `",
          term$group, "` tell at most ", format(sum(inside * (inside + 1) / 2), big.mark = ","), " apart.")
+}
+
+# A term of many columns, cut in the middle.
+short_text <- function(text) {
+  if (nchar(text) <= 60L) text else paste0(substr(text, 1L, 30L), " ... ", substring(text, nchar(text) - 20L))
 }
 
 direction_text <- function(parts, texts, columns, design) {
@@ -58,7 +65,8 @@ direction_text <- function(parts, texts, columns, design) {
   paste0(
     "In `", texts, "` the likelihood ",
     if (length(parts$term) == 1L) "does not depend on " else "depends only on a combination of ", what,
-    if (length(still)) paste0(": ", quoted_list(still), " does not vary within `", group, "`"), "."
+    if (length(still)) paste0(": ", quoted_list(still), if (length(still) == 1L) " does" else " do",
+                              " not vary within `", group, "`"), "."
   )
 }
 
@@ -89,18 +97,18 @@ constant_columns <- function(parts, columns, design) {
 }
 
 # The first change of one of the terms that leaves a model that is identified: list(text, suggestion).
-way_out <- function(texts, design, frame, call) {
+way_out <- function(texts, sigma, design, frame, call) {
   lost <- function(term) is.null(term$lhs) || is.null(term$text)
   if (any(vapply(design$terms, lost, NA))) return(removal(texts))
   for (text in texts) {
     at <- which(vapply(design$terms, `[[`, "", "text") == text)
     term <- design$terms[[at[1L]]]
-    for (left in simpler_columns(term, uncorrelated = length(at) > 1L)) {
+    for (left in simpler_columns(term, uncorrelated = length(at) > 1L, sigma)) {
       simpler <- replaced_term(design, at, left, frame, call)
       if (!is.null(simpler) && is_identified(simpler)) {
         new <- bar_of(left, term$group)
-        return(list(text = paste0("Write `", new, "`", if (length(design$terms) > length(at)) paste0(" for `", text, "`")),
-                    suggestion = new))
+        instead <- if (length(design$terms) > length(at)) paste0(" for `", text, "`")
+        return(list(text = paste0("Write `", new, "`", instead), suggestion = new))
       }
     }
   }
@@ -117,9 +125,9 @@ removal <- function(texts) {
   list(text = paste0("Remove ", quoted_list(texts, length(texts))), suggestion = NULL)
 }
 
-# What can stand left of the bar instead: the same columns without covariances, where they have factors one for each
-# level; then fewer columns. list(expr, sign) each.
-simpler_columns <- function(term, uncorrelated) {
+# What can stand left of the bar instead: the same columns without covariances, where they are those of a factor one for
+# each level; and fewer columns, first where the term takes the place of sigma^2. list(expr, sign) each.
+simpler_columns <- function(term, uncorrelated, sigma) {
   labels <- attr(term$lhs, "term.labels")
   if (!is.null(term$structure) || !length(labels)) return(list())
   intercept <- attr(term$lhs, "intercept") == 1L
@@ -128,14 +136,28 @@ simpler_columns <- function(term, uncorrelated) {
     expr <- sum_of(lapply(c(if (!intercept) "0", if (length(labels)) labels else "1"), str2lang))
     list(list(expr = expr, sign = sign))
   }
+  cells <- if (intercept) cell_labels(term, labels)
   split <- if (!uncorrelated) {
-    c(if (intercept && length(term$xlevels)) columns(labels, FALSE, "||"),
+    c(if (length(cells)) columns(cells, FALSE, "||"),
       if (length(term$effects) > 1L) list(list(expr = term$lhs[[2L]], sign = "||")))
   }
   fewer <- lapply(rev(seq_along(labels)), function(k) {
     if (length(labels) > 1L || intercept) columns(labels[-k], intercept, if (length(labels) > 1L) sign else "|")
   })
-  c(split, if (intercept) columns(labels, FALSE, sign), unlist(fewer, recursive = FALSE))
+  fewer <- c(if (intercept) columns(labels, FALSE, sign), unlist(fewer, recursive = FALSE))
+  if (sigma) c(fewer, split) else c(split, fewer)
+}
+
+# The labels that without an intercept have one column for each level of a factor, or for each cell of several; `NULL`
+# where there are none.
+cell_labels <- function(term, labels) {
+  factors <- names(term$xlevels)
+  parts <- strsplit(labels, ":", fixed = TRUE)
+  own <- vapply(parts, function(part) all(part %in% factors), NA)
+  if (!any(own)) return(NULL)
+  top <- which(own)[which.max(lengths(parts[own]))]
+  covered <- vapply(parts[own], function(part) all(part %in% parts[[top]]), NA)
+  if (all(covered)) c(labels[top], labels[!own])
 }
 
 bar_of <- function(left, group) paste0("(", deparse_one(left$expr), " ", left$sign, " ", group, ")")

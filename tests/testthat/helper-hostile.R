@@ -1,8 +1,8 @@
 # Calls that nobody should make, generated: every registered method and exported function with wrong values of each of
 # its arguments, and every method with objects whose fields were taken away or replaced.
 #
-# test-hostile.R makes a seeded sample of them. All of them by hand, from this directory, after library(testthat) and
-# library(ferrite):  for (f in list.files(pattern = "^helper")) source(f);  table(hostile_sweep(hostile_calls())$kind)
+# test-hostile.R makes a seeded sample of them. All of them are swept by hand: source this file, then give what
+# hostile_calls() and hostile_damaged_calls() make to hostile_sweep().
 
 # Values of wrong type, length, range or encoding; one of them may be right for some argument.
 hostile_values <- function() {
@@ -10,11 +10,13 @@ hostile_values <- function() {
   Encoding(bad_text) <- "UTF-8"
   list(
     null = NULL, na = NA, na_text = NA_character_, na_real = NA_real_, nan = NaN, inf = Inf, minus = -1, zero = 0,
-    half = 0.5, ten = 10, huge = 1e300, several = c(1, 5, 2), some = 1:2, no_number = numeric(), empty = "", word = "zzz",
+    half = 0.5, ten = 10, huge = 1e300, several = c(1, 5, 2), some = 1:2, no_number = numeric(),
+    empty = "", word = "zzz",
     words = c("a", NA, "a"), no_word = character(), invalid = bad_text, yes = TRUE, no = FALSE, flags = c(TRUE, FALSE),
     no_flag = logical(), no_list = list(), list = list(1, "a"), named = list(a = 1), fun = function(...) stop("mine"),
-    mean = mean, name = quote(zzz), call = quote(zzz + 1), one_sided = ~ zzz, two_sided = zzz ~ 1, no_frame = data.frame(),
-    frame = data.frame(zzz = 1:3), matrix = matrix(1, 2L, 2L), words_matrix = matrix("a", 1L, 2L), array = array(1, 1:3),
+    mean = mean, name = quote(zzz), call = quote(zzz + 1), one_sided = ~ zzz, two_sided = zzz ~ 1,
+    no_frame = data.frame(), frame = data.frame(zzz = 1:3), matrix = matrix(1, 2L, 2L),
+    words_matrix = matrix("a", 1L, 2L), array = array(1, 1:3),
     factor = factor("a"), date = as.Date("2020-02-02"), complex = 1i, raw = as.raw(1), space = globalenv(),
     classed = structure(1, class = "zzz"), long = strrep("a", 9000), expression = expression(a)
   )
@@ -24,7 +26,9 @@ hostile_values <- function() {
 hostile_subjects <- function() {
   quiet <- function(expr) suppressMessages(suppressWarnings(expr))
   data <- nlme::Orthodont
-  data <- data.frame(distance = data$distance, age = data$age, Sex = data$Sex, Subject = factor(as.character(data$Subject)))
+  data <- data.frame(
+    distance = data$distance, age = data$age, Sex = data$Sex, Subject = factor(as.character(data$Subject))
+  )
   data$distance[7L] <- NA
   scalar <- lmm(distance ~ age + Sex + (1 | Subject), data, na.action = na.exclude)
   slope <- lmm(distance ~ age * Sex + (age | Subject), data, REML = FALSE)
@@ -71,11 +75,13 @@ hostile_generic <- function(entry) {
 
 # Arguments that keep a call short, unless it is these that are wrong.
 hostile_defaults <- list(
-  bootstrap = list(nsim = 3, progress = FALSE), confint = list(method = "Wald"), profile = list(which = "sigma", points = 1),
+  bootstrap = list(nsim = 3, progress = FALSE), confint = list(method = "Wald"),
+  profile = list(which = "sigma", points = 1),
   ranova = list(nsim = 10), simulate = list(nsim = 1), refit = list(newresp = quote(subject$frame[[1L]])),
   refit_many = list(Y = quote(subject$frame[[1L]])), contest = list(L = 1), influence = list(groups = "Subject"),
   component = list(name = "theta"), plot_data = list(which = "qq"), linearHypothesis = list(hypothesis.matrix = "age"),
-  deltaMethod = list(g. = "age"), bootstrap_model = list(iterations = 3), set_coef = list(coefs = 1), vcovCR = list(type = "CR0"),
+  deltaMethod = list(g. = "age"), bootstrap_model = list(iterations = 3), set_coef = list(coefs = 1),
+  vcovCR = list(type = "CR0"),
   emm_basis = list(trms = quote(stats::delete.response(subject$terms)), xlev = list(), grid = quote(subject$frame)),
   getME = list(name = "theta")
 )
@@ -119,8 +125,10 @@ hostile_paths <- function(object) {
 hostile_edits <- list(
   absent = function(x) NULL, null = function(x) list(NULL), text = function(x) "a", empty = function(x) x[0L],
   shorter = function(x) if (is.data.frame(x)) x[1:3, , drop = FALSE] else x[-1L], longer = function(x) c(x, x),
-  missing = function(x) { x[] <- NA; x }, number = function(x) -7, huge = function(x) 1e9, list = function(x) list(1),
-  fun = function(x) mean, flat = function(x) as.vector(unlist(x)), infinite = function(x) if (is.numeric(x)) x * Inf else Inf
+  missing = function(x) replace(x, seq_along(x), NA),
+  number = function(x) -7, huge = function(x) 1e9, list = function(x) list(1),
+  fun = function(x) mean, flat = function(x) as.vector(unlist(x)),
+  infinite = function(x) if (is.numeric(x)) x * Inf else Inf
 )
 
 # `object` with an edit at a path; NULL where the edit is none.
@@ -141,7 +149,8 @@ hostile_damage <- function(object, path, edit) {
   }
   whole <- tryCatch(change(whole, path), error = function(e) NULL)
   if (is.null(whole)) return(NULL)
-  attributes(whole) <- c(attributes(whole)["names"], attributes(object)[setdiff(names(attributes(object)), c("names", "dim", "dimnames"))])
+  kept <- setdiff(names(attributes(object)), c("names", "dim", "dimnames"))
+  attributes(whole) <- c(attributes(whole)["names"], attributes(object)[kept])
   whole
 }
 
@@ -156,17 +165,18 @@ hostile_damaged_calls <- function(subjects = hostile_subjects(), methods = hosti
     damages <- expand.grid(path = seq_along(paths), edit = names(hostile_edits), stringsAsFactors = FALSE)
     whole <- list(NULL, list(), 1, "a", mean, data.frame(), list(a = 1))
     damaged <- c(
-      Map(function(path, edit) list(
-        what = paste(c(names(unclass(object))[paths[[path]][1L]], paths[[path]][-1L], edit), collapse = ","),
-        object = function() hostile_damage(object, paths[[path]], edit)
-      ), damages$path, damages$edit),
-      lapply(attached, function(name) list(what = paste0("attr ", name), object = function() {
-        attr(object, name) <- NULL
-        object
-      })),
-      lapply(seq_along(whole)[-1L], function(k) list(what = paste("whole", k), object = function() {
-        structure(whole[[k]], class = class(object))
-      }))
+      Map(function(path, edit) {
+        list(
+          what = paste(c(names(unclass(object))[paths[[path]][1L]], paths[[path]][-1L], edit), collapse = ","),
+          object = function() hostile_damage(object, paths[[path]], edit)
+        )
+      }, damages$path, damages$edit),
+      lapply(attached, function(name) {
+        list(what = paste("attribute", name), object = function() `attr<-`(object, name, NULL))
+      }),
+      lapply(seq_along(whole)[-1L], function(k) {
+        list(what = paste("whole", k), object = function() structure(whole[[k]], class = class(object)))
+      })
     )
     unlist(lapply(by_class[[names(subjects)[s]]], function(entry) {
       lapply(damaged, function(damage) {

@@ -20,17 +20,24 @@ test_that("every method of the classes of this package has the check in front, t
 
 test_that("a field that was taken away or replaced is named, with what was found and a way out", {
   fit <- whole_fit()
+  at <- function(path, value) {
+    put <- function(x, path) {
+      x[[path[[1L]]]] <- if (length(path) == 1L) value else put(x[[path[[1L]]]], path[-1L])
+      x
+    }
+    function(f) put(f, path)
+  }
   edits <- list(
     theta = function(f) replace(f, "theta", list(NULL)), beta = function(f) replace(f, "beta", "a"),
     frame = function(f) replace(f, "frame", list(f$frame[1:3, ])), sigma = function(f) replace(f, "sigma", -1),
     REML = function(f) replace(f, "REML", NA), nobs = function(f) replace(f, "nobs", "a"),
     vcov = function(f) replace(f, "vcov", list(diag(2))), npar = function(f) replace(f, "npar", 3),
-    "control$tolerance" = function(f) { f$control$tolerance <- -1; f },
-    "control$max_evaluations" = function(f) { f$control$max_evaluations <- 1e300; f },
-    "convergence$hessian" = function(f) { f$convergence$hessian <- 1; f },
-    "random[[1]]$u" = function(f) { f$random[[1L]]$u <- NULL; f },
-    "random[[1]]$condvar" = function(f) { f$random[[1L]]$condvar <- f$random[[1L]]$condvar[, , 1:3]; f },
-    "factors[[1]]" = function(f) { f$factors[[1L]]$levels <- "a"; f }
+    "control$tolerance" = at(list("control", "tolerance"), -1),
+    "control$max_evaluations" = at(list("control", "max_evaluations"), 1e300),
+    "convergence$hessian" = at(list("convergence", "hessian"), 1),
+    "random[[1]]$u" = at(list("random", 1L, "u"), NULL),
+    "random[[1]]$condvar" = at(list("random", 1L, "condvar"), fit$random[[1L]]$condvar[, , 1:3]),
+    "factors[[1]]" = at(list("factors", 1L, "levels"), "a")
   )
   for (field in names(edits)) {
     damaged <- edits[[field]](unclass(fit))
@@ -104,7 +111,9 @@ test_that("the check takes no longer for more rows", {
 
 test_that("digits, rows shown and row names are checked in every method that has them", {
   fit <- whole_fit()
-  results <- list(fit, summary(fit), VarCorr(fit), ranef(fit), shrinkage(fit), contest(fit, c(0, 1, 0, 0)), convergence(fit))
+  results <- list(
+    fit, summary(fit), VarCorr(fit), ranef(fit), shrinkage(fit), contest(fit, c(0, 1, 0, 0)), convergence(fit)
+  )
   for (result in results) {
     for (digits in list("a", NA, 0, 23, 1:2)) {
       expect_error(print(result, digits = digits), "`digits` must be", class = "ferrite_error_argument")

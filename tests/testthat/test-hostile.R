@@ -1,5 +1,5 @@
-# A seeded sample of the calls of helper-hostile.R: the right answer or a condition of this package, never R's own error,
-# a loop, or a 'fault of the package'.
+# A seeded sample of the calls of helper-hostile.R: the right answer or a condition of this package, never R's own
+# error, a loop, or a 'fault of the package'.
 
 expect_classed <- function(calls, size) {
   set.seed(20)
@@ -54,7 +54,7 @@ test_that("a covariate may have the name of a parameter or of a column of a resu
   plain <- data.frame(y = plain$distance, x = plain$age, g = factor(as.character(plain$Subject)))
   fit <- lmm(y ~ x + (x | g), plain, REML = FALSE)
   numbers <- function(fit) {
-    boot <- bootstrap(fit, nsim = 20, seed = 1, progress = FALSE)
+    boot <- bootstrap(fit, nsim = 40, seed = 1, progress = FALSE)
     expect_output(print(boot), "[0-9]")
     expect_output(print(VarCorr(fit)), "[0-9]")
     profiled <- profile(fit, points = 1)
@@ -68,7 +68,8 @@ test_that("a covariate may have the name of a parameter or of a column of a resu
     )
   }
   expected <- suppressMessages(numbers(fit))
-  for (name in c("sigma", "theta", "Residual", "value", "term", "group", "level", "n", "estimate", "sd_(Intercept)|g")) {
+  names <- c("sigma", "theta", "Residual", "value", "term", "group", "level", "n", "estimate", "sd_(Intercept)|g")
+  for (name in names) {
     data <- stats::setNames(plain, c("y", name, "g"))
     formula <- stats::as.formula(sprintf("y ~ `%1$s` + (`%1$s` | g)", name))
     own <- lmm(formula, data, REML = FALSE)
