@@ -59,7 +59,7 @@ code_text <- function(expr, max = 80L) {
 
 # Text that is not valid in its encoding with these bytes as <ff>: R's functions on text fail at them.
 readable <- function(text) {
-  bad <- !validEnc(text)
+  bad <- !validEnc(as.character(text))
   if (any(bad)) text[bad] <- iconv(text[bad], "UTF-8", "UTF-8", sub = "byte")
   text
 }

@@ -46,3 +46,8 @@ test_that("long code is cut in messages and whole elsewhere", {
   expect_identical(str2lang(deparse_one(long)), long)
   expect_no_match(code_text(long, 1000), "  ")
 })
+
+test_that("a variable that is not found is named also where there are no data", {
+  err <- expect_error(lmm(nowhere_1 ~ 1 + (1 | nowhere_2)), class = "ferrite_error_variable")
+  expect_match(conditionMessage(err), "nowhere_1", fixed = TRUE)
+})
