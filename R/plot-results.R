@@ -113,7 +113,8 @@ draw_dfbetas <- function(table, ...) {
 
 #' @rdname plot.results
 #' @export
-plot.lmm_bootstrap <- function(x, parm = NULL, level = 0.95, type = c("percentile", "basic", "bca"), ask = NULL, ...) {
+plot.lmm_bootstrap <- function(x, parm = NULL, level = 0.95, type = c("percentile", "basic", "bca", "normal"),
+                               ask = NULL, ...) {
   call <- method_call()
   if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   check_graphical(list(...), call, c("parm", "level", "type", "ask"), "plot.results")
@@ -224,7 +225,8 @@ autoplot_influence <- function(object, which = c("cook", "dfbetas"), ...) {
     ggplot2::facet_wrap("coefficient")
 }
 
-autoplot_bootstrap <- function(object, parm = NULL, level = 0.95, type = c("percentile", "basic", "bca"), ...) {
+autoplot_bootstrap <- function(object, parm = NULL, level = 0.95, type = c("percentile", "basic", "bca", "normal"),
+                               ...) {
   call <- method_call()
   refuse_arguments("autoplot", ..., call = call)
   check_ggplot2(call)

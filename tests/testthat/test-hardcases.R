@@ -185,7 +185,9 @@ test_that("formulas that are no mixed model say what to write", {
   expect_refused(lmm(y ~ nosuch + (1 | g), data), "variable", "`nosuch`")
   expect_refused(lmm(y ~ x + (1 | g) + (1 | g), data), "unidentified", "`(1 | g)`")
   expect_refused(lmm(y ~ x + (0 | g), data), "formula", "`(0 | g)`")
-  expect_refused(lmm(y ~ x + 1 | g, data), "formula", "y ~ x + (1 | g)")
+  # as lme4 reads it: the bar takes all to its left
+  expect_message(bare <- lmm(y ~ x + 1 | g, data), class = "ferrite_message_formula")
+  expect_equal(deviance(bare), deviance(lmm(y ~ 1 + (x | g), data)), tolerance = 1e-10)
   expect_refused(lmm(y ~ x + (x | g) + (1 | g), data), "unidentified", "`(Intercept)`")
   expect_refused(lmm(y ~ x + (1 | g / x), data), "unidentified", "180 levels for 180 observations")
 })

@@ -4,9 +4,10 @@ test_that("all plots draw, for few groups, many groups and zero variances", {
   kinds <- plot_kinds
   expect_named(plot(shared_fit("crossed"), which = kinds), kinds)
   expect_s3_class(plot(shared_fit("singular"), which = "caterpillar"), "data.frame")
-  many <- shared_fit("slope")
-  many$random[[1]]$b <- matrix(sin(1:10000), 5000, 2, dimnames = list(paste0("level", 1:5000), c("(Intercept)", "age")))
-  many$random[[1]]$condvar <- array(diag(2), c(2, 2, 5000))
+  set.seed(1)
+  rows <- data.frame(g = rep(paste0("level", 1:5000), each = 3), age = rep(-1:1, 5000))
+  rows$y <- rep(rnorm(5000), each = 3) + rep(rnorm(5000), each = 3) * rows$age + rnorm(15000)
+  many <- lmm(y ~ age + (age | g), rows)
   expect_s3_class(plot(many, which = "caterpillar", main = "Many"), "data.frame")
   expect_error(plot(many, which = "nothing"), class = "ferrite_error_argument")
 })

@@ -14,6 +14,9 @@ use crate::search::{Search, NOISE};
 /// Size (a ratio of standard deviations) below which an eigenvalue is zero but for the search's tolerance.
 const ZERO: f64 = 5e-3;
 
+/// Value and theta of a minimum at given ranks, and Newton's steps where the model has a Hessian for them.
+type Attempt = (f64, Vec<f64>, Option<Polished>);
+
 impl Search<'_> {
     /// Removes eigenvalues of the G_k that the criterion does not miss, smallest first, and polishes what is left.
     /// No rank goes below its `floor`: there the score has shown that the criterion does miss it.
@@ -58,14 +61,8 @@ impl Search<'_> {
         }
     }
 
-    /// The minimum from `candidate` at given ranks, if it is not higher than `f`: value, theta, and Newton's steps where the
-    /// model has a Hessian for them.
-    fn attempt(
-        &mut self,
-        candidate: &[f64],
-        ranks: &[usize],
-        f: f64,
-    ) -> Result<Option<(f64, Vec<f64>, Option<Polished>)>> {
+    /// The minimum from `candidate` at given ranks, if it is not higher than `f`.
+    fn attempt(&mut self, candidate: &[f64], ranks: &[usize], f: f64) -> Result<Option<Attempt>> {
         let most = f + self.decrease() + 10.0 * NOISE * (1.0 + f.abs());
         if self.model.has_hessian() {
             let end = self.polish(candidate, ranks)?.filter(|(_, polished)| polished.point.f <= most);

@@ -217,10 +217,11 @@ impl Squares {
         let mut at = self.waiting;
         for i in 0..rows {
             let last = if self.same { i + 1 } else { self.cols };
-            for x in i * self.cols..i * self.cols + last {
-                let left = a[x] - self.cell[x];
-                (self.packed_left[at], self.packed_fixed[at]) = (left, self.cell[x]);
-                self.total[x] += left;
+            let row = i * self.cols..i * self.cols + last;
+            for ((a, fixed), total) in a[row.clone()].iter().zip(&self.cell[row.clone()]).zip(&mut self.total[row]) {
+                let left = a - fixed;
+                (self.packed_left[at], self.packed_fixed[at]) = (left, *fixed);
+                *total += left;
                 at += PACK;
             }
         }

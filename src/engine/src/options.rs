@@ -94,7 +94,7 @@ impl Watch {
     }
 
     /// The work ahead has `units`.
-    pub(crate) fn expect(&self, units: usize) {
+    pub(crate) fn announce(&self, units: usize) {
         self.evaluations.store(0, Ordering::Relaxed);
         self.total.store(units, Ordering::Relaxed);
     }

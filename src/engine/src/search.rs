@@ -102,14 +102,14 @@ impl Search<'_> {
     pub(crate) fn starts(&self) -> Result<Vec<Vec<f64>>> {
         let layout = &self.model.layout;
         let moments = start::moments(&self.model.a, layout);
-        Ok(match (self.from_user()?, self.options.look) {
+        Ok(match (self.users_start()?, self.options.look) {
             (None, _) => vec![moments, start::constant(layout, 1.0)],
             (Some(user), Look::Around) => vec![moments, start::constant(layout, 1.0), user],
             (Some(user), _) => vec![user, moments],
         })
     }
 
-    fn from_user(&self) -> Result<Option<Vec<f64>>> {
+    fn users_start(&self) -> Result<Option<Vec<f64>>> {
         let layout = &self.model.layout;
         if let Some(user) = &self.options.start {
             if user.len() != layout.len() {

@@ -11,6 +11,9 @@ mod oracle;
 use ferrite_engine::{check_identified, fit, Criterion, Element, Error, FitOptions, Watch};
 use oracle::{designs, Rows, Stream};
 
+/// A random term: its factor and its columns.
+type Columns = (usize, Vec<Vec<f64>>);
+
 type Square = Vec<f64>;
 
 /// The parameters, and the derivatives of Var(y).
@@ -187,7 +190,7 @@ fn random_design(s: &mut Stream, kind: usize) -> Rows {
     let other: Vec<f64> = two.iter().map(|v| 1.0 - v).collect();
     let flag: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 2 == 0))).collect();
     let one: Vec<f64> = Vec::new();
-    let (codes, terms): (Vec<Vec<i32>>, Vec<(usize, Vec<Vec<f64>>)>) = match kind {
+    let (codes, terms): (Vec<Vec<i32>>, Vec<Columns>) = match kind {
         0 => (vec![g], vec![(0, vec![one.clone(), two])]),
         1 => (vec![g], vec![(0, vec![one.clone(), many])]),
         2 => (vec![nested, g], vec![(0, vec![one.clone()]), (1, vec![one.clone()])]),

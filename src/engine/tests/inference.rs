@@ -4,7 +4,7 @@ mod dyestuff;
 mod oracle;
 
 use dyestuff::{model, DYESTUFF, DYESTUFF2};
-use ferrite_engine::{Criterion, Crossprod, FitOptions, FixedInference, Model, Refit, Target, Watch, bootstrap, fit};
+use ferrite_engine::{bootstrap, fit, Criterion, Crossprod, FitOptions, FixedInference, Model, Refit, Target, Watch};
 use oracle::designs;
 
 fn df(pieces: &FixedInference, k: usize) -> f64 {

@@ -268,7 +268,7 @@ fn the_bootstrap_draws_the_model_and_does_not_depend_on_threads() {
             bootstrap_rows(&design, from, &options, (200, 9), &Watch::default()).unwrap()
         };
         let (one, two) = (run(1), run(2));
-        let of = |all: &[Option<ferrite_engine::Replicate>], f: &dyn Fn(&ferrite_engine::Replicate) -> f64| {
+        let of = |all: &[Refit], f: &dyn Fn(&ferrite_engine::Replicate) -> f64| {
             all.iter().filter_map(Refit::done).map(f).collect::<Vec<f64>>()
         };
         assert_eq!(of(&one, &|r| r.criterion), of(&two, &|r| r.criterion), "{form:?}");

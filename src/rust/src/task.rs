@@ -19,12 +19,7 @@ pub struct Task<'a> {
 
 impl Task<'_> {
     /// Parametric bootstrap: `draws` replicates from a seed.
-    pub fn bootstrap(
-        &self,
-        design: &Design<'_>,
-        (draws, seed): (usize, u64),
-        watch: Watch,
-    ) -> Read<Vec<Refit>> {
+    pub fn bootstrap(&self, design: &Design<'_>, (draws, seed): (usize, u64), watch: Watch) -> Read<Vec<Refit>> {
         let options = &self.at.options;
         if !design.is_plain() {
             let from = self.at.estimates()?;
@@ -76,7 +71,8 @@ impl Task<'_> {
         let (theta, criterion) = (self.at.theta()?, self.at.options.criterion);
         let total = 2 * targets.len() * zetas.len();
         let found = Arc::new(Mutex::new(Vec::with_capacity(targets.len())));
-        let keep = |store: &Mutex<Vec<Profile>>, profile| store.lock().unwrap_or_else(PoisonError::into_inner).push(profile);
+        let keep =
+            |store: &Mutex<Vec<Profile>>, profile| store.lock().unwrap_or_else(PoisonError::into_inner).push(profile);
         let ended = if design.is_plain() {
             let mut model = self.at.model(design)?;
             let (theta, targets, zetas) = (theta.to_vec(), targets.to_vec(), zetas.to_vec());

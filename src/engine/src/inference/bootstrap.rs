@@ -111,7 +111,9 @@ pub fn bootstrap(
             generator.draw(&mut own.a, &mut Stream::new(seed, i as u64));
             out.push(match own.fit(&single, &watch.part()) {
                 Ok(f) => Refit::Done(replicate(&own, &f, &centre)),
-                Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => Refit::Failed,
+                Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => {
+                    Refit::Failed
+                }
                 Err(Error::Interrupted) => Refit::Stopped,
                 Err(e) => return Err(e),
             });

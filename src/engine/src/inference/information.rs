@@ -115,7 +115,7 @@ impl Sums {
             c: vec![0.0; k * k],
             trace: vec![0.0; k * k],
         };
-        model.watch.expect(parts.iter().map(|part| part.members.len()).sum());
+        model.watch.announce(parts.iter().map(|part| part.members.len()).sum());
         for part in parts {
             let cov = covariance(model, part, &at, t)?;
             s.add(model, part, &cov, entries)?;

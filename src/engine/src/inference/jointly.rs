@@ -36,7 +36,7 @@ impl Joint<'_> {
         let mut hessian = vec![0.0; n * n];
         let mut slopes = Vec::new();
         let mut jacobian = Vec::with_capacity(n);
-        self.model.watch.expect(n);
+        self.model.watch.announce(n);
         for k in 0..n {
             self.model.watch.advance(1);
             let step = if k + 1 < n { 1e-4 * (x[k].abs() + 0.1) } else { 1e-4 * s };

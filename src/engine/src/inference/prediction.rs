@@ -93,7 +93,7 @@ impl Model {
             unit: sigma2 * c.y_scale * c.y_scale,
         };
         let workers = Workers::new(if rows.n >= 4096 { threads } else { 1 })?;
-        plan.model.watch.expect(rows::chunks(rows.n));
+        plan.model.watch.announce(rows::chunks(rows.n));
         let pieces = workers.map(rows::chunks(rows.n), |k| -> Result<Vec<f64>> {
             plan.model.watch.check()?;
             plan.model.watch.advance(1);

@@ -49,7 +49,9 @@ pub fn refit_many(
             }
             out.push(match own.fit(&single, &watch.part()) {
                 Ok(f) => Refit::Done(Replicate::new(&f)),
-                Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => Refit::Failed,
+                Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => {
+                    Refit::Failed
+                }
                 Err(Error::Scale { .. }) => Refit::Failed,
                 Err(Error::Interrupted) => Refit::Stopped,
                 Err(e) => return Err(e),
