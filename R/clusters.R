@@ -142,8 +142,7 @@ split_level <- function(link, found, links, call) {
 cluster_values <- function(fit, cluster, call) {
   if (inherits(cluster, "formula")) return(formula_clusters(fit, cluster, call))
   if (is.character(cluster) && length(cluster) == 1L && !is.na(cluster) && nzchar(cluster)) {
-    parts <- strsplit(cluster, ":", fixed = TRUE)[[1L]]
-    return(named_clusters(fit, if (cluster %in% names(fit$frame)) cluster else parts, environment(fit$formula), call))
+    return(text_clusters(fit, cluster, call))
   }
   values <- cluster
   padded <- fit$nobs + length(fit$na.action)
@@ -158,6 +157,12 @@ cluster_values <- function(fit, cluster, call) {
   }
   if (length(values) > fit$nobs) values <- values[-fit$na.action]
   coded_clusters(list(values), "`cluster`", call)
+}
+
+# A name, or several joined by `:`.
+text_clusters <- function(fit, text, call) {
+  names <- if (text %in% names(fit$frame)) text else strsplit(text, ":", fixed = TRUE)[[1L]]
+  named_clusters(fit, names, environment(fit$formula), call)
 }
 
 formula_clusters <- function(fit, cluster, call) {

@@ -80,8 +80,8 @@ profile_engine <- function(fit, targets, zetas, report = NULL, call = sys.call(-
 #' Parametric bootstrap
 #'
 #' @param seed Two integers, from `draw_seed()`.
-#' @returns `index` (numbers of the finished replicates), `failed` and `stopped` (how many have no estimates, and how many
-#'   Ctrl-C left undone), matrices `theta`, `beta` and `phi` (of residuals that are not
+#' @returns `index` (numbers of the finished replicates), `failed` and `stopped` (how many have no estimates, and how
+#'   many Ctrl-C left undone), matrices `theta`, `beta` and `phi` (of residuals that are not
 #'   alike) with a row a replicate, `sigma`, `criterion`, `certified`. After an interrupt: what was done by then.
 #' @noRd
 bootstrap_engine <- function(fit, nsim, seed = draw_seed(), threads = fit$control$threads, progress = FALSE,

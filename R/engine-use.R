@@ -66,7 +66,8 @@ deletion_engine <- function(fit, sets, progress = FALSE, call = sys.call(-1)) {
 #' Fits of other responses
 #'
 #' @param responses n x N matrix in the unit of the response; the offset is subtracted by the engine.
-#' @returns As `bootstrap_engine()`: `index` of the responses that have estimates, `failed`, `stopped`, matrices `theta` and `beta`, `sigma`,
+#' @returns As `bootstrap_engine()`: `index` of the responses that have estimates, `failed`, `stopped`, matrices
+#'   `theta` and `beta`, `sigma`,
 #'   `criterion`, `certified`.
 #' @noRd
 refit_engine <- function(fit, responses, progress = FALSE, call = sys.call(-1)) {

@@ -112,7 +112,8 @@ means_table <- function(fit, which, level, ddf, pairwise, call) {
   table <- if (length(tests)) do.call(rbind, tests)
   else t_table(inference, list(L = matrix(1, 1L, fit$rank, dimnames = list("none", NULL)), rhs = 0), level)[0L, ]
   structure(table, hypotheses = rows, levels = levels, response = deparse_one(fit$formula[[2L]]),
-    confidence_level = level, ddf = inference$method, heading = "Least squares means", class = c("lmm_means", "data.frame")
+    confidence_level = level, ddf = inference$method, heading = "Least squares means",
+    class = c("lmm_means", "data.frame")
   )
 }
 

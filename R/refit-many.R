@@ -58,7 +58,8 @@ refit_many.lmm <- function(fit, Y, threads = fit$control$threads, progress = int
   done <- refit_engine(fit, responses, progress)
   if (done$stopped) {
     if (!length(done$index) && !done$failed) raise_interrupt()
-    warn_interrupted(ncol(responses) - done$stopped, ncol(responses), "response", "The others are NA in the result.", call)
+    finished <- ncol(responses) - done$stopped
+    warn_interrupted(finished, ncol(responses), "response", "The others are NA in the result.", call)
   }
   place <- match(seq_len(ncol(responses)), done$index)
   structure(class = "lmm_refits", list(
