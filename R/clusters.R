@@ -141,7 +141,7 @@ split_level <- function(link, found, links, call) {
 # list(name, codes, n, labels) of a formula, a name or a vector; codes may be missing.
 cluster_values <- function(fit, cluster, call) {
   if (inherits(cluster, "formula")) return(formula_clusters(fit, cluster, call))
-  if (is.character(cluster) && length(cluster) == 1L && !is.na(cluster) && nzchar(cluster)) {
+  if (is_text(cluster) && nzchar(cluster)) {
     return(text_clusters(fit, cluster, call))
   }
   values <- cluster

@@ -67,8 +67,7 @@ deletion_engine <- function(fit, sets, progress = FALSE, call = sys.call(-1)) {
 #'
 #' @param responses n x N matrix in the unit of the response; the offset is subtracted by the engine.
 #' @returns As `bootstrap_engine()`: `index` of the responses that have estimates, `failed`, `stopped`, matrices
-#'   `theta` and `beta`, `sigma`,
-#'   `criterion`, `certified`.
+#'   `theta` and `beta`, `sigma`, `criterion`, `certified`.
 #' @noRd
 refit_engine <- function(fit, responses, progress = FALSE, call = sys.call(-1)) {
   a <- model_arguments(fit)
