@@ -133,8 +133,8 @@ draw_acf <- function(table, ...) {
   }
   drawn <- c(TRUE, TRUE, serial, serial)
   legend_above(c("normalized residuals", "band", "not whitened", "these under the fit")[drawn],
-    col = c(plot_colours[["point"]], "#DDDDDD", plot_colours[c("line", "line")])[drawn], lty = c(1L, 1L, 0L, 2L)[drawn],
-    lwd = c(3, 8, 1, 1)[drawn], pch = c(NA, NA, 1L, NA)[drawn]
+    col = c(plot_colours[["point"]], "#DDDDDD", plot_colours[c("line", "line")])[drawn], lty = c(1L, 0L, 0L, 2L)[drawn],
+    lwd = c(3, 1, 1, 1)[drawn], pch = c(NA, 15L, 1L, NA)[drawn], pt.cex = 1.2
   )
 }
 
