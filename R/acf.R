@@ -142,7 +142,11 @@ acf_envelope <- function(fit, series, draws) {
   )
 }
 
-response_seed <- function(fit) as.integer(1e6 * abs(sin(sum(as_double(fit$frame[[1L]])))))
+# The same in every unit of the response.
+response_seed <- function(fit) {
+  y <- as_double(fit$frame[[1L]])
+  as.integer(1e6 * abs(sin(sum(y / max(abs(y), 1e-300)))))
+}
 
 # The autocorrelations of one response; `NULL` where the model has no fit to it (the residual variance is zero, say).
 residual_of_draw <- function(fit, design, y, sd, blocks, series) {

@@ -92,7 +92,6 @@ plot_formula <- function(fit, form, ..., which = NULL, abline = NULL, id = NULL,
   }
   check_lattice(call)
   given <- list(...)
-  given$form <- NULL
   check_lattice_names(given, c("form", "abline", "id", "idLabels", "grid"), call)
   lines <- is.null(abline) || (is.numeric(abline) && length(abline) %in% 1:2 && all(is.finite(abline)))
   if (!lines) bad_setting(abline, "abline", "one number, or an intercept and a slope", call, "argument")

@@ -70,7 +70,8 @@ plot.lmm <- function(x, which = c("residuals", "qq"), level = 0.95, group = NULL
   form <- if (inherits(which, "formula")) which else list(...)$form
   if (!is.null(form)) {
     # lattice::xyplot() of lme4 and nlme; `abline`, `id`, `idLabels` and what lattice knows are in `...`
-    return(plot_formula(x, form, ..., call = call))
+    if (inherits(which, "formula")) return(plot_formula(x, which, ..., call = call))
+    return(plot_formula(x, ..., call = call))
   }
   if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   which <- choose_several(which, plot_kinds, "which", call)
