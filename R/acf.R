@@ -117,8 +117,8 @@ acf_draws <- function(n) as.integer(max(19, min(199, 1e6 %/% n)))
 #' Autocorrelations of responses that follow the fitted model
 #'
 #' The generator has a seed of its own, so a plot is the same when it is drawn again, and the user's is left alone. The
-#' seed comes from the response: one seed for all would make the same error of the draws, at the same lag, in all data of
-#' a shape.
+#' seed comes from the response: one seed for all would make the same error of the draws, at the same lag, in all data
+#' of a shape.
 #' @returns list(white, raw): lags x draws, of those draws to which the model can be fitted.
 #' @noRd
 acf_envelope <- function(fit, series, draws) {
