@@ -116,7 +116,9 @@ acf_draws <- function(n) as.integer(max(19, min(199, 1e6 %/% n)))
 
 #' Autocorrelations of responses that follow the fitted model
 #'
-#' The generator has a seed of its own, so a plot is the same when it is drawn again, and the user's is left alone.
+#' The generator has a seed of its own, so a plot is the same when it is drawn again, and the user's is left alone. The
+#' seed comes from the response: one seed for all would make the same error of the draws, at the same lag, in all data
+#' of a shape.
 #' @returns list(white, raw): lags x draws, of those draws to which the model can be fitted.
 #' @noRd
 acf_envelope <- function(fit, series, draws) {
@@ -127,7 +129,7 @@ acf_envelope <- function(fit, series, draws) {
   mean <- mean_of_rows(fit, rows, none)
   weights <- row_weights(fit, NULL, NULL, rows, NULL)
   sd <- residual_sd(fit)
-  with_own_generator(101L, {
+  with_own_generator(response_seed(fit), {
     found <- lapply(seq_len(draws), function(i) {
       y <- draw_responses(fit, rows, none, mean, weights, 1L, blocks)[, 1L]
       residual_of_draw(fit, design, y, sd, blocks, series)
@@ -138,6 +140,12 @@ acf_envelope <- function(fit, series, draws) {
     white = matrix(unlist(lapply(found, `[[`, "white")), length(series$lags)),
     raw = matrix(unlist(lapply(found, `[[`, "raw")), length(series$lags))
   )
+}
+
+# The same in every unit of the response.
+response_seed <- function(fit) {
+  y <- as_double(fit$frame[[1L]])
+  as.integer(1e6 * abs(sin(sum(y / max(abs(y), 1e-300)))))
 }
 
 # The autocorrelations of one response; `NULL` where the model has no fit to it (the residual variance is zero, say).

@@ -247,7 +247,8 @@ confint.lmm_bootstrap <- function(object, parm = NULL, level = 0.95, type = c("p
     table <- parameter_table(object$fit)
     kind <- table$kind[match(names, table$name)]
   }
-  boot_intervals(object, names[pick_parameters(parm, names, kind, "parm", call)], level, type, call)
+  chosen <- names[pick_parameters(parm, names, kind, "parm", call)]
+  boot_intervals(object, chosen, level, type, call)
 }
 
 #' @rdname confint.lmm_bootstrap

@@ -168,10 +168,11 @@ numbered_codes <- function(table) {
 #' @noRd
 word_table <- function(table, align, caption = NULL, width = 9360) {
   # capitals are wider
-  chars <- pmax(column_widths(table), nchar(gsub("[A-Z]", "MM", colnames(table))))
-  # letters in half points, widths in twentieths of points; a character is 0.6 of the height of the letters wide
+  chars <- pmax(column_widths(table), nchar(colnames(table)) + 0.3 * nchar(gsub("[^A-Z]", "", colnames(table))))
+  # letters in half points, widths in twentieths of points; a character is 0.6 of the height of the letters wide, and a
+  # cell has margins of 70 on both sides
   for (size in c(20L, 18L, 16L, 14L)) {
-    widths <- ceiling(chars * 0.6 * 10 * size) + 240
+    widths <- ceiling(chars * 0.6 * 10 * size) + 170
     wrapped <- rep(FALSE, length(chars))
     if (sum(widths) <= width) break
     widest <- which.max(ifelse(align == "l", widths, 0))
@@ -198,7 +199,9 @@ word_table <- function(table, align, caption = NULL, width = 9360) {
   grid <- paste0("<w:gridCol w:w=\"", widths, "\"/>", collapse = "")
   paste0(
     "~~~{=openxml}\n", title, "<w:tbl><w:tblPr><w:tblStyle w:val=\"Table\"/><w:tblW w:w=\"", sum(widths),
-    "\" w:type=\"dxa\"/><w:tblLayout w:type=\"fixed\"/><w:tblLook w:firstRow=\"1\" w:lastRow=\"0\" ",
+    "\" w:type=\"dxa\"/><w:tblLayout w:type=\"fixed\"/>",
+    "<w:tblCellMar><w:left w:w=\"70\" w:type=\"dxa\"/><w:right w:w=\"70\" w:type=\"dxa\"/></w:tblCellMar>",
+    "<w:tblLook w:firstRow=\"1\" w:lastRow=\"0\" ",
     "w:firstColumn=\"0\" w:lastColumn=\"0\" w:noHBand=\"0\" w:noVBand=\"0\" w:val=\"0020\"/></w:tblPr><w:tblGrid>",
     grid, "</w:tblGrid>\n", paste(rows, collapse = "\n"), "\n</w:tbl>\n~~~"
   )
@@ -206,13 +209,15 @@ word_table <- function(table, align, caption = NULL, width = 9360) {
 
 word_row <- function(cells, align, widths, wrapped, size, header, keep) {
   side <- ifelse(align == "l", "left", "right")
+  # of the end of the paragraph too: an empty cell has the height of that
+  look <- paste0("<w:rPr><w:sz w:val=\"", size, "\"/><w:szCs w:val=\"", size, "\"/></w:rPr>")
   border <- if (header) "<w:tcBorders><w:bottom w:val=\"single\" w:sz=\"6\"/></w:tcBorders>"
   paste0(
     "<w:tr><w:trPr><w:cantSplit/>", if (header) "<w:tblHeader/>", "</w:trPr>", paste0(
       "<w:tc><w:tcPr><w:tcW w:w=\"", widths, "\" w:type=\"dxa\"/>", border, ifelse(wrapped, "", "<w:noWrap/>"),
       "</w:tcPr><w:p><w:pPr><w:pStyle w:val=\"Compact\"/>", if (keep) "<w:keepNext/>", "<w:jc w:val=\"", side,
-      "\"/></w:pPr><w:r><w:rPr><w:sz w:val=\"", size, "\"/><w:szCs w:val=\"", size, "\"/></w:rPr>",
-      "<w:t xml:space=\"preserve\">", cells, "</w:t></w:r></w:p></w:tc>", collapse = ""
+      "\"/>", look, "</w:pPr><w:r>", look, "<w:t xml:space=\"preserve\">", cells, "</w:t></w:r></w:p></w:tc>",
+      collapse = ""
     ), "</w:tr>"
   )
 }

@@ -88,7 +88,7 @@ draw_influence <- function(table, ...) {
   style <- list(xlab = texts$x, ylab = texts$y, main = texts$title, las = 1L, xlim = c(1, max(2, table$index)),
     ylim = c(0, 1.04 * max(table$cooks.distance, .Machine$double.xmin)), xaxt = "n"
   )
-  draw_frame(numeric(), numeric(), style, ..., type = "n")
+  draw_frame(numeric(), numeric(), style, ..., own_type = "n")
   if (!isFALSE(given$axes) && is.null(given$xaxt)) {
     marks <- pretty(style$xlim)
     graphics::axis(1L, at = marks, labels = big_number(marks))

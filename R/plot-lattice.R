@@ -60,6 +60,28 @@ check_lattice <- function(call) {
   )
 }
 
+# What the functions of lattice know, beside graphical parameters; they take anything else in silence.
+lattice_names <- c(
+  "abline", "aspect", "as.table", "auto.key", "axis", "between", "border", "box.ratio", "box.width", "breaks", "data",
+  "default.prepanel", "distribute.type", "drop.unused.levels", "endpoints", "fill", "grid", "groups", "horizontal",
+  "index.cond", "jitter.data", "jitter.x", "jitter.y", "key", "lattice.options", "layout", "legend", "levels.fos",
+  "nint", "origin", "outer", "page", "panel", "panel.groups", "par.settings", "par.strip.text", "perm.cond",
+  "plot.args", "prepanel", "scales", "skip", "span", "strip", "strip.left", "subset", "varwidth",
+  "xscale.components", "yscale.components", "alpha", "fontface", "fontfamily", "factor", "amount"
+)
+
+check_lattice_names <- function(given, own, call) {
+  names <- or_else(names(given), rep("", length(given)))
+  unknown <- setdiff(names, c(lattice_names, graphical_names, own))
+  if (!length(unknown)) return(invisible())
+  shown <- if (all(unknown == "")) "an argument without a name" else quoted_list(unknown[unknown != ""])
+  near <- similar_names(unknown[1L], c(own, lattice_names, graphical_names))
+  abort_ferrite("argument", "Every argument must be one of the method, or of the function of lattice.",
+    sprintf("They do not know %s.", shown),
+    hint = if (length(near)) sprintf("Did you mean `%s`?", near[1L]) else "See `?ferrite::lattice`.", call = call
+  )
+}
+
 plot_formula <- function(fit, form, ..., which = NULL, abline = NULL, id = NULL, idLabels = NULL, # nolint
                          grid = NULL, call) {
   if (!inherits(form, "formula")) {
@@ -70,7 +92,7 @@ plot_formula <- function(fit, form, ..., which = NULL, abline = NULL, id = NULL,
   }
   check_lattice(call)
   given <- list(...)
-  given$form <- NULL
+  check_lattice_names(given, c("form", "abline", "id", "idLabels", "grid"), call)
   lines <- is.null(abline) || (is.numeric(abline) && length(abline) %in% 1:2 && all(is.finite(abline)))
   if (!lines) bad_setting(abline, "abline", "one number, or an intercept and a slope", call, "argument")
   if (!is.null(grid)) check_flag(grid, "grid", call, "argument")
@@ -202,6 +224,7 @@ formula_panel <- function(grid, abline, labels) {
 
 qqmath_lmm <- function(x, data = NULL, id = NULL, idLabels = NULL, ...) { # nolint: object_name_linter.
   call <- method_call()
+  check_lattice_names(list(...), c("id", "idLabels"), call)
   fit <- fit_of_rows(x)
   values <- unname(residuals.lmm(fit, "pearson", scaled = TRUE))
   form <- inherits(idLabels, "formula")
@@ -220,6 +243,8 @@ qqmath_lmm <- function(x, data = NULL, id = NULL, idLabels = NULL, ...) { # noli
 
 dotplot_ranef <- function(x, data, main = TRUE, transf = I, level = 0.95, ...) {
   call <- method_call()
+  check_lattice_names(list(...), c("main", "transf", "level"), call)
+  if (!is.function(transf)) bad_setting(transf, "transf", "a function", call, "argument")
   tables <- trellis_effects(x, transf, level, call)
   lattice_effects(tables, main, call, function(table, ours) {
     first <- table[table$term == levels(table$term)[1L], , drop = FALSE]
@@ -239,6 +264,7 @@ dotplot_ranef <- function(x, data, main = TRUE, transf = I, level = 0.95, ...) {
 
 qqmath_ranef <- function(x, data, main = TRUE, level = 0.95, ...) {
   call <- method_call()
+  check_lattice_names(list(...), c("main", "level"), call)
   tables <- trellis_effects(x, identity, level, call)
   lattice_effects(tables, main, call, function(table, ours) {
     n <- table(table$term)[as.character(table$term)]

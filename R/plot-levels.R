@@ -10,7 +10,7 @@ draw_caterpillar <- function(table, level, ...) {
     xlab = sprintf("Random effect with %g %% interval", 100 * level), main = panel_title(table),
     xlim = range(table$lower, table$upper, 0)
   ))
-  draw_frame(table$condval, table$position, style, ..., type = "n", y_line = axis$margin - 1.3)
+  draw_frame(table$condval, table$position, style, ..., own_type = "n", y_line = axis$margin - 1.3)
   graphics::abline(v = 0, col = plot_colours[["guide"]], lty = 2L)
   graphics::segments(table$lower, table$position, table$upper, table$position,
     col = or_else(given$col, grDevices::adjustcolor(plot_colours[["point"]], if (many) 0.35 else 1)),
@@ -37,7 +37,7 @@ draw_by_group <- function(table, ...) {
   style <- c(level_style(axis, table$grpvar[1L], n), list(
     xlab = texts$x, main = paste("Residuals by", table$grpvar[1L]), xlim = range(table$residual, 0)
   ))
-  draw_frame(numeric(), numeric(), style, ..., type = "n", y_line = axis$margin - 1.3)
+  draw_frame(numeric(), numeric(), style, ..., own_type = "n", y_line = axis$margin - 1.3)
   graphics::abline(v = 0, col = plot_colours[["guide"]], lty = 2L)
   given <- list(...)
   colour <- or_else(given$col, plot_colours[["point"]])

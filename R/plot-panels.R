@@ -14,10 +14,10 @@ point_style <- function(n) {
 }
 
 # The points with axes and titles; arguments of the user win over ours, except the type of a panel that draws its own.
-draw_frame <- function(x, y, ours, ..., type = NULL, y_line = NA, main_line = NA) {
+draw_frame <- function(x, y, ours, ..., own_type = NULL, y_line = NA, main_line = NA) {
   given <- list(...)
   style <- c(ours[setdiff(names(ours), names(given))], given)
-  style$type <- or_else(type, given$type)
+  style$type <- or_else(own_type, given$type)
   titles <- intersect(c("main", "sub", "xlab", "ylab"), names(style))
   if (is.null(given$las)) style$las <- fitting_las(or_else(style$ylim, y))
   plotted <- style[setdiff(names(style), c(titles, "ann"))]

@@ -97,7 +97,7 @@ draw_dfbetas <- function(table, ...) {
   given <- list(...)
   table <- table[!is.na(table$dfbetas), , drop = FALSE]
   style <- list(xlab = texts$x, ylab = texts$y, main = texts$title, las = 1L, xlim = c(1, max(2, table$index)))
-  draw_frame(table$index, table$dfbetas, style, ..., type = "n")
+  draw_frame(table$index, table$dfbetas, style, ..., own_type = "n")
   graphics::abline(h = 0, col = plot_colours[["guide"]])
   shown <- table[thinned_peaks(abs(table$dfbetas)), , drop = FALSE]
   graphics::segments(shown$index, 0, shown$index, shown$dfbetas, col = or_else(given$col, plot_colours[["point"]]),
@@ -148,7 +148,7 @@ draw_bootstrap <- function(piece, ...) {
   style <- list(main = piece$statistic[1L], xlab = "Value in the replicates", ylab = "Replicates", las = 1L,
     xlim = range(piece[c("left", "right", "estimate", "lower", "upper")], finite = TRUE),
     ylim = c(low, max(piece$count)))
-  draw_frame(numeric(), numeric(), style, ..., type = "n")
+  draw_frame(numeric(), numeric(), style, ..., own_type = "n")
   graphics::rect(piece$left, 0, piece$right, piece$count, col = "#D3E5F0",
     border = or_else(given$col, plot_colours[["point"]]))
   graphics::abline(v = piece$estimate[1L], col = plot_colours[["line"]], lty = 2L, lwd = 1.5)
@@ -181,7 +181,7 @@ draw_icc <- function(table, ...) {
   on.exit(graphics::par(mar = axis$old))
   style <- c(level_style(axis, "", n), list(xlab = texts$x, main = texts$title, xlim = c(0, 1)))
   style$ylab <- NULL
-  draw_frame(table$icc, table$position, style, ..., type = "n")
+  draw_frame(table$icc, table$position, style, ..., own_type = "n")
   colour <- or_else(given$col, plot_colours[["point"]])
   graphics::segments(table$lower, table$position, table$upper, table$position, col = colour,
     lwd = or_else(given$lwd, 2))
@@ -254,5 +254,7 @@ autoplot_icc <- function(object, ...) {
   gg_frame(table, x = "icc", y = "label") +
     ggplot2::geom_linerange(aes_of(xmin = "lower", xmax = "upper"), table[!is.na(table$lower), , drop = FALSE],
       colour = plot_colours[["point"]], linewidth = 0.8) +
-    ggplot2::geom_point(colour = plot_colours[["point"]], size = 2.2) + ggplot2::coord_cartesian(xlim = c(0, 1))
+    ggplot2::geom_point(colour = plot_colours[["point"]], size = 2.2) + ggplot2::coord_cartesian(xlim = c(0, 1)) +
+    # a layer that lacks some of the shares must not change their order
+    ggplot2::scale_y_discrete(limits = levels(table$label))
 }

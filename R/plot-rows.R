@@ -39,7 +39,7 @@ draw_cloud <- function(x, y, table, ...) {
     draw_frame(x, y, c(style, point_style(length(x))), ...)
   } else {
     style[c("xlim", "ylim")] <- list(range(x), range(y))
-    draw_frame(numeric(), numeric(), style, ..., type = "n", main_line = title_line)
+    draw_frame(numeric(), numeric(), style, ..., own_type = "n", main_line = title_line)
     draw_cells(point_cells(x, y))
   }
 }
@@ -109,7 +109,7 @@ draw_ranef_qq <- function(table, ...) {
       ylim = range(shown$standardised, shown$lower, shown$upper, finite = TRUE)),
     point_style(nrow(shown))
   )
-  draw_frame(shown$theoretical, shown$standardised, style, ..., type = "n")
+  draw_frame(shown$theoretical, shown$standardised, style, ..., own_type = "n")
   graphics::polygon(c(shown$theoretical, rev(shown$theoretical)), c(shown$lower, rev(shown$upper)),
     col = "#E4E4E4", border = NA
   )

@@ -118,10 +118,9 @@ draw_acf <- function(table, ...) {
   half <- acf_half_width(table)
   style <- list(xlab = sprintf("%s (%s)", texts$x, acf_band_text(table)), ylab = texts$y, main = texts$title,
     ylim = ends, xlim = c(min(table$lag) - 1.5 * half, max(table$lag) + 1.5 * half), xaxt = "n")
-  draw_frame(numeric(), numeric(), style, ..., type = "n", main_line = title_line)
+  draw_frame(numeric(), numeric(), style, ..., own_type = "n", main_line = title_line)
   if (!isFALSE(given$axes) && is.null(given$xaxt)) {
-    marks <- if (nrow(table) <= 10L) table$lag else table$lag[table$lag %in% pretty(table$lag)]
-    graphics::axis(1L, at = marks)
+    graphics::axis(1L, at = acf_marks(table$lag))
   }
   graphics::rect(table$lag - half, table$lower, table$lag + half, table$upper, col = "#DDDDDD", border = NA)
   graphics::segments(table$lag - half, table$expected, table$lag + half, table$expected, col = plot_colours[["guide"]])
@@ -134,9 +133,15 @@ draw_acf <- function(table, ...) {
   }
   drawn <- c(TRUE, TRUE, serial, serial)
   legend_above(c("normalized residuals", "band", "not whitened", "these under the fit")[drawn],
-    col = c(plot_colours[["point"]], "#DDDDDD", plot_colours[c("line", "line")])[drawn], lty = c(1L, 1L, 0L, 2L)[drawn],
-    lwd = c(3, 8, 1, 1)[drawn], pch = c(NA, NA, 1L, NA)[drawn]
+    col = c(plot_colours[["point"]], "#DDDDDD", plot_colours[c("line", "line")])[drawn], lty = c(1L, 0L, 0L, 2L)[drawn],
+    lwd = c(3, 1, 1, 1)[drawn], pch = c(NA, 15L, 1L, NA)[drawn], pt.cex = 1.2
   )
+}
+
+# The lags that are written at the axis.
+acf_marks <- function(lags) {
+  round <- lags[lags %in% pretty(lags)]
+  if (length(lags) <= 10L || length(round) < 3L) lags else round
 }
 
 # Half of the width of a band at one lag.
@@ -197,5 +202,5 @@ gg_acf <- function(table) {
     ggplot2::scale_colour_manual(NULL, values = colours, breaks = names(colours)[used],
       guide = ggplot2::guide_legend(override.aes = lapply(looks, `[`, used))
     ) +
-    ggplot2::labs(subtitle = band)
+    ggplot2::scale_x_continuous(breaks = acf_marks(table$lag)) + ggplot2::labs(subtitle = band)
 }

@@ -79,7 +79,7 @@ draw_shrinkage_levels <- function(table, response, ...) {
     xlab = estimate_text(effect, response), main = shrinkage_title(table),
     xlim = shrinkage_limits(table$none, table$partial, table$complete)
   ))
-  draw_frame(numeric(), numeric(), style, ..., type = "n", y_line = axis$margin - 1.3, main_line = title_line)
+  draw_frame(numeric(), numeric(), style, ..., own_type = "n", y_line = axis$margin - 1.3, main_line = title_line)
   looks <- shrinkage_looks
   common <- diff(range(table$complete)) <= 1e-8 * max(abs(table$complete))
   if (common) graphics::abline(v = table$complete[1L], col = looks$col[3L], lty = 2L)
@@ -122,7 +122,7 @@ draw_shrinkage_plane <- function(table, response, ...) {
     xlim = shrinkage_limits(table$none_x, table$partial_x, table$complete_x),
     ylim = shrinkage_limits(table$none_y, table$partial_y, table$complete_y)
   )
-  draw_frame(numeric(), numeric(), style, ..., type = "n", main_line = title_line)
+  draw_frame(numeric(), numeric(), style, ..., own_type = "n", main_line = title_line)
   size <- or_else(given$cex, if (many) 0.4 else 0.9)
   if (many) {
     graphics::segments(table$none_x, table$none_y, table$partial_x, table$partial_y,

@@ -70,7 +70,8 @@ plot.lmm <- function(x, which = c("residuals", "qq"), level = 0.95, group = NULL
   form <- if (inherits(which, "formula")) which else list(...)$form
   if (!is.null(form)) {
     # lattice::xyplot() of lme4 and nlme; `abline`, `id`, `idLabels` and what lattice knows are in `...`
-    return(plot_formula(x, form, ..., call = call))
+    if (inherits(which, "formula")) return(plot_formula(x, which, ..., call = call))
+    return(plot_formula(x, ..., call = call))
   }
   if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   which <- choose_several(which, plot_kinds, "which", call)
@@ -107,11 +108,18 @@ graphical_names <- c(
   "tck", "tcl", "type", "xaxp", "xaxs", "xaxt", "xlab", "xlim", "xpd", "yaxp", "yaxs", "yaxt", "ylab", "ylim"
 )
 
+# The types of plot.default().
+line_types <- c("p", "l", "b", "c", "o", "h", "s", "S", "n")
+
 check_graphical <- function(given, call, own = c("which", "level", "group", "effect", "show", "ask"),
                             help = "plot.lmm") {
   names <- or_else(names(given), rep("", length(given)))
   unknown <- setdiff(names, graphical_names)
   if (!length(unknown)) {
+    type <- given$type
+    if (!is.null(type) && !(is.character(type) && length(type) == 1L && type %in% line_types)) {
+      bad_setting(type, "type", paste("one of", quoted_list(line_types)), call, "argument")
+    }
     return(invisible())
   }
   shown <- if (all(unknown == "")) "an argument without a name" else quoted_list(unknown[unknown != ""])

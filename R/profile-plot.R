@@ -26,7 +26,7 @@ draw_profile <- function(piece, level, ...) {
   name <- as.character(piece$par[1L])
   style <- list(main = paste("Profile:", name), xlab = name, ylab = "zeta", las = 1L,
     ylim = c(-1, 1) * max(abs(piece$zeta), limit))
-  draw_frame(piece$value, piece$zeta, style, ..., type = "n")
+  draw_frame(piece$value, piece$zeta, style, ..., own_type = "n")
   graphics::abline(h = 0, col = plot_colours[["guide"]])
   graphics::abline(h = c(-limit, limit), col = plot_colours[["guide"]], lty = 3L)
   curve <- profile_curve(piece)

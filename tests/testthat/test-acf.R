@@ -92,3 +92,19 @@ test_that("rows in any order and with gaps have the products of the definition",
     expect_equal(table$acf[table$lag == k], mean(white[at[, 1]] * white[at[, 2]]) / mean(white^2))
   }
 })
+
+test_that("draws differ between data of a shape, and not between units of the response", {
+  set.seed(14)
+  data <- growth(10, 6)
+  data$y <- data$b + stats::rnorm(60)
+  first <- plot_data(lmm(y ~ t + (1 | g), data), "acf")
+  scaled <- plot_data(lmm(I(1024 * y) ~ t + (1 | g), data), "acf")
+  expect_equal(scaled$lower, first$lower, tolerance = 1e-6)
+  seeds <- vapply(1:20, function(i) {
+    data$y <- data$b + stats::rnorm(60)
+    response_seed(lmm(y ~ t + (1 | g), data))
+  }, 0L)
+  expect_false(anyDuplicated(seeds) > 0)
+  data$y <- rep(0:1, 30)
+  expect_false(is.na(response_seed(suppressMessages(lmm(y ~ t + (1 | g), data)))))
+})

@@ -50,6 +50,38 @@ test_that("autocorrelation and variogram are those of lme()", {
   }
 })
 
+test_that("normalized residuals are those of dense algebra, whatever the order of the levels", {
+  # the levels of Mare are not in the order of the data; there nlme takes the lengths of its series in the order of
+  # the levels for rows in the order of the data, and its normalized residuals are whitened across mares
+  model <- follicles ~ sin(2 * pi * Time) + cos(2 * pi * Time)
+  ovary <- nlme::Ovary
+  theirs <- nlme::lme(model, ovary, ~ 1 | Mare, correlation = nlme::corAR1(form = ~ 1 | Mare))
+  ours <- lmm(update(model, . ~ . + (1 | Mare)), ovary, correlation = ar1(~ 1 | Mare))
+  rho <- ours$residual$rho
+  whitened <- function(residual, series) {
+    stats::ave(as.numeric(residual), series, FUN = function(r) {
+      solve(t(chol(rho^abs(outer(seq_along(r), seq_along(r), "-")))), r)
+    })
+  }
+  raw <- unname(residuals(ours)) / sigma(ours)
+  mare <- as.character(ovary$Mare)
+  found <- unname(residuals(ours, type = "normalized"))
+  expect_equal(found, whitened(raw, mare), tolerance = 1e-8)
+  lengths <- as.vector(table(ovary$Mare))
+  expect_equal(as.numeric(residuals(theirs, type = "normalized")), whitened(raw, rep(seq_along(lengths), lengths)),
+    tolerance = 1e-4)
+  by_hand <- vapply(0:5, function(k) {
+    pairs <- lapply(split(found, mare), function(r) cbind(r[seq_len(length(r) - k)], r[seq_len(length(r) - k) + k]))
+    pairs <- do.call(rbind, pairs)
+    mean(pairs[, 1] * pairs[, 2]) / mean(found^2)
+  }, 0)
+  expect_equal(nlme::ACF(ours, resType = "normalized")$ACF[1:6], by_hand)
+  # with the levels in the order of the data both are the same
+  ovary$Mare <- factor(mare, unique(mare))
+  sorted <- nlme::lme(model, ovary, ~ 1 | Mare, correlation = nlme::corAR1(form = ~ 1 | Mare))
+  expect_equal(as.numeric(residuals(sorted, type = "normalized")), found, tolerance = 1e-4)
+})
+
 test_that("intervals: fixed effects by t, variances by profile, in nlme's shape", {
   fit <- shared_slope()
   theirs <- nlme::intervals(orthodont_pair()$theirs)

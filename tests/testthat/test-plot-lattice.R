@@ -56,7 +56,10 @@ test_that("wrong input is a classed error", {
     quote(plot(fit, resid(.) ~ 1)), quote(plot(fit, form = 3)), quote(plot(fit, resid(.) ~ fitted(.), id = 3)),
     quote(plot(fit, resid(.) ~ fitted(.), abline = "a")), quote(plot(fit, resid(.) ~ fitted(.), grid = 3)),
     quote(plot(fit, Subject ~ Subject)), quote(plot(fit, foo(.) ~ fitted(.))),
-    quote(plot(fit, resid(.) ~ fitted(.), id = 0.05, idLabels = 1:3)), quote(lattice::dotplot(ranef(fit), level = 4))
+    quote(plot(fit, resid(.) ~ fitted(.), id = 0.05, idLabels = 1:3)), quote(lattice::dotplot(ranef(fit), level = 4)),
+    quote(lattice::dotplot(ranef(fit), which = "x")), quote(lattice::dotplot(ranef(fit), transf = 3)),
+    quote(lattice::qqmath(ranef(fit), foo = 1)), quote(lattice::qqmath(fit, level = 2)),
+    quote(plot(fit, resid(.) ~ fitted(.), foo = 1))
   )
   for (one in wrong) expect_three_lines(tryCatch(eval(one), error = identity), "ferrite_error_argument")
   lost <- tryCatch(plot(fit, resid(.) ~ not_there), error = identity)

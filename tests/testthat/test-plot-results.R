@@ -17,8 +17,10 @@ test_that("random effects, influence, bootstraps and intraclass correlations dra
   grDevices::pdf(path, compress = FALSE)
   plot(deleted, which = "dfbetas")
   grDevices::dev.off()
-  expect_false(any(grepl("No distance", readLines(path, warn = FALSE), fixed = TRUE)))
-  expect_true(any(grepl("M13", readLines(path, warn = FALSE), fixed = TRUE)))
+  # the second line of a PDF is of bytes that are no text
+  drawn <- readLines(path, warn = FALSE)
+  expect_false(any(grepl("No distance", drawn, fixed = TRUE, useBytes = TRUE)))
+  expect_true(any(grepl("M13", drawn, fixed = TRUE, useBytes = TRUE)))
   boot <- bootstrap(fit, nsim = 60, seed = 1, progress = FALSE)
   bars <- plot(boot, parm = c("sigma", "age"))
   expect_equal(as.vector(tapply(bars$count, bars$statistic, sum)), c(60, 60))
@@ -30,6 +32,53 @@ test_that("random effects, influence, bootstraps and intraclass correlations dra
     quote(plot(ranef(fit), foo = 1)), quote(plot(deleted, which = "a")), quote(plot(boot, parm = "nothing")),
     quote(plot(shares, foo = 2)), quote(plot(boot, ask = 3)))) {
     expect_three_lines(tryCatch(eval(wrong), error = identity), "ferrite_error_argument")
+  }
+})
+
+test_that("what has no meaning for a plot is a classed error before anything is drawn or warned", {
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  fit <- shared_fit("slope")
+  effects <- ranef(fit)
+  deleted <- influence(fit, "Subject", progress = FALSE)
+  few <- bootstrap(fit, nsim = 20, seed = 1, progress = FALSE)
+  shares <- icc(shared_fit("nested"))
+  wrong <- list(
+    quote(plot(fit, type = "foo")), quote(plot(fit, n = 3)), quote(plot(fit, parm = "age")),
+    quote(plot(fit, which = NULL)), quote(plot(fit, which = "acf", type = 1)), quote(plot(fit, group = NA)),
+    quote(plot_data(fit, "acf", draws = 2)), quote(plot_data(fit, "acf", level = 1)),
+    quote(plot(effects, type = 1:99)), quote(plot(effects, n = 3)), quote(plot(effects, parm = 1)),
+    quote(plot(effects, which = "cook")), quote(plot(effects, group = NA)), quote(plot(effects, level = NULL)),
+    quote(plot(deleted, level = 0.9)), quote(plot(deleted, group = "Subject")), quote(plot(deleted, which = 1)),
+    quote(plot(deleted, parm = "age")), quote(plot(few, parm = NA)), quote(plot(few, parm = 99)),
+    quote(plot(few, parm = character())), quote(plot(few, type = "x")), quote(plot(few, level = 1)),
+    quote(plot(few, which = "cook")), quote(plot(shares, level = 0.9)), quote(plot(shares, type = "zz")),
+    quote(plot(shares, "a"))
+  )
+  for (one in wrong) {
+    expect_no_warning(found <- tryCatch(eval(one), error = identity))
+    expect_three_lines(found, "ferrite_error_argument")
+  }
+  skip_if_not_installed("ggplot2", "3.4.0")
+  wrong <- list(
+    quote(ggplot2::autoplot(fit, type = "a")), quote(ggplot2::autoplot(fit, which = "x")),
+    quote(ggplot2::autoplot(effects, effect = 1)), quote(ggplot2::autoplot(effects, n = 3)),
+    quote(ggplot2::autoplot(deleted, which = NA)), quote(ggplot2::autoplot(deleted, level = 0.9)),
+    quote(ggplot2::autoplot(few, parm = "x")), quote(ggplot2::autoplot(few, type = "x")),
+    quote(ggplot2::autoplot(shares, level = 0.9))
+  )
+  for (one in wrong) {
+    expect_no_warning(found <- tryCatch(eval(one), error = identity))
+    expect_three_lines(found, "ferrite_error_argument")
+  }
+})
+
+test_that("a panel that draws its own points takes no type, and says nothing", {
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  fit <- shared_fit("slope")
+  for (which in c("caterpillar", "acf", "strata", "varcomp", "shrinkage", "ranef_qq", "qq")) {
+    expect_silent(plot(fit, which = which, type = "p"))
   }
 })
 
@@ -49,4 +98,14 @@ test_that("with ggplot2 too", {
     expect_silent(print(one))
   }
   expect_three_lines(tryCatch(ggplot2::autoplot(ranef(fit), x = 1), error = identity), "ferrite_error_argument")
+})
+
+test_that("ggplot2: shares keep their order where one has no interval, and lags are marked", {
+  skip_if_not_installed("ggplot2", "3.4.0")
+  share <- icc(lmm(distance ~ age + (1 | Subject), nlme::Orthodont))
+  drawn <- ggplot2::ggplot_build(ggplot2::autoplot(share))$layout$panel_params[[1]]$y$get_labels()
+  expect_identical(rev(drawn), paste0(share$table$group, ", ", share$table$type))
+  serial <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont, correlation = ar1(~ age | Subject))
+  marks <- ggplot2::ggplot_build(ggplot2::autoplot(serial, "acf"))$layout$panel_params[[1]]$x$breaks
+  expect_equal(marks, plot_data(serial, "acf")$lag)
 })
