@@ -91,3 +91,19 @@ test_that("a looser tolerance takes fewer evaluations, and the certificate shows
   expect_gt(loose$convergence$decrement, tight$convergence$decrement)
   expect_lt(loose$criterion - tight$criterion, 0.01)
 })
+
+test_that("near singular fits take at most 100 evaluations, nested factors and all", {
+  # Two of four variances are zero: the score leads to the boundary, and second derivatives are exact in nested factors.
+  for (seed in 1:20) {
+    data <- with_seed(seed, NULL, {
+      data <- data.frame(school = rep(1:50, each = 30), cls = rep(rep(1:5, each = 6), 50), x = stats::rnorm(1500),
+                         z = stats::rnorm(1500))
+      u <- matrix(stats::rnorm(100), 50)
+      data$y <- 1 + data$x + 0.5 * u[data$school, 1] + 0.3 * u[data$school, 2] * data$x + stats::rnorm(1500)
+      data
+    })
+    fit <- quiet_fit(y ~ x + z + (x + z | school) + (1 | school:cls), data)
+    expect_true(fit$convergence$status %in% c("converged", "on_boundary"), label = paste("seed", seed))
+    expect_lte(fit$convergence$evaluations, 100, label = paste("seed", seed))
+  }
+})

@@ -48,13 +48,6 @@ impl Search<'_> {
         if let Some(polished) = held {
             return Ok((theta, ranks, polished));
         }
-        if !self.model.has_hessian() && self.remaining() > 0 {
-            // Newton's steps need differences for their Hessian: steps that need none come first.
-            let free = self.free(&ranks);
-            if let Some((point, _)) = self.descend_in(&theta, &free, self.decrease().min(1e-9).max(self.loose()))? {
-                theta = point.x;
-            }
-        }
         match self.polish(&theta, &ranks)? {
             Some((theta, polished)) => Ok((theta, ranks, polished)),
             None => Err(Error::Internal("the criterion is not defined where the search ended".into())),

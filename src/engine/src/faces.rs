@@ -2,8 +2,8 @@
 //!
 //! The criterion can have several minima, typically one with a variance at zero or a correlation at its limit beside one
 //! inside. On every face (a rank for every term) the criterion is minimised in what is left; the lowest end is settled, which
-//! leaves its face where the score says that the criterion falls. A descent stops that leads to a point that is known, or
-//! not below one.
+//! leaves its face where the score says that the criterion falls. A few steps from every face show which are the most
+//! promising, and only these are followed. A descent stops that leads to a point that is known, or not below one.
 
 use crate::block::small;
 use crate::convergence::Looked;
@@ -20,6 +20,10 @@ use crate::theta::Layout;
 const SPENT: f64 = 2e5;
 /// Most starts.
 const MOST: usize = 64;
+/// Evaluations of a first look from a face.
+const GLANCE: usize = 3;
+/// Of the faces that lead to nothing known in these, how many are followed to their ends, the lowest first.
+const FURTHER: usize = 5;
 /// Columns of a term up to which every pattern of signs of a rank one matrix is looked at.
 const SIGNED: usize = 4;
 /// How much lower the criterion may still be where a look ends, unless that would make it the lowest.
@@ -85,21 +89,32 @@ impl Search<'_> {
         let (faces, of) = self.faces(&best.0.x);
         self.known = vec![Known::new(self.model, &best.0)];
         let mut looked = 0;
+        let mut open: Vec<(Point, Vec<usize>)> = Vec::new();
         for face in faces {
             if self.remaining() == 0 {
                 break;
             }
             looked += 1;
             *tried += 1;
-            self.look_from(&face, best)?;
+            let free = self.free(&face.ranks);
+            match self.descend_for(&face.theta, &free, LOOSE, GLANCE)? {
+                None | Some((_, Ended::Known)) => {}
+                Some((point, Ended::Higher)) => self.known.push(Known::new(self.model, &point)),
+                Some((point, _)) => open.push((point, free)),
+            }
+        }
+        open.sort_by(|a, b| a.0.f.total_cmp(&b.0.f));
+        for (point, free) in open.into_iter().take(FURTHER) {
+            if self.remaining() > 0 {
+                self.look_further(&point, &free, best)?;
+            }
         }
         self.known.clear();
         Ok(Looked { faces: looked, of, single: false })
     }
 
-    fn look_from(&mut self, face: &Face, best: &mut (Point, Ended)) -> Result<()> {
-        let free = self.free(&face.ranks);
-        let Some((point, ended)) = self.descend_in(&face.theta, &free, LOOSE)? else { return Ok(()) };
+    fn look_further(&mut self, from: &Point, free: &[usize], best: &mut (Point, Ended)) -> Result<()> {
+        let Some((point, ended)) = self.descend_in(&from.x, free, LOOSE)? else { return Ok(()) };
         if ended == Ended::Known || is_known(&self.known, self.model, &point.x, point.f, 2.0 * LOOSE) {
             return Ok(());
         }
@@ -108,7 +123,7 @@ impl Search<'_> {
             return Ok(());
         }
         let known = std::mem::take(&mut self.known);
-        let further = self.descend_in(&point.x, &free, self.decrease())?;
+        let further = self.descend_in(&point.x, free, self.decrease())?;
         self.known = known;
         if let Some((point, ended)) = further {
             if point.f < best.0.f - TIE * (1.0 + best.0.f.abs()) && !self.vanishes(&point.x)? {

@@ -65,7 +65,7 @@ impl Model {
         let w = Workspace::new(&s, &a, workers.count())?;
         let (inverse, layout) = (Inverse::new(&s, &a), Layout::new(&a));
         let held = vec![false; layout.terms.len()];
-        let way = second::way(&s, &layout, s.work(a.p), a.p);
+        let way = second::way(&s, &a, &layout, s.work(a.p));
         Ok(Model { a, s, w, inverse, layout, workers, way, watch: Watch::default(), last: None, held })
     }
 

@@ -177,9 +177,20 @@ impl Search<'_> {
         free: &[usize],
         decrease: f64,
     ) -> Result<Option<(Point, Ended)>> {
+        self.descend_for(theta, free, decrease, usize::MAX)
+    }
+
+    /// The same with at most `most` evaluations.
+    pub(crate) fn descend_for(
+        &mut self,
+        theta: &[f64],
+        free: &[usize],
+        decrease: f64,
+        most: usize,
+    ) -> Result<Option<(Point, Ended)>> {
         let x: Vec<f64> = free.iter().map(|&i| theta[i]).collect();
         let mut h = vec![0.0; x.len() * x.len()];
-        let limits = Limits { decrease, noise: NOISE, evaluations: self.remaining() };
+        let limits = Limits { decrease, noise: NOISE, evaluations: self.remaining().min(most) };
         let mut objective = self.objective(theta, free.to_vec());
         let out = bfgs::minimise(&mut objective, &x, &mut h, limits)?;
         self.evaluations += objective.evaluations;
@@ -189,7 +200,7 @@ impl Search<'_> {
             free.iter().zip(&point.x).for_each(|(&i, v)| full[i] = *v);
             point.x = full;
             self.iterations += steps;
-            self.budget_spent |= ended == Ended::Budget;
+            self.budget_spent |= ended == Ended::Budget && self.remaining() == 0;
             (point, ended)
         }))
     }

@@ -65,7 +65,8 @@ impl Joint<'_> {
             let free = self.free(Some(&minimum.convergence.ranks));
             // A second look at theta that changes nothing leaves the proof as it is.
             let optimal = minimum.convergence.kkt.is_none_or(|score| score >= fit::SCORE);
-            let same = |l: &Ended| l.free == free && l.held == held && is_near(&l.at, &at) && l.is_certified(options);
+            let same =
+                |l: &Ended| l.free == free && l.held == held && is_near(&l.at, &at, &free) && l.is_certified(options);
             if let Some(proved) = last.take_if(|l| optimal && same(l)) {
                 return Ok(Ended { minimum, ..proved });
             }
@@ -195,9 +196,10 @@ impl Joint<'_> {
     }
 }
 
-/// True if two parameters differ by rounding only.
-fn is_near(a: &Parameters, b: &Parameters) -> bool {
-    distance(&a.theta, &b.theta).max(distance(&a.psi, &b.psi)).max(distance(&a.phi, &b.phi)) < 1e-6
+/// True if two parameters differ by rounding only; of theta the elements `free`, the rest follows from psi.
+fn is_near(a: &Parameters, b: &Parameters, free: &[usize]) -> bool {
+    let theta = |x: &Parameters| free.iter().map(|&i| x.theta[i]).collect::<Vec<f64>>();
+    distance(&theta(a), &theta(b)).max(distance(&a.psi, &b.psi)).max(distance(&a.phi, &b.phi)) < 1e-6
 }
 
 /// Largest difference beside the size of what is compared.

@@ -26,6 +26,19 @@ pub(crate) const TINY: f64 = 1e5;
 /// How many times the decrease that its steps promise a descent may bring.
 const TRUST: f64 = 20.0;
 
+/// Of many starts, how many are tried by some steps, how many evaluations these take, and how many are followed to their
+/// ends.
+const TRIED: usize = 5;
+const GLANCE: usize = 6;
+const FOLLOWED: usize = 3;
+
+/// A descent: where it is, and its inverse Hessian.
+struct Begun {
+    f: f64,
+    at: Parameters,
+    h: Vec<f64>,
+}
+
 /// What was found beside theta.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -259,13 +272,30 @@ impl<'d> Joint<'d> {
         watch: &Watch,
         work: &mut Work,
     ) -> Result<Parameters> {
+        let starts = self.starts(options, phi, watch, work)?;
+        work.starts += starts.len();
+        let free = self.free(None);
+        let mut begun = Vec::new();
+        for at in starts {
+            begun.push(Begun { f: f64::INFINITY, h: self.guess(&at, &free, options.criterion)?, at });
+        }
+        let limits = |evaluations| Limits { decrease: 0.0, noise: NOISE, evaluations };
+        // Where there are many, one evaluation each and some steps from the best tell which are worth a descent.
+        for (evaluations, most) in [(1, TRIED), (GLANCE, FOLLOWED)] {
+            if begun.len() > most {
+                let further = |one| self.go_on(one, (free.clone(), false), limits(evaluations), (options, watch), work);
+                begun = begun.into_iter().map(further).collect::<Result<Vec<_>>>()?;
+                begun.sort_by(|a, b| a.f.total_cmp(&b.f));
+                begun.truncate(most);
+            }
+        }
+        let limits = Limits { decrease: self.decrease(), ..limits(options.max_evaluations) };
         let mut best: Option<(f64, Parameters)> = None;
-        for at in self.starts(options, phi, watch, work)? {
-            work.starts += 1;
+        for one in begun {
             work.lowest.clone_from(&best);
-            let end = self.descend_from(&at, None, options, watch, work)?;
-            if let Some(end) = end.filter(|e| best.as_ref().is_none_or(|b| e.0 < b.0 - 1e-9)) {
-                best = Some(end);
+            let end = self.go_on(one, (free.clone(), false), limits, (options, watch), work)?;
+            if end.f.is_finite() && best.as_ref().is_none_or(|b| end.f < b.0 - 1e-9) {
+                best = Some((end.f, end.at));
             }
         }
         work.lowest = None;
@@ -282,47 +312,69 @@ impl<'d> Joint<'d> {
         watch: &Watch,
         work: &mut Work,
     ) -> Result<Option<(f64, Parameters)>> {
-        let kind = options.criterion;
-        let free = curvature.map_or_else(|| self.free(None), |ended| ended.free.clone());
-        let held = curvature.is_some_and(|ended| ended.held);
-        let k = free.len() + at.psi.len() + at.phi.len() - usize::from(held);
-        let mut h = vec![0.0; k * k];
-        match curvature {
-            Some(ended) => bfgs::invert_into(&ended.polished.hessian, &mut h, k, k),
-            None => self.guess(at, &free, kind, &mut h)?,
-        }
+        let (free, held) = match curvature {
+            Some(ended) => (ended.free.clone(), ended.held),
+            None => (self.free(None), false),
+        };
+        let h = match curvature {
+            Some(ended) => {
+                let k = ended.polished.point.x.len();
+                let mut h = vec![0.0; k * k];
+                bfgs::invert_into(&ended.polished.hessian, &mut h, k, k)?;
+                h
+            }
+            None => self.guess(at, &free, options.criterion)?,
+        };
+        let decrease = if curvature.is_some() { 1e-12 } else { self.decrease() };
+        let limits = Limits { decrease, noise: NOISE, evaluations: options.max_evaluations };
+        let begun = Begun { f: f64::INFINITY, at: at.clone(), h };
+        let end = self.go_on(begun, (free, held), limits, (options, watch), work)?;
+        Ok(end.f.is_finite().then_some((end.f, end.at)))
+    }
+
+    /// How much lower the criterion may still be where a descent ends.
+    fn decrease(&self) -> f64 {
         let quick = !self.is_tiny() && !self.careful;
-        let decrease = if curvature.is_some() {
-            1e-12
-        } else if quick {
+        if quick {
             1e-3
         } else {
             1e-7
-        };
-        let limits = Limits { decrease, noise: NOISE, evaluations: options.max_evaluations };
-        let mut all = self.all(at, free, held, kind, watch);
+        }
+    }
+
+    /// Quasi-Newton steps; f is infinite where the criterion is not defined at the start.
+    fn go_on(
+        &mut self,
+        begun: Begun,
+        (free, held): (Vec<usize>, bool),
+        limits: Limits,
+        (options, watch): (&FitOptions, &Watch),
+        work: &mut Work,
+    ) -> Result<Begun> {
+        let Begun { at, mut h, .. } = begun;
+        let mut all = self.all(&at, free, held, options.criterion, watch);
         all.lowest.clone_from(&work.lowest);
         let x = all.x();
         let end = bfgs::minimise(&mut all, &x, &mut h, limits)?;
         work.evaluations += all.evaluations;
-        Ok(end.map(|(point, ended, steps)| {
-            all.take(&point.x);
-            work.iterations += steps;
-            work.budget_spent |= ended == bfgs::Ended::Budget;
-            (point.f, all.at)
-        }))
+        let Some((point, ended, steps)) = end else { return Ok(Begun { f: f64::INFINITY, at, h }) };
+        all.take(&point.x);
+        work.iterations += steps;
+        work.budget_spent |= ended == bfgs::Ended::Budget && limits.evaluations == options.max_evaluations;
+        Ok(Begun { f: point.f, at: all.at, h })
     }
 
     /// The inverse of a rough Hessian: theta's own, and what the numbers of rows and levels say of the rest.
-    fn guess(&mut self, at: &Parameters, free: &[usize], kind: Criterion, h: &mut [f64]) -> Result<()> {
+    fn guess(&mut self, at: &Parameters, free: &[usize], kind: Criterion) -> Result<Vec<f64>> {
         self.set(&at.phi);
         let blocks = self.blocks(at).ok_or(Error::NotPositiveDefinite)?;
         self.model.value_and_gamma(&blocks, kind)?;
         let full = self.model.curvature(&blocks, kind)?;
         let (m, k) = (free.len(), free.len() + at.psi.len() + at.phi.len());
         let n_theta = at.theta.len();
+        let mut h = vec![0.0; k * k];
         let own: Vec<f64> = (0..m * m).map(|x| full[free[x / m] * n_theta + free[x % m]]).collect();
-        bfgs::invert_into(&own, h, m, k);
+        bfgs::invert_into(&own, &mut h, m, k)?;
         for (term, _, range) in self.patterned() {
             let levels = self.model.a.factors[self.model.layout.terms[term].0].levels as f64;
             range.for_each(|i| h[(m + i) * k + m + i] = 0.5 / levels);
@@ -330,8 +382,8 @@ impl<'d> Joint<'d> {
         let first = m + at.psi.len();
         let r = at.phi.len();
         let mut own = vec![0.0; r * r];
-        bfgs::invert_into(&self.rows.residual.curvature(), &mut own, r, r);
+        bfgs::invert_into(&self.rows.residual.curvature(), &mut own, r, r)?;
         (0..r * r).for_each(|x| h[(first + x / r) * k + first + x % r] = own[x]);
-        Ok(())
+        Ok(h)
     }
 }

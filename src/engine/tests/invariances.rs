@@ -255,6 +255,58 @@ fn the_hessian_is_the_derivative_of_the_gradient() {
 }
 
 #[test]
+fn the_hessian_of_nested_factors_is_the_derivative_of_the_gradient() {
+    // 40 levels with 2 to 5 levels within, slopes in both; columns of Z beyond what dense algebra is used for.
+    let mut s = Stream(11);
+    let (mut outer, mut inner, mut x, mut y) = (vec![], vec![], vec![], vec![]);
+    let mut levels = 0;
+    for j in 0..40 {
+        let (a, b) = (s.normal(), s.normal());
+        for _ in 0..2 + j % 4 {
+            levels += 1;
+            let (c, d) = (s.normal(), s.normal());
+            for _ in 0..6 {
+                let z = s.normal();
+                outer.push(j + 1);
+                inner.push(levels);
+                x.push(z);
+                y.push(1.0 + a + c + (b + d) * z + s.normal());
+            }
+        }
+    }
+    let slope = vec![vec![], x.clone()];
+    let rows = Rows {
+        y,
+        x: vec![vec![], x],
+        codes: vec![inner, outer],
+        levels: vec![levels as usize, 40],
+        terms: vec![(0, slope.clone()), (1, slope)],
+        weights: None,
+    };
+    for criterion in [Criterion::Reml, Criterion::Ml] {
+        let options = FitOptions { criterion, ..Default::default() };
+        let (f, mut model) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+        assert_eq!(f.convergence.status, Status::Converged);
+        // Differences for the Hessian alone would take more.
+        assert!(f.convergence.evaluations < 15, "{}", f.convergence.evaluations);
+        let m = f.theta.len();
+        let largest = (0..m).map(|i| f.hessian[i * m + i].abs()).fold(0.0, f64::max);
+        let (mut up, mut down) = (vec![0.0; m], vec![0.0; m]);
+        for j in 0..m {
+            let step = 1e-4 * (0.1 + f.theta[j].abs());
+            let moved = |by: f64| (0..m).map(|i| f.theta[i] + if i == j { by } else { 0.0 }).collect::<Vec<f64>>();
+            model.gradient(&moved(step), criterion, &mut up).unwrap();
+            model.gradient(&moved(-step), criterion, &mut down).unwrap();
+            for i in 0..m {
+                let difference = (up[i] - down[i]) / (2.0 * step);
+                let found = f.hessian[i * m + j];
+                assert!((difference - found).abs() < 1e-5 * largest, "{i} {j}: {difference} {found}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_model_without_fixed_effects_fits_in_every_structure() {
     for (name, mut rows) in designs() {
         rows.x.clear();

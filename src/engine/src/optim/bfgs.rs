@@ -4,6 +4,7 @@
 //! Source: Nocedal and Wright (2006), Numerical Optimization, chapters 3 and 6; the acceptance of steps in the noise
 //! of the function by their slope follows Hager and Zhang (2005).
 
+use super::eigen;
 use crate::block::small;
 use crate::error::Result;
 
@@ -74,6 +75,8 @@ pub struct Limits {
 
 /// Steps after which secants alone say something of the curvature.
 const LEARNT: usize = 4;
+/// Least scaled curvature that a step believes in where there is a negative one.
+const LEAST: f64 = 1e-2;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
@@ -102,9 +105,9 @@ pub fn minimise(
     let mut b = vec![0.0; m * m];
     loop {
         let known = if reset { Curvature::None } else { objective.curvature(&here.x, &mut b)? };
-        let shift = if known == Curvature::None { None } else { invert_shifted(&b, h, m) };
-        let steady = shift == Some(0.0);
-        if shift.is_some() {
+        let inverted = if known == Curvature::None { None } else { invert_shifted(&b, h, m)? };
+        let steady = inverted == Some(true);
+        if inverted.is_some() {
             if let (Curvature::Average, Some((s, y))) = (known, &secant) {
                 update(h, s, y);
             }
@@ -182,39 +185,42 @@ pub fn minimise(
 }
 
 /// Writes the inverse of `b` (m x m), made positive definite, into the first rows and columns of `h` (k x k).
-pub fn invert_into(b: &[f64], h: &mut [f64], m: usize, k: usize) {
+pub fn invert_into(b: &[f64], h: &mut [f64], m: usize, k: usize) -> Result<()> {
     let mut own = vec![0.0; m * m];
-    if invert_shifted(b, &mut own, m).is_none() {
+    if invert_shifted(b, &mut own, m)?.is_none() {
         (0..m).for_each(|i| own[i * m + i] = 1.0);
     }
     for i in 0..m {
         h[i * k..i * k + m].copy_from_slice(&own[i * m..(i + 1) * m]);
     }
+    Ok(())
 }
 
-/// `h <- (b + shift)^-1` with the smallest shift of its diagonal, from a ladder, that makes it positive definite; that shift.
-fn invert_shifted(b: &[f64], h: &mut [f64], m: usize) -> Option<f64> {
+/// `h <- b^-1` where b is positive definite (`Some(true)`), else the inverse of what b is in size: its eigenvalues, after
+/// scaling by its diagonal, without their signs and none too small (`Some(false)`).
+fn invert_shifted(b: &[f64], h: &mut [f64], m: usize) -> Result<Option<bool>> {
     let largest = (0..m).map(|i| b[i * m + i].abs()).fold(0.0, f64::max);
     if largest.is_nan() || largest <= 0.0 {
-        return None;
+        return Ok(None);
     }
-    let mut shift = 0.0;
-    for _ in 0..16 {
-        h.copy_from_slice(b);
-        (0..m).for_each(|i| h[i * m + i] += shift * (b[i * m + i].abs() + 1e-3 * largest));
-        let mut l = h.to_vec();
-        // A pivot that is all rounding is no curvature.
-        let steady = small::cholesky(&mut l, m) && (0..m).all(|i| l[i * m + i].powi(2) > 1e-8 * h[i * m + i].abs());
-        if steady {
-            h.fill(0.0);
-            (0..m).for_each(|i| h[i * m + i] = 1.0);
-            small::solve_lower(&l, m, h, m);
-            small::solve_lower_transposed(&l, m, h, m);
-            return Some(shift);
-        }
-        shift = if shift == 0.0 { 1e-4 } else { 5.0 * shift };
+    let mut l = b.to_vec();
+    // A pivot that is all rounding is no curvature.
+    if small::cholesky(&mut l, m) && (0..m).all(|i| l[i * m + i].powi(2) > 1e-8 * b[i * m + i].abs()) {
+        h.fill(0.0);
+        (0..m).for_each(|i| h[i * m + i] = 1.0);
+        small::solve_lower(&l, m, h, m);
+        small::solve_lower_transposed(&l, m, h, m);
+        return Ok(Some(true));
     }
-    None
+    let scale: Vec<f64> = (0..m).map(|i| (b[i * m + i].abs() + 1e-3 * largest).sqrt()).collect();
+    let scaled: Vec<f64> = (0..m * m).map(|x| b[x] / (scale[x / m] * scale[x % m])).collect();
+    let (values, vectors) = eigen::symmetric(&scaled, m)?;
+    h.fill(0.0);
+    for (value, v) in values.iter().zip(&vectors) {
+        let size = value.abs().max(LEAST);
+        (0..m * m).for_each(|x| h[x] += v[x / m] * v[x % m] / (size * scale[x / m] * scale[x % m]));
+    }
+    Ok(Some(false))
 }
 
 fn identity(h: &mut [f64], m: usize, g: &[f64]) {

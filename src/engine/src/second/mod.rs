@@ -1,5 +1,5 @@
 //! Exact second derivatives of the criterion in theta, where K = Z'PZ fits: level by level for one grouping factor,
-//! as one dense matrix for small crossed or nested models.
+//! by level of the outermost one where they are nested, as one dense matrix for small crossed models.
 //!
 //! In G the second derivatives are 2 y'PV_aPV_bPy / sigma^2 - (y'PV_aPy)(y'PV_bPy) / (nu sigma^4) - tr(PV_aPV_b), with
 //! V_a = Z E_a Z' and E_a = e_r t_c' + t_c e_r' for the element (r, c) of T; the curvature of T -> G adds 2 tr(D dT dT')
@@ -7,6 +7,7 @@
 //! 2 (T'K)_cs (KT)_rd + 2 K_rs (T'KT)_cd.
 
 mod dense;
+mod groups;
 mod levels;
 
 use crate::average::{add_score, directions};
@@ -25,6 +26,8 @@ use crate::workers::Workers;
 pub(crate) enum Way {
     /// One grouping factor: level by level.
     Levels,
+    /// Nested factors: by level of the outermost one.
+    Groups,
     /// All of K as a dense matrix.
     Dense,
     /// Not worth it.
@@ -32,8 +35,8 @@ pub(crate) enum Way {
 }
 
 /// Chooses the way by its cost beside that of differences of the gradient (`work` operations each).
-pub(crate) fn way(s: &Structure, layout: &Layout, work: f64, p: usize) -> Way {
-    let (n, k) = (s.q as f64, layout.len() as f64);
+pub(crate) fn way(s: &Structure, a: &Crossprod, layout: &Layout, work: f64) -> Way {
+    let (n, k, p) = (s.q as f64, layout.len() as f64, a.p);
     if s.chain.len() == 1 && s.trail.is_empty() {
         let q = s.chain[0].q as f64;
         let count = s.chain[0].levels as f64;
@@ -41,6 +44,14 @@ pub(crate) fn way(s: &Structure, layout: &Layout, work: f64, p: usize) -> Way {
         let cost = count * (q * q * q * q + h * h + 2.0 * h * q);
         let fits = levels::elements(s.chain[0].q) <= levels::MOST;
         return if fits && cost < 3.0 * (k + 3.0) * work { Way::Levels } else { Way::No };
+    }
+    if s.chain.len() > 1 && s.trail.is_empty() {
+        let outermost = |c: usize, j: usize| s.chain[c].up.last().map_or(j, |&pair| a.pairs[pair].cols[j] as usize);
+        let square: Vec<f64> = groups::groups(s, outermost).iter().map(|g| (g.1 as f64).powi(2)).collect();
+        let cost: f64 = square.iter().map(|x| x * (3.0 * x.sqrt() + k * k + 2.0 * k * (1.0 + p as f64))).sum();
+        if cost < 3.0 * (k + 3.0) * work {
+            return Way::Groups;
+        }
     }
     // Dense arithmetic runs about eight times as fast as that on small blocks.
     let widest = s.chain.iter().map(|l| l.q).chain(s.trail.iter().map(|t| t.q)).max().unwrap_or(1) as f64;
@@ -77,6 +88,12 @@ pub(crate) fn hessian(here: Here<'_>, at: &Solved<'_>, way: Way, workers: &Worke
     let k = layout.len();
     let parts = match way {
         Way::Levels => levels::parts(here, at, workers)?,
+        Way::Groups => {
+            let v = directions(s, a, inverse, layout, t);
+            let mut parts = groups::parts(here, at, &v)?;
+            parts.add_residuals(here, at, &v);
+            parts
+        }
         _ => {
             let v = directions(s, a, inverse, layout, t);
             let mut parts = workers.run(|| dense::parts(here, at, &v, workers.count()))?;
@@ -104,7 +121,7 @@ pub(crate) fn hessian(here: Here<'_>, at: &Solved<'_>, way: Way, workers: &Worke
     Ok(out)
 }
 
-/// What both ways sum: pairs of levels, v'(Z'PZ)v, the first part of the score, and what the fixed part adds to traces.
+/// What all ways sum: pairs of levels, v'(Z'PZ)v, the first part of the score, and what the fixed part adds to traces.
 struct Parts {
     pairs: Vec<Pairs>,
     quadratic: Vec<f64>,
