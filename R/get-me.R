@@ -57,6 +57,8 @@ getME.lmm <- function(object, name, ...) {
   if (missing(name)) name <- NULL
   if (identical(name, "ALL")) name <- names(me_makers)
   known <- c(names(me_makers), setdiff(names(component_makers), names(me_makers)))
+  # as lme4, by the beginning of a name: merTools writes "n_rfac"
+  if (is.character(name)) name <- or_text(known[pmatch(name, known, duplicates.ok = TRUE)], name)
   name <- known_components(name, known, call)
   pieces <- lapply(name, function(one) {
     if (one %in% names(me_makers)) me_makers[[one]](object, call) else component_makers[[one]](object)
