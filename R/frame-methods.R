@@ -150,13 +150,3 @@ weights.lmm <- function(object, ...) {
 family.lmm <- function(object, ...) {
   gaussian()
 }
-
-# That of lists would make a function of the fields.
-#' @export
-as.function.lmm <- function(x, ...) {
-  abort_ferrite("argument", "A fit must be asked for a function by name.",
-    "`as.function()` does not tell which: the criterion or the predictions.",
-    hint = "`getME(fit, \"devfun\")` is the criterion as a function of theta, `predict(fit, newdata)` predicts.",
-    call = method_call()
-  )
-}

@@ -158,6 +158,16 @@ border_of <- function(factor, a, v, call) {
   as.matrix(solve(factor, solve(factor, a %*% v, system = "P"), system = "L"))
 }
 
+# The criterion as lme4's method gives it; that of lists would make a function of the fields.
+#' @rdname getME
+#' @param x An object of class `lmm`: `as.function()` gives the piece `devfun`.
+#' @export
+as.function.lmm <- function(x, ...) {
+  call <- method_call()
+  refuse_arguments("as.function", ..., call = call)
+  criterion_function(x, call)
+}
+
 # The criterion of the fit as a function of theta.
 criterion_function <- function(fit, call) {
   force(fit)

@@ -53,7 +53,10 @@ test_that("devFunOnly gives the criterion as a function of theta, lme4's", {
   expect_error(ours(1), class = "ferrite_error_argument")
   condition <- expect_error(lmm(model, orthodont, devFunOnly = "a"), class = "ferrite_error_argument")
   expect_three_lines(condition, "ferrite_error_argument")
-  expect_error(as.function(plain), "devfun", class = "ferrite_error_argument")
+  fit <- lmm(slopes, orthodont)
+  theta <- c(1, 0.1, 0.2)
+  expect_equal(as.function(fit)(theta), lme4::lmer(slopes, orthodont, devFunOnly = TRUE)(theta), tolerance = 1e-10)
+  expect_equal(as.function(fit)(fit$theta), fit$criterion, tolerance = 1e-12)
 })
 
 test_that("columns may be taken by $ in the formula, without data", {

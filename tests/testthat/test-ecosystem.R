@@ -28,6 +28,15 @@ test_that("merTools' expectedRank() is that of lmer()", {
   expect_error(getME(fits$ours, "n_r"), class = "ferrite_error_component")
 })
 
+test_that("arm's sigma.hat() is that of lmer()", {
+  skip_if_not_installed("arm")
+  fits <- sleep_fits()
+  expect_equal(arm::sigma.hat(fits$ours), arm::sigma.hat(fits$theirs), tolerance = 1e-4)
+  crossed <- diameter ~ 1 + (1 | plate) + (1 | sample)
+  expect_equal(arm::sigma.hat(lmm(crossed, lme4::Penicillin)), arm::sigma.hat(lme4::lmer(crossed, lme4::Penicillin)),
+    tolerance = 1e-4)
+})
+
 test_that("performance finds influential rows, and Xu's R2", {
   skip_if_not_installed("performance")
   fits <- sleep_fits()
