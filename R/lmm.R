@@ -31,9 +31,9 @@
 #'   a higher one.
 #' @param control Settings made by [lmm_control()], or a list of them. Those of lme4's `lmerControl()` and of
 #'   [nlme::lmeControl()] have no meaning here, and one message names them; a limit on evaluations is taken over.
-#' @param ... `verbose` of lme4: a positive number shows a progress bar, with a message. `devFunOnly = TRUE` of lme4: the
-#'   model is fitted, and its criterion as a function of theta is returned, `getME(fit, "devfun")`. Anything else is an
-#'   error; for `random` of [nlme::lme()] it gives the formula to write.
+#' @param ... `verbose` of lme4: a positive number shows a progress bar, with a message. `devFunOnly = TRUE` of lme4:
+#'   the model is fitted, and its criterion as a function of theta is returned, `getME(fit, "devfun")`. Anything else is
+#'   an error; for `random` of [nlme::lme()] it gives the formula to write.
 #' @returns An object of class `lmm`: plain data with its own copy of the variables, whatever becomes of `data`; to be
 #'   read by [fixef()], [ranef()], [VarCorr()], `summary()`, [vcov()], [component()] and the other methods. A fit that
 #'   did not converge is returned with a warning of class `ferrite_warning_not_converged`; a fit on the boundary (a

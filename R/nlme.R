@@ -283,8 +283,8 @@ get_response_lmm <- function(object, form) {
 
 # Predictions for each group ------------------------------------------------------------------------------------------
 
-aug_pred_lmm <- function(object, primary = NULL, minimum = min(primary), maximum = max(primary), length.out = 51, # nolint
-                         level = NULL, ...) { # nolint: object_name_linter.
+aug_pred_lmm <- function(object, primary = NULL, minimum = min(primary), maximum = max(primary),
+                         length.out = 51, level = NULL, ...) { # nolint: object_name_linter.
   call <- method_call()
   refuse_arguments("augPred", ..., call = call)
   points <- check_count(length.out, "length.out", call)
@@ -292,7 +292,9 @@ aug_pred_lmm <- function(object, primary = NULL, minimum = min(primary), maximum
   covariate <- primary_covariate(object, primary, call)
   primary <- covariate$values
   ends <- list(minimum = minimum, maximum = maximum)
-  for (name in names(ends)) if (!is_number(ends[[name]])) bad_setting(ends[[name]], name, "one number", call, "argument")
+  for (name in names(ends)) {
+    if (!is_number(ends[[name]])) bad_setting(ends[[name]], name, "one number", call, "argument")
+  }
   along <- seq(ends$minimum, ends$maximum, length.out = points)
   groups <- get_groups_lmm(object, level = max(level, 1L))
   present <- unique(as.character(groups))
@@ -361,7 +363,9 @@ compare_pred_lmm <- function(object1, object2, primary = NULL, minimum = NULL, m
     )
   }
   predicted <- tables[[2L]][tables[[2L]]$.type != "original", ]
-  whole <- rbind(as.data.frame(unclass(tables[[1L]]), optional = TRUE), as.data.frame(unclass(predicted), optional = TRUE))
+  whole <- do.call(rbind, lapply(list(tables[[1L]], predicted), function(table) {
+    as.data.frame(unclass(table), optional = TRUE)
+  }))
   types <- c(as.character(tables[[1L]]$.type), as.character(predicted$.type))
   second <- seq_along(types) > nrow(tables[[1L]])
   types[types != "original"] <- names[1L + second[types != "original"]]

@@ -38,8 +38,8 @@
 #'   * `grid`: whether to draw a grid. Default: in scatter plots.
 #'   * `main`: `TRUE` writes the name of the grouping factor, a text that text. `transf`: a function of effects and
 #'     limits. `level`: coverage of the intervals. `data` is there because the generic has it; it is not used.
-#'   * `absVal`: `TRUE` for the absolute values of zeta. `conf`: levels of the intervals that are drawn. `npts`: points of
-#'     each density, which reaches to the quantiles of `upper`.
+#'   * `absVal`: `TRUE` for the absolute values of zeta. `conf`: levels of the intervals that are drawn. `npts`: points
+#'     of each density, which reaches to the quantiles of `upper`.
 #'   * `...`: arguments of the lattice function.
 #' @section Value:
 #'   An object of class `trellis`; of random effects a list of them, one for each grouping factor.

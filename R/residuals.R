@@ -65,7 +65,9 @@ residuals.lmm <- function(object, type = c("response", "pearson", "normalized", 
   type <- choose_one(type, c("response", "pearson", "normalized", "working", "deviance"), "type", call)
   check_flag(scaled, "scaled", call, "argument")
   size <- if (scaled || type == "normalized") object$sigma else 1
-  if (is.null(level)) return(by_row(object, typed_residuals(object, raw_residuals(object), type) / size, stats::naresid))
+  if (is.null(level)) {
+    return(by_row(object, typed_residuals(object, raw_residuals(object), type) / size, stats::naresid))
+  }
   means <- means_to_level(object, check_nlme_level(object, level, call))
   raw <- design_of(object)$y - means
   values <- apply(raw, 2L, function(one) typed_residuals(object, one, type) / size)
