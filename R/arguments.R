@@ -67,10 +67,6 @@ foreign_arguments <- c(
   random = "The random part stands in the formula: `y ~ x + (1 | g)`.",
   fixed = "Give the formula with its random part: `y ~ x + (1 | g)`.",
   method = "Write `REML = TRUE` or `REML = FALSE`.",
-  devFunOnly = paste(
-    "`lmm()` does not give its criterion as a function. Its value is `REMLcrit(fit)` or `deviance(fit)`, its curvature",
-    "`convergence(fit)$hessian`, its course along each parameter `profile(fit)`."
-  ),
   dispformula = "Write `dispersion = ~ g`: it is the log of a standard deviation."
 )
 

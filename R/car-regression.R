@@ -6,11 +6,16 @@
 # Registered by register.R when car is loaded. Plots and outlier tests are car's own, of our residuals and leverages.
 
 car_methods <- function() {
-  listed_methods("car", list(
+  c(list(list("car", "infIndexPlot", "influence.lmm", car_index_plot)), listed_methods("car", list(
     Confint = car_confint, S = car_summary, brief = print_car_brief, matchCoefs = car_match,
     influencePlot = car_own("influencePlot"), infIndexPlot = car_own("infIndexPlot"),
     outlierTest = car_own("outlierTest"), Boot = car_boot
-  ))
+  )))
+}
+
+# car's own plot of models of lme4, whose result has the fields of ours.
+car_index_plot <- function(model, ...) {
+  utils::getS3method("infIndexPlot", "influence.merMod", envir = asNamespace("car"))(model, ...)
 }
 
 # Method of car::Confint(): normal limits of the fixed effects, beside their estimates.

@@ -27,7 +27,8 @@
 #' @param rhs The right-hand side c: one number, or one for each row. Default 0.
 #' @param level Confidence level of the intervals, between 0 and 1. Default 0.95.
 #' @param confint `FALSE`: rows without their intervals. Default `TRUE`.
-#' @param collect With a list of hypotheses: `TRUE` (default) for one table of all, `FALSE` for a list of tables.
+#' @param collect `TRUE` (default) for one table, of all hypotheses if `L` is a list; `FALSE` for a list with a table of
+#'   each, as in lmerTest.
 #' @param check_estimability As in lmerTest, but always `TRUE`: a hypothesis that is not estimable is an error.
 #' @returns A data frame of class `contest`. With `joint = TRUE` one row with the columns of [anova.lmm()]: `Sum Sq`,
 #'   `Mean Sq`, `NumDF` (the rank of L), `DenDF`, `F value`, `Pr(>F)`. With `joint = FALSE` a row for each contrast with
@@ -79,8 +80,8 @@ contest.lmm <- function(fit, L, joint = TRUE, ddf = c("Satterthwaite", "Kenward-
   tested <- lapply(if (several) L else list(if (!missing(L)) L), function(one) restriction_of(fit, one, rhs, call))
   inference <- inference_of(fit, ddf, call)
   tables <- lapply(tested, function(one) contest_table(inference, one, joint, level, confint))
-  if (!several) return(tables[[1L]])
-  if (collect) collected_tables(tables) else tables
+  if (!collect) return(tables)
+  if (several) collected_tables(tables) else tables[[1L]]
 }
 
 contest_table <- function(inference, tested, joint, level, confint) {

@@ -6,6 +6,7 @@
 
 contract_methods <- function() {
   c(
+    listed_methods("arm", list(sigma.hat = arm_deviations)),
     listed_methods("MuMIn", list(r.squaredGLMM = nakagawa_shares, coeffs = plain_estimates)),
     listed_methods("DHARMa", list(
       getObservedResponse = observed_response, getSimulations = simulated_responses, getFitted = population_means,
@@ -119,4 +120,16 @@ arm_errors <- function(object, ...) {
     structure(conditional_sd(attr(table, "postVar")), dimnames = list(rownames(table), names(table)))
   })
   c(list(fixef = unname(sqrt(diag(vcov(object, complete = FALSE))))), random)
+}
+
+# Method of arm::sigma.hat(): standard deviations and correlations, of the residuals and of each grouping factor.
+arm_deviations <- function(object, ...) {
+  components <- VarCorr(object)
+  cors <- lapply(unclass(components), function(one) {
+    correlation <- attr(one, "correlation")
+    if (length(correlation) > 1L) correlation else NA
+  })
+  attributes(cors) <- list(names = names(components))
+  sigmas <- lapply(stats::setNames(nm = names(components)), function(name) attr(components[[name]], "stddev"))
+  list(sigma = c(list(data = object$sigma), sigmas), cors = c(list(data = NA), cors))
 }

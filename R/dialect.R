@@ -10,7 +10,7 @@
 #' @param names Names of what is in `...`.
 #' @param value Function that gives the value of the k-th; not called for what is not known.
 #' @param formula Function that gives `formula`.
-#' @returns `TRUE` when progress is asked for.
+#' @returns `list(progress, devfun)`: is a progress bar asked for, and the criterion as a function?
 #' @noRd
 read_dialect <- function(names, value, formula, call) {
   if (any(c("fixed", "random") %in% names)) refuse_lme(names, value, formula, call)
@@ -18,21 +18,23 @@ read_dialect <- function(names, value, formula, call) {
   if (!length(names) || !all(names %in% known)) {
     refuse_unknown("lmm", setdiff(names, known), names(formals(lmm)), call)
   }
-  if ("devFunOnly" %in% names && !isFALSE(value(match("devFunOnly", names)))) {
-    refuse_unknown("lmm", "devFunOnly", names(formals(lmm)), call)
+  asked <- list(progress = FALSE, devfun = FALSE)
+  if ("devFunOnly" %in% names) {
+    asked$devfun <- check_flag(value(match("devFunOnly", names)), "devFunOnly", call, "argument")
   }
-  if (!"verbose" %in% names) return(FALSE)
+  if (!"verbose" %in% names) return(asked)
   verbose <- value(match("verbose", names))
   if (!(is.numeric(verbose) || is.logical(verbose)) || length(verbose) != 1L || is.na(verbose)) {
     bad_setting(verbose, "verbose", "one number, `TRUE` or `FALSE`", call, "argument")
   }
-  if (verbose <= 0) return(FALSE)
+  if (verbose <= 0) return(asked)
   inform_ferrite(
     "argument", "What the search does should be read from the fit.",
     "`verbose` prints no trace here; it shows a progress bar in fits that take longer than a second.",
     hint = "See `convergence(fit)`; for the bar alone write `control = lmm_control(progress = TRUE)`.", call = call
   )
-  TRUE
+  asked$progress <- TRUE
+  asked
 }
 
 # `REML` as TRUE or FALSE; 1 and 0 will do, as for lmer(). The third argument of lme() is the random part.

@@ -10,6 +10,7 @@
 # `method` with the checks in front of its body. Formals, environment and evaluation stay as they are.
 guarded <- function(method, class, generic = "") {
   arguments <- names(formals(method))
+  if (generic == "$<-") return(method)
   if (!class %in% names(object_faults) || arguments[1L] == "..." || "check_object" %in% all.names(body(method))) {
     return(method)
   }

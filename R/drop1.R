@@ -7,7 +7,7 @@
 #' @param scope Which terms: their names, or a one-sided formula of them. Default: all that may be dropped, by
 #'   [drop.scope()].
 #' @param ddf Denominator degrees of freedom: `"Satterthwaite"` (default), `"Kenward-Roger"` or `"asymptotic"`; see
-#'   [contest()].
+#'   [contest()]. `"lme4"`, as in lmerTest: no F tests, but `test = "none"` unless `test` is given.
 #' @param test `"F"` (default): F tests with `ddf`, without a refit. `"Chisq"`: AIC and likelihood ratio tests,
 #'   `"none"`: AIC alone, both of ML fits, as in lme4; the default when `scale`, `k` or `trace` is given, so that
 #'   [step()] and `MASS::stepAIC()` work. `"user"`: what `sumFun` gives.
@@ -43,11 +43,13 @@ drop1.lmm <- function(object, scope, ddf = c("Satterthwaite", "Kenward-Roger", "
     bad_setting(trace, "trace", "`TRUE`, `FALSE` or one number", call, "argument")
   }
   by_step <- missing(test) && is.null(sumFun) && !(missing(scale) && missing(k) && missing(trace))
+  # lmerTest's word for lme4's table
+  by_criterion <- identical(ddf, "lme4")
   test <- if (!missing(test)) choose_one(test, c("F", "Chisq", "none", "user"), "test", call)
-  else if (!is.null(sumFun)) "user" else if (by_step) "none" else "F"
+  else if (!is.null(sumFun)) "user" else if (by_step || by_criterion) "none" else "F"
   possible <- stats::drop.scope(object$terms)
   scope <- if (missing(scope)) possible else check_scope(scope, possible, object, call)
-  check_ddf(ddf, call)
+  if (!by_criterion || test == "F") check_ddf(ddf, call)
   check_amount(k, "k", call)
   if ((test == "user") != is.function(sumFun)) {
     abort_ferrite("argument", "`sumFun` must be a function, and must come with `test = \"user\"`.",
@@ -57,7 +59,7 @@ drop1.lmm <- function(object, scope, ddf = c("Satterthwaite", "Kenward-Roger", "
     )
   }
   if (test != "F") {
-    if (!missing(ddf)) note_without_effect("ddf", "it belongs to `test = \"F\"`", call)
+    if (!missing(ddf) && !by_criterion) note_without_effect("ddf", "it belongs to `test = \"F\"`", call)
     table <- if (test == "user") user_deletions(object, scope, sumFun, scale, k, trace, call)
     else likelihood_deletions(object, scope, k, test, trace, call)
     # step() looks for the name of other models' tables

@@ -55,7 +55,7 @@ input_trouble <- function(expressions, data, env) {
 # Every name in the formula must exist, and columns that are used must have a name of their own.
 check_variables <- function(variables, data, env, call) {
   columns <- columns_in(data)
-  names <- unique(unlist(lapply(variables, all.vars)))
+  names <- unique(unlist(lapply(variables, looked_up)))
   taken <- intersect(names, c("(weights)", "(offset)"))
   if (length(taken)) {
     abort_ferrite(
@@ -86,6 +86,14 @@ check_variables <- function(variables, data, env, call) {
     paste0("`", twice[1L], "` is there several times."),
     hint = "Rename or remove one of them.", call = call, data = list(variable = twice[1L])
   )
+}
+
+# The names that an expression looks up: of `d$x` the `d`.
+looked_up <- function(expr) {
+  if (!any(all.names(expr) %in% c("$", "@", "::", ":::"))) return(all.vars(expr))
+  if (is_operator(expr, c("::", ":::"))) return(NULL)
+  if (is_operator(expr, c("$", "@"))) return(looked_up(expr[[2L]]))
+  if (is.call(expr)) unlist(lapply(as.list(expr)[-1L], looked_up)) else all.vars(expr)
 }
 
 not_found <- function(name, data, call) {

@@ -57,6 +57,8 @@ getME.lmm <- function(object, name, ...) {
   if (missing(name)) name <- NULL
   if (identical(name, "ALL")) name <- names(me_makers)
   known <- c(names(me_makers), setdiff(names(component_makers), names(me_makers)))
+  # as lme4, by the beginning of a name: merTools writes "n_rfac"
+  if (is.character(name)) name <- or_text(known[pmatch(name, known, duplicates.ok = TRUE)], name)
   name <- known_components(name, known, call)
   pieces <- lapply(name, function(one) {
     if (one %in% names(me_makers)) me_makers[[one]](object, call) else component_makers[[one]](object)
@@ -154,6 +156,16 @@ weighted_a <- function(fit, theta, call) {
 border_of <- function(factor, a, v, call) {
   solve <- from_matrix("solve", call)
   as.matrix(solve(factor, solve(factor, a %*% v, system = "P"), system = "L"))
+}
+
+# The criterion as lme4's method gives it; that of lists would make a function of the fields.
+#' @rdname getME
+#' @param x An object of class `lmm`: `as.function()` gives the piece `devfun`.
+#' @export
+as.function.lmm <- function(x, ...) {
+  call <- method_call()
+  refuse_arguments("as.function", ..., call = call)
+  criterion_function(x, call)
 }
 
 # The criterion of the fit as a function of theta.

@@ -4,6 +4,7 @@
 #' [influence.lmm()].
 #'
 #' @param model An object of class `lmm`.
+#' @param infl Not used: functions written for [lm()] hand on what `influence(model, do.coef = FALSE)` returned.
 #' @param ... No other argument is known.
 #' @details
 #' With \eqn{C} the matrix of Henderson's mixed model equations divided by \eqn{\sigma^2}, the fitted values (random
@@ -32,7 +33,7 @@
 #' which.max(cooks.distance(fit)) # row 65
 #' @importFrom stats hatvalues
 #' @export
-hatvalues.lmm <- function(model, ...) {
+hatvalues.lmm <- function(model, infl = NULL, ...) {
   call <- method_call()
   refuse_arguments("hatvalues", ..., call = call)
   by_row(model, leverages(model, call), stats::napredict)
@@ -41,7 +42,7 @@ hatvalues.lmm <- function(model, ...) {
 #' @rdname hatvalues.lmm
 #' @importFrom stats cooks.distance
 #' @export
-cooks.distance.lmm <- function(model, ...) {
+cooks.distance.lmm <- function(model, infl = NULL, ...) {
   call <- method_call()
   refuse_arguments("cooks.distance", ..., call = call)
   by_row(model, cook_distances(model, leverages(model, call), conditional_residuals(model)), stats::naresid)
@@ -50,7 +51,7 @@ cooks.distance.lmm <- function(model, ...) {
 #' @rdname hatvalues.lmm
 #' @importFrom stats rstandard
 #' @export
-rstandard.lmm <- function(model, ...) {
+rstandard.lmm <- function(model, infl = NULL, ...) {
   call <- method_call()
   refuse_arguments("rstandard", ..., call = call)
   by_row(model, standardised_residuals(model, call), stats::naresid)
@@ -59,7 +60,7 @@ rstandard.lmm <- function(model, ...) {
 #' @rdname hatvalues.lmm
 #' @importFrom stats rstudent
 #' @export
-rstudent.lmm <- function(model, ...) {
+rstudent.lmm <- function(model, infl = NULL, ...) {
   call <- method_call()
   refuse_arguments("rstudent", ..., call = call)
   by_row(model, standardised_residuals(model, call), stats::naresid)

@@ -31,8 +31,9 @@
 #'   to a higher one.
 #' @param control Settings made by [lmm_control()], or a list of them. Those of lme4's `lmerControl()` and of
 #'   [nlme::lmeControl()] have no meaning here, and one message names them; a limit on evaluations is taken over.
-#' @param ... `verbose` of lme4: a positive number shows a progress bar, with a message. Anything else is an error; for
-#'   `random` of [nlme::lme()] it gives the formula to write.
+#' @param ... `verbose` of lme4: a positive number shows a progress bar, with a message. `devFunOnly = TRUE` of lme4:
+#'   the model is fitted, and its criterion as a function of theta is returned, `getME(fit, "devfun")`. Anything else is
+#'   an error; for `random` of [nlme::lme()] it gives the formula to write.
 #' @returns An object of class `lmm`: plain data with its own copy of the variables, whatever becomes of `data`; to be
 #'   read by [fixef()], [ranef()], [VarCorr()], `summary()`, [vcov()], [component()] and the other methods. A fit that
 #'   did not converge is returned with a warning of class `ferrite_warning_not_converged`; a fit on the boundary (a
@@ -116,13 +117,13 @@ lmm <- function(formula, data, REML = TRUE, weights, offset, subset, na.action, 
                 contrasts = NULL, dispersion = ~ 1, correlation = NULL, start = NULL, control = lmm_control(), ...) {
   begin <- clock()
   call <- user_call(match.call())
-  progress <- ...length() && read_dialect(...names(), function(k) ...elt(k), function() formula, call)
+  asked <- if (...length()) read_dialect(...names(), function(k) ...elt(k), function() formula, call)
   residual <- if (!missing(dispersion) || !missing(correlation)) {
     read_residual(function() dispersion, substitute(correlation), function() correlation, call)
   }
   REML <- check_reml(REML, call) # nolint: object_name_linter.
   control <- check_control(control, call)
-  if (progress) control$progress <- TRUE
+  if (isTRUE(asked$progress)) control$progress <- TRUE
   input <- read_input(environment(), parent.frame(), call)
   input$parsed$residual <- residual
   built <- build_frame(input$parsed, input$data, input$extras, input$na_action, call)
@@ -133,7 +134,7 @@ lmm <- function(formula, data, REML = TRUE, weights, offset, subset, na.action, 
   fit <- new_lmm(raw, design, built, input$parsed$formula, REML, control, call)
   fit$convergence$timing <- stage_times(fit$convergence$timing, c(begin, framed, designed, clock()))
   report_outcome(fit, call)
-  fit
+  if (isTRUE(asked$devfun)) criterion_function(fit, call) else fit
 }
 
 # The arguments formula, data, weights, offset, subset and na.action in the frame of lmm() or lmm_plan(), checked;

@@ -1,4 +1,5 @@
-# Methods for generics of nlme: intervals(), getVarCov(), ACF(), Variogram(), getData(), getGroups(), getResponse().
+# Methods for generics of nlme: intervals(), getVarCov(), ACF(), Variogram(), getData(), getGroups(), getResponse(),
+# augPred(), comparePred().
 #
 # Reads   a fit.
 # Writes  what nlme's methods for lme() fits return, of nlme's classes, so that its print and plot methods apply.
@@ -9,6 +10,7 @@
 #'
 #' @name nlme
 #' @aliases intervals.lmm getVarCov.lmm ACF.lmm Variogram.lmm getData.lmm getGroups.lmm getResponse.lmm
+#'   augPred.lmm comparePred.lmm
 #' @section Usage:
 #' ```
 #' nlme::intervals(object, level = 0.95, which = c("all", "var-cov", "fixed"))
@@ -16,6 +18,8 @@
 #' nlme::ACF(object, maxLag = NULL, resType = c("pearson", "response", "normalized"))
 #' nlme::Variogram(object, form = ~1, resType = c("pearson", "response", "normalized"), maxDist = NULL, nint = 20)
 #' nlme::getData(object); nlme::getGroups(object, level = NULL); nlme::getResponse(object)
+#' nlme::augPred(object, primary = NULL, minimum = min(primary), maximum = max(primary), length.out = 51, level = NULL)
+#' nlme::comparePred(object1, object2, primary = NULL, minimum, maximum, length.out = 51, level = NULL)
 #' ```
 #' @section Value:
 #'   * `intervals()`: matrices and data frames `fixed`, `reStruct` (one for each random term), `corStruct`, `varStruct`
@@ -33,6 +37,10 @@
 #'     order of the rows, `~ x` a numeric variable.
 #'   * `getData()`: the data at the rows of the fit; `getGroups()`: the grouping factor with the most levels, or that at
 #'     `level` (its name, or its number from the outermost, 1); `getResponse()`: the response.
+#'   * `augPred()`: the observations, and predictions for each group along `primary` (a one-sided formula or a name;
+#'     default: the covariate of data of class groupedData), other variables at their means or most frequent values in
+#'     the group; of `level`, see [predict.lmm()] (default: all grouping factors). `comparePred()`: those of two fits.
+#'     nlme's `plot()` draws them.
 #' @section Conditions:
 #'   `ferrite_error_argument`; those of [confint.lmm()]; `ferrite_error_recover`.
 #' @examples
@@ -50,7 +58,9 @@ nlme_methods <- function() {
     list("nlme", "Variogram", "lmm", variogram_lmm),
     list("nlme", "getData", "lmm", get_data_lmm),
     list("nlme", "getGroups", "lmm", get_groups_lmm),
-    list("nlme", "getResponse", "lmm", get_response_lmm)
+    list("nlme", "getResponse", "lmm", get_response_lmm),
+    list("nlme", "augPred", "lmm", aug_pred_lmm),
+    list("nlme", "comparePred", "lmm", compare_pred_lmm)
   )
 }
 
@@ -255,13 +265,13 @@ get_data_lmm <- function(object) {
 
 get_groups_lmm <- function(object, form, level = NULL, data, sep, ...) {
   call <- method_call()
-  outermost_first <- rev(factor_order(object))
-  names <- vapply(object$factors[outermost_first], `[[`, "", "name")
+  factors <- outermost_first(object)
+  names <- vapply(object$factors[factors], `[[`, "", "name")
   if (is.null(level)) level <- length(names)
   if (is.numeric(level) && length(level) == 1L && level %in% seq_along(names)) level <- names[level]
   level <- check_names(level, names, "level", "grouping factors", call)
   if (length(level) > 1L) bad_setting(level, "level", "one grouping factor", call, "argument")
-  factor <- object$factors[[outermost_first[match(level, names)]]]
+  factor <- object$factors[[factors[match(level, names)]]]
   structure(factor(factor$levels[codes_in(factor, object$frame)], factor$levels), label = factor$name)
 }
 
@@ -269,4 +279,97 @@ get_response_lmm <- function(object, form) {
   value <- as_double(object$frame[[1L]])
   names(value) <- rownames(object$frame)
   structure(value, label = response_label(object))
+}
+
+# Predictions for each group ------------------------------------------------------------------------------------------
+
+aug_pred_lmm <- function(object, primary = NULL, minimum = min(primary), maximum = max(primary),
+                         length.out = 51, level = NULL, ...) { # nolint: object_name_linter.
+  call <- method_call()
+  refuse_arguments("augPred", ..., call = call)
+  points <- check_count(length.out, "length.out", call)
+  level <- check_nlme_level(object, or_else(level, length(object$factors)), call)
+  covariate <- primary_covariate(object, primary, call)
+  primary <- covariate$values
+  ends <- list(minimum = minimum, maximum = maximum)
+  for (name in names(ends)) {
+    if (!is_number(ends[[name]])) bad_setting(ends[[name]], name, "one number", call, "argument")
+  }
+  along <- seq(ends$minimum, ends$maximum, length.out = points)
+  groups <- get_groups_lmm(object, level = max(level, 1L))
+  present <- unique(as.character(groups))
+  shared <- nlme::gsummary(covariate$data, groups = groups)[rep(present, each = points), , drop = FALSE]
+  shared[[covariate$name]] <- rep(along, length(present))
+  row.names(shared) <- NULL
+  found <- predict.lmm(object, shared, level = level, serial = FALSE)
+  words <- if (length(level) > 1L) paste0("predict.", level_labels(object)[level + 1L]) else "predicted"
+  response <- get_response_lmm(object)
+  times <- length(words)
+  table <- list(
+    c(primary, rep(shared[[covariate$name]], times)),
+    factor(c(as.character(groups), rep(rep(present, each = points), times)), levels(groups), ordered = TRUE),
+    c(unname(response), if (times > 1L) unlist(found[words], use.names = FALSE) else unname(found)),
+    ordered(rep(c("original", words), c(object$nobs, rep(nrow(shared), times))), c(words, "original"))
+  )
+  names(table) <- c(covariate$name, ".groups", names(object$frame)[1L], ".type")
+  attr(table$.groups, "label") <- attr(groups, "label")
+  formula <- call("~", as.name(names(table)[3L]), call("|", as.name(covariate$name), quote(.groups)))
+  structure(
+    table, row.names = .set_row_names(length(table[[1L]])), formula = stats::as.formula(formula, globalenv()),
+    labels = or_else(covariate$labels, list(x = covariate$name, y = response_label(object))), units = covariate$units,
+    class = c("augPred", "data.frame")
+  )
+}
+
+# The variable along which predictions are made: that of data of class groupedData unless it is named.
+primary_covariate <- function(fit, primary, call) {
+  source <- tryCatch(eval(fit$call$data, environment(fit$formula)), error = function(e) NULL)
+  grouped <- inherits(source, "groupedData")
+  expr <- if (is.null(primary) && grouped) nlme::getCovariateFormula(source)[[2L]]
+  else if (is.character(primary) && length(primary) == 1L) as.name(primary)
+  else if (inherits(primary, "formula") && length(primary) == 2L) primary[[2L]]
+  data <- get_data_lmm(fit)
+  if (is.symbol(expr) && is.numeric(data[[as.character(expr)]])) {
+    return(list(
+      name = as.character(expr), values = data[[as.character(expr)]], data = data,
+      labels = if (grouped) attr(source, "labels"), units = if (grouped) attr(source, "units")
+    ))
+  }
+  abort_ferrite("argument", "`primary` must be a numeric variable of the model, as `~ time`.",
+    if (is.null(primary)) "It is left out, and the data are not of class groupedData, which would name one."
+    else sprintf("It is `%s`.", code_text(primary)),
+    hint = name_hint(if (is.symbol(expr)) as.character(expr) else "", names(Filter(is.numeric, data)), "Variables"),
+    call = call, data = list(argument = "primary")
+  )
+}
+
+compare_pred_lmm <- function(object1, object2, primary = NULL, minimum = NULL, maximum = NULL, length.out = 51, # nolint
+                             level = NULL, ...) { # nolint: object_name_linter.
+  call <- method_call()
+  refuse_arguments("comparePred", ..., call = call)
+  if (length(level) > 1L) bad_setting(level, "level", "one number", call, "argument")
+  if (is.null(primary)) primary <- call("~", as.name(primary_covariate(object1, NULL, call)$name))
+  primary <- stats::as.formula(primary)
+  values <- primary_covariate(object1, primary, call)$values
+  names <- c(code_text(substitute(object1)), code_text(substitute(object2)))
+  tables <- lapply(list(object1, object2), nlme::augPred, primary = primary, minimum = or_else(minimum, min(values)),
+    maximum = or_else(maximum, max(values)), length.out = length.out, level = level)
+  same <- identical(names(tables[[1L]]), names(tables[[2L]])) &&
+    setequal(levels(tables[[1L]]$.groups), levels(tables[[2L]]$.groups))
+  if (!same) {
+    abort_ferrite("argument", "`object1` and `object2` must have the same response and the same groups.",
+      sprintf("`%s` and `%s` have not.", names[1L], names[2L]), hint = "Compare fits to the same data.", call = call,
+      data = list(argument = "object2")
+    )
+  }
+  predicted <- tables[[2L]][tables[[2L]]$.type != "original", ]
+  whole <- do.call(rbind, lapply(list(tables[[1L]], predicted), function(table) {
+    as.data.frame(unclass(table), optional = TRUE)
+  }))
+  types <- c(as.character(tables[[1L]]$.type), as.character(predicted$.type))
+  second <- seq_along(types) > nrow(tables[[1L]])
+  types[types != "original"] <- names[1L + second[types != "original"]]
+  whole$.type <- ordered(types, c(names, "original"))
+  structure(whole, formula = attr(tables[[1L]], "formula"), labels = attr(tables[[1L]], "labels"),
+    units = attr(tables[[1L]], "units"), class = c("comparePred", "augPred", "data.frame"))
 }

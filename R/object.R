@@ -49,6 +49,24 @@ new_lmm <- function(raw, design, built, formula, REML, control, call) { # nolint
   fit
 }
 
+#' @export
+`$<-.lmm` <- function(x, name, value) {
+  # step() and MASS::stepAIC() write the terms of the fixed part in place of the formula, and into the call
+  if (name == "formula") value <- whole_formula(value, .subset2(x, "random"))
+  if (name == "call" && is.call(value)) value$formula <- whole_formula(value$formula, .subset2(x, "random"))
+  NextMethod()
+}
+
+# Terms of a fixed part as a formula with the random terms of the fit; a formula as it is.
+whole_formula <- function(formula, random) {
+  if (!inherits(formula, "terms") || length(formula) != 3L) return(formula)
+  bars <- lapply(unique(vapply(random, `[[`, "", "text")), str2lang)
+  whole <- formula
+  attributes(whole) <- list(class = "formula", .Environment = environment(formula))
+  whole[[3L]] <- Reduce(function(sum, bar) call("+", sum, bar), bars, formula[[3L]])
+  whole
+}
+
 # Free parameters of the covariance matrices of the random terms.
 covariance_count <- function(terms) {
   sum(vapply(terms, function(term) {

@@ -1,5 +1,5 @@
-# Plots with lattice, in the words of lme4 and nlme: plot(fit, formula), qqmath(fit), dotplot() and qqmath() of random
-# effects.
+# Plots with lattice, in the words of lme4 and nlme: plot(fit, formula), qqmath(fit), qqnorm(fit), pairs(fit), dotplot()
+# and qqmath() of random effects, xyplot() and densityplot() of profiles.
 #
 # Reads   a fit, or what ranef() returned; lattice is a recommended package and is asked for where it is needed.
 # Writes  objects of class `trellis`, which draw when they are printed.
@@ -9,19 +9,27 @@
 #' The plots that users of lme4 and nlme write.
 #'
 #' @name lattice
-#' @aliases qqmath.lmm dotplot.ranef.lmm qqmath.ranef.lmm
+#' @aliases qqmath.lmm dotplot.ranef.lmm qqmath.ranef.lmm xyplot.profile.lmm densityplot.profile.lmm splom.profile.lmm
 #' @section Usage:
 #' ```
 #' plot(x, form, abline = NULL, id = NULL, idLabels = NULL, grid = NULL, ...)
 #' lattice::qqmath(x, id = NULL, idLabels = NULL, ...)
+#' qqnorm(y, form = ~ resid(., type = "pearson"), abline = NULL, id = NULL, idLabels = NULL, grid = FALSE, ...)
+#' pairs(x, form = ~ coef(.), grid = FALSE, ...)
 #' lattice::dotplot(ranef(x), data, main = TRUE, transf = I, level = 0.95, ...)
 #' lattice::qqmath(ranef(x), data, main = TRUE, level = 0.95, ...)
+#' lattice::xyplot(profile(x), data = NULL, absVal = FALSE, conf = c(50, 80, 90, 95, 99) / 100, ...)
+#' lattice::densityplot(profile(x), data = NULL, npts = 201, upper = 0.999, ...)
 #' ```
 #' @section Arguments:
 #'   * `x`: an object of class `lmm`.
 #'   * `form`: a formula. `.` is the fit, so `resid(.)` and `fitted(.)` are its residuals and fitted values; names are
 #'     variables of the model, or of its data. `y ~ x` with numeric `y` is a scatter plot, with a factor `y` boxes;
 #'     `~ x` is a histogram; `| g` has a panel for each level.
+#'     Without a formula, `plot(x, abline = 0)` and `plot(x, type = c("p", "smooth"))` are those of
+#'     `resid(., type = "pearson") ~ fitted(.)`. For `qqnorm()` a one-sided formula of residuals or of `ranef(.)`, for
+#'     `pairs()` one of `ranef(.)` or `coef(.)`: those of the grouping factor with the most levels, or of
+#'     `ranef(., level = 1)`.
 #'   * `abline`: a number for a horizontal line, two for intercept and slope.
 #'   * `id`: a number between 0 and 1: rows are named whose residual, over its standard deviation, is beyond that
 #'     two-sided quantile of the normal distribution. Or a one-sided formula that gives the rows to name.
@@ -30,6 +38,8 @@
 #'   * `grid`: whether to draw a grid. Default: in scatter plots.
 #'   * `main`: `TRUE` writes the name of the grouping factor, a text that text. `transf`: a function of effects and
 #'     limits. `level`: coverage of the intervals. `data` is there because the generic has it; it is not used.
+#'   * `absVal`: `TRUE` for the absolute values of zeta. `conf`: levels of the intervals that are drawn. `npts`: points
+#'     of each density, which reaches to the quantiles of `upper`.
 #'   * `...`: arguments of the lattice function.
 #' @section Value:
 #'   An object of class `trellis`; of random effects a list of them, one for each grouping factor.
@@ -49,7 +59,10 @@ lattice_methods <- function() {
   list(
     list("lattice", "qqmath", "lmm", qqmath_lmm),
     list("lattice", "dotplot", "ranef.lmm", dotplot_ranef),
-    list("lattice", "qqmath", "ranef.lmm", qqmath_ranef)
+    list("lattice", "qqmath", "ranef.lmm", qqmath_ranef),
+    list("lattice", "xyplot", "profile.lmm", xyplot_profile),
+    list("lattice", "densityplot", "profile.lmm", densityplot_profile),
+    list("lattice", "splom", "profile.lmm", splom_profile)
   )
 }
 
@@ -239,6 +252,78 @@ qqmath_lmm <- function(x, data = NULL, id = NULL, idLabels = NULL, ...) { # noli
   do.call(lattice::xyplot, utils::modifyList(ours, list(...)))
 }
 
+#' @rawNamespace S3method(stats::qqnorm, lmm)
+qqnorm.lmm <- function(y, form = ~ resid(., type = "pearson"), abline = NULL, id = NULL, idLabels = NULL, # nolint
+                       grid = FALSE, ...) {
+  call <- method_call()
+  check_lattice(call)
+  check_flag(grid, "grid", call, "argument")
+  parts <- one_sided_parts(form, call)
+  effects <- effects_of_formula(y, parts$x, form)
+  ours <- list(xlab = "Standardized residuals", ylab = "Quantiles of standard normal")
+  if (!is.null(effects)) {
+    long <- data.frame(value = unlist(effects, use.names = FALSE),
+      effect = factor(rep(names(effects), each = nrow(effects)), names(effects)))
+    long$normal <- stats::ave(long$value, long$effect, FUN = normal_scores)
+    ours$xlab <- "Random effects"
+    if (identical(as.character(parts$x[[1L]])[1L], "coef")) ours$xlab <- "Coefficients"
+    ours <- c(list(x = normal ~ value | effect, data = long, scales = list(x = list(relation = "free")),
+      panel = formula_panel(grid, abline, NULL)), ours)
+  } else {
+    fit <- fit_of_rows(y)
+    mask <- formula_mask(fit, c(parts, if (inherits(idLabels, "formula")) idLabels[[2L]],
+      if (inherits(id, "formula")) id[[2L]]), environment(form), call)
+    values <- lapply(parts, formula_value, mask, environment(form), fit$nobs, call)
+    # pearson residuals are in the unit of the response here
+    unit <- if (identical(parts$x, quote(resid(., type = "pearson")))) fit$sigma else 1
+    if (unit == 1) ours$xlab <- deparse_one(parts$x)
+    data <- data.frame(value = values$x / unit, normal = normal_scores(values$x))
+    if (!is.null(values$g)) data$g <- as.factor(values$g)
+    labels <- identified_rows(fit, id, idLabels, mask, environment(form), call)
+    ours <- c(list(x = if (is.null(data$g)) normal ~ value else normal ~ value | g, data = data,
+      panel = formula_panel(grid, abline, labels)), ours)
+  }
+  do.call(lattice::xyplot, utils::modifyList(ours, list(...)))
+}
+
+normal_scores <- function(x) stats::qnorm(stats::ppoints(length(x)))[order(order(x))]
+
+#' @rawNamespace S3method(graphics::pairs, lmm)
+pairs.lmm <- function(x, form = ~ coef(.), grid = FALSE, ...) {
+  call <- method_call()
+  check_lattice(call)
+  check_flag(grid, "grid", call, "argument")
+  parts <- one_sided_parts(form, call)
+  effects <- effects_of_formula(x, parts$x, form)
+  if (is.null(effects) || !is.null(parts$g) || ncol(effects) < 2L) {
+    abort_ferrite("argument", "`form` must be `~ ranef(.)` or `~ coef(.)`, with two columns or more.",
+      if (is.null(effects)) sprintf("`%s` has none by groups.", code_text(parts$x))
+      else if (!is.null(parts$g)) "It has panels." else sprintf("There is one: `%s`.", names(effects)),
+      hint = "For residuals write `plot(fit, resid(.) ~ fitted(.))`.", call = call, data = list(argument = "form")
+    )
+  }
+  if (ncol(effects) > 2L) return(do.call(lattice::splom, utils::modifyList(list(x = effects), list(...))))
+  ours <- list(x = second ~ first, data = data.frame(first = effects[[1L]], second = effects[[2L]]),
+    xlab = names(effects)[1L], ylab = names(effects)[2L], panel = formula_panel(grid, NULL, NULL))
+  do.call(lattice::xyplot, utils::modifyList(ours, list(...)))
+}
+
+one_sided_parts <- function(form, call) {
+  if (inherits(form, "formula") && length(form) == 2L) return(formula_parts(form))
+  abort_ferrite("argument", "`form` must be a one-sided formula such as `~ resid(.)` or `~ ranef(.)`.",
+    paste0("It is ", a_kind(form), "."), hint = "For two variables write `plot(fit, resid(.) ~ fitted(.))`.",
+    call = call, data = list(argument = "form")
+  )
+}
+
+# The table of `ranef(.)` or `coef(.)`, of the first grouping factor if there are several; `NULL` of anything else.
+effects_of_formula <- function(fit, expr, form) {
+  if (!is.call(expr) || !as.character(expr[[1L]])[1L] %in% c("ranef", "coef", "random.effects")) return(NULL)
+  value <- eval(expr, list(. = fit, ranef = ranef, random.effects = ranef, coef = stats::coef), environment(form))
+  table <- if (is.data.frame(value)) value else value[[1L]]
+  if (is.data.frame(table)) table[vapply(table, stats::var, 0) > 0]
+}
+
 # Random effects ------------------------------------------------------------------------------------------------------
 
 dotplot_ranef <- function(x, data, main = TRUE, transf = I, level = 0.95, ...) {
@@ -308,4 +393,55 @@ lattice_effects <- function(tables, main, call, arguments, given, draw) {
     }))
     do.call(draw, utils::modifyList(ours, given))
   })
+}
+
+# Profiles ------------------------------------------------------------------------------------------------------------
+
+xyplot_profile <- function(x, data = NULL, absVal = FALSE, conf = c(50, 80, 90, 95, 99) / 100, ...) { # nolint
+  call <- method_call()
+  check_flag(absVal, "absVal", call, "argument")
+  for (level in conf) check_level(level, call)
+  limits <- stats::qnorm((1 + conf) / 2)
+  table <- as.data.frame.profile.lmm(x)
+  table$par <- factor(table$par, unique(as.character(table$par)))
+  shown <- if (absVal) abs else identity
+  panel <- function(x, y, subscripts, ...) {
+    curve <- profile_curve(table[subscripts, ])
+    lattice::panel.grid(h = -1L, v = -1L)
+    lattice::panel.lines(curve$value, shown(curve$zeta), ...)
+    ends <- curve$at(c(-limits, limits))
+    if (absVal) lattice::panel.segments(ends[seq_along(limits)], limits, ends[-seq_along(limits)], limits)
+    lattice::panel.segments(ends, 0, ends, shown(curve$zeta_of(c(-limits, limits))))
+    lattice::panel.abline(h = 0)
+  }
+  ours <- list(x = shown(zeta) ~ value | par, data = table, panel = panel, xlab = NULL,
+    ylab = if (absVal) expression(abs(zeta)) else expression(zeta), scales = list(x = list(relation = "free")))
+  do.call(lattice::xyplot, utils::modifyList(ours, list(...)))
+}
+
+densityplot_profile <- function(x, data = NULL, npts = 201, upper = 0.999, ...) {
+  call <- method_call()
+  points <- check_count(npts, "npts", call)
+  check_level(upper, call)
+  table <- as.data.frame.profile.lmm(x)
+  pieces <- split(table, factor(table$par, unique(as.character(table$par))))
+  densities <- lapply(pieces[vapply(pieces, nrow, 0L) > 2L], function(piece) {
+    ends <- stats::qnorm(c(1 - upper, upper))
+    zeta <- stats::splinefun(piece$value, piece$zeta, method = "monoH.FC")
+    range <- profile_curve(piece)$at(ends)
+    value <- seq(range[1L], range[2L], length.out = points)
+    data.frame(par = piece$par[1L], value = value, density = stats::dnorm(zeta(value)) * zeta(value, deriv = 1L))
+  })
+  ours <- list(x = density ~ value | par, data = do.call(rbind, unname(densities)), type = c("l", "g"), xlab = NULL,
+    ylab = "density", scales = list(relation = "free"))
+  do.call(lattice::xyplot, utils::modifyList(ours, list(...)))
+}
+
+# lattice's own method would draw the columns of the table.
+splom_profile <- function(x, data, ...) {
+  abort_ferrite("argument", "The plot of a profile must be of one parameter at a time.",
+    "`splom()` draws the profiles of pairs.",
+    hint = "Use `lattice::xyplot()` or `plot()` for all of them, each in a panel.",
+    call = quote(splom())
+  )
 }

@@ -68,6 +68,12 @@ plot.lmm <- function(x, which = c("residuals", "qq"), level = 0.95, group = NULL
                      ask = NULL, ...) {
   call <- method_call()
   form <- if (inherits(which, "formula")) which else list(...)$form
+  # words of lme4's and nlme's plot, which has a formula by default; `type` of base graphics is one word
+  trellis <- c("abline", "id", "idLabels", "grid")
+  types <- list(...)$type
+  if (missing(which) && (any(trellis %in% ...names()) || length(types) > 1L || identical(types, "smooth"))) {
+    form <- or_else(form, resid(., type = "pearson") ~ fitted(.))
+  }
   if (!is.null(form)) {
     # lattice::xyplot() of lme4 and nlme; `abline`, `id`, `idLabels` and what lattice knows are in `...`
     if (inherits(which, "formula")) return(plot_formula(x, which, ..., call = call))

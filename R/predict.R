@@ -11,7 +11,9 @@
 #' @param se.fit `TRUE` to get standard errors as well. Default `FALSE`.
 #' @param interval `"none"` (default); `"confidence"`: for the mean \eqn{x'\beta + z'b} with the random effects of
 #'   `re.form`; `"prediction"`: for a new observation. See *Intervals*.
-#' @param level Coverage of the intervals, between 0 and 1. Default 0.95.
+#' @param level Coverage of the intervals, between 0 and 1. Default 0.95. Without an interval (and without `re.form`)
+#'   whole numbers are nlme's `level`: how many grouping factors count, from the outermost; 0 is the population,
+#'   `re.form = NA`. Several of them, `0:1`, give nlme's data frame with the grouping factors and a column for each.
 #' @param weights Prior weights of the rows, used for `interval = "prediction"` only: positive numbers, one or one for
 #'   each row, or a one-sided formula that is evaluated in the rows, such as `~ w`. Default: for the data of the fit
 #'   those of the fit; for `newdata` one, with a warning if the fit was weighted.
@@ -111,12 +113,23 @@ predict.lmm <- function(object, newdata = NULL, re.form = NULL, allow.new.levels
   check_flag(allow.new.levels, "allow.new.levels", call, "argument")
   check_flag(se.fit, "se.fit", call, "argument")
   interval <- choose_one(interval, c("none", "confidence", "prediction"), "interval", call)
-  check_level(level, call)
+  by_level <- is_nlme_level(level, interval, re.form, call)
+  if (by_level) {
+    level <- check_nlme_level(object, level, call)
+    if (length(level) > 1L) {
+      return(predict_levels(object, newdata, level, se.fit, function(one) {
+        predict.lmm(object, newdata, level = one, allow.new.levels = allow.new.levels, na.action = na.action,
+          serial = if (one == max(level)) serial else FALSE, random.only = random.only, newparams = newparams)
+      }, call))
+    }
+  } else {
+    check_level(level, call)
+  }
   choose_one(type, c("response", "link"), "type", call)
   check_na_rule(na.action, call)
   check_means_only(random.only, newparams, terms, se.fit, interval, call)
   object <- with_parameters(object, newparams, call)
-  chosen <- chosen_effects(object, re.form, call)
+  chosen <- if (by_level) effects_to_level(object, level) else chosen_effects(object, re.form, call)
   if (random.only) object <- without_fixed(object)
   serial <- or_else(serial, if (random.only) FALSE)
   ddf <- prediction_ddf(ddf, chosen, interval, call)

@@ -7,6 +7,8 @@
 #' @param condVar `TRUE` (default) attaches the conditional variances.
 #' @param whichel Character or `NULL` (default: all). Names of the grouping factors wanted.
 #' @param postVar lme4's old word for `condVar`.
+#' @param level nlme's: the number of a grouping factor, from the outermost, 1. `NULL` (default): the list of all. One
+#'   number gives the data frame of that factor, as in nlme; several a list of them.
 #' @param drop `TRUE` turns a factor with one effect into a named vector. Default `FALSE`.
 #' @param n Number of levels printed per factor; `Inf` prints all.
 #' @param digits Significant digits printed.
@@ -30,7 +32,7 @@ NULL
 
 #' @rdname ranef.lmm
 #' @export
-ranef.lmm <- function(object, condVar = TRUE, whichel = NULL, drop = FALSE, postVar = condVar, ...) {
+ranef.lmm <- function(object, condVar = TRUE, whichel = NULL, drop = FALSE, postVar = condVar, level = NULL, ...) {
   call <- method_call()
   refuse_arguments("ranef", ..., call = call)
   check_flag(condVar, "condVar", call, "argument")
@@ -42,6 +44,10 @@ ranef.lmm <- function(object, condVar = TRUE, whichel = NULL, drop = FALSE, post
   }
   tables <- lapply(groups, function(group) group_table(object, group, condVar, drop))
   names(tables) <- groups
+  if (!is.null(level)) {
+    tables <- tables[rev(groups)][check_nlme_level(object, level, call, least = 1L)]
+    return(if (length(tables) == 1L) tables[[1L]] else structure(tables, class = "ranef.lmm"))
+  }
   if (!is.null(whichel)) {
     unknown <- setdiff(whichel, groups)
     if (length(unknown)) {

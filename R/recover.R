@@ -51,7 +51,7 @@ variables_in <- function(env, fit, names, call) {
   rows <- rows_in_source(fit, data)
   values <- lapply(stats::setNames(nm = names), function(name) {
     value <- if (name %in% columns) data[[name]] else get0(name, envir = env)
-    variable <- name %in% columns || (!is.function(value) && NROW(value) >= max(rows))
+    variable <- name %in% columns || (!is.function(value) && !is.list(value) && NROW(value) >= max(rows))
     if (is.null(value) || (variable && NROW(value) < max(rows))) recover_failure(name, source, call)
     if (variable) {
       if (is.matrix(value)) value[rows, , drop = FALSE] else value[rows]

@@ -18,10 +18,16 @@
 #'     [stats::weighted.residuals()] works, and gives the pearson residuals.
 #' @param scaled `TRUE` divides by the residual standard deviation [sigma()]. Default `FALSE`. Normalized residuals are
 #'   divided by it in any case, once.
+#' @param level nlme's: how many grouping factors count, from the outermost; 0 is the population mean. `NULL` (default):
+#'   all. Several, such as `0:1`, give a matrix with a column for each, as in nlme. Grouping factors that are crossed
+#'   have no levels between none and all.
+#' @param verbose Not used: packages of easystats hand it on.
 #' @param ... No other argument is known.
 #' @returns A vector named by the rows of the data. After `na.action = na.exclude` it has one element per row of the
 #'   data, `NA` where a row was set aside. Fitted values include the random effects and the offset; for the population
-#'   mean use `predict(object, re.form = NA)`.
+#'   mean use `predict(object, re.form = NA)`, or `level = 0`.
+#' @section Conditions:
+#'   `ferrite_error_argument`.
 #' @examples
 #' fit <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
 #' head(fitted(fit))
@@ -38,8 +44,13 @@ NULL
 #' @rdname residuals.lmm
 #' @importFrom stats fitted
 #' @export
-fitted.lmm <- function(object, ...) {
-  refuse_arguments("fitted", ..., call = method_call())
+fitted.lmm <- function(object, level = NULL, ...) {
+  call <- method_call()
+  refuse_arguments("fitted", ..., call = call)
+  if (!is.null(level)) {
+    means <- means_to_level(object, check_nlme_level(object, level, call))
+    return(values_of_level(object, means, stats::napredict))
+  }
   design <- design_of(object)
   by_row(object, fixed_part(object, design) + random_part(object, design), stats::napredict)
 }
@@ -48,16 +59,26 @@ fitted.lmm <- function(object, ...) {
 #' @importFrom stats residuals
 #' @export
 residuals.lmm <- function(object, type = c("response", "pearson", "normalized", "working", "deviance"),
-                          scaled = FALSE, ...) {
+                          scaled = FALSE, level = NULL, verbose = FALSE, ...) {
   call <- method_call()
   refuse_arguments("residuals", ..., call = call)
   type <- choose_one(type, c("response", "pearson", "normalized", "working", "deviance"), "type", call)
   check_flag(scaled, "scaled", call, "argument")
-  values <- if (type %in% c("response", "working")) raw_residuals(object)
-  else if (type %in% c("pearson", "deviance")) raw_residuals(object) / residual_sd(object)
-  else conditional_residuals(object)
-  if (scaled || type == "normalized") values <- values / object$sigma
-  by_row(object, values, stats::naresid)
+  size <- if (scaled || type == "normalized") object$sigma else 1
+  if (is.null(level)) {
+    return(by_row(object, typed_residuals(object, raw_residuals(object), type) / size, stats::naresid))
+  }
+  means <- means_to_level(object, check_nlme_level(object, level, call))
+  raw <- design_of(object)$y - means
+  values <- apply(raw, 2L, function(one) typed_residuals(object, one, type) / size)
+  values_of_level(object, matrix(values, nrow(raw), dimnames = dimnames(raw)), stats::naresid)
+}
+
+# Raw residuals as those of a type, times sigma.
+typed_residuals <- function(fit, raw, type) {
+  if (type %in% c("response", "working")) return(raw)
+  raw <- raw / residual_sd(fit)
+  if (type == "normalized") whiten_rows(fit, raw) else raw
 }
 
 # Observed minus fitted.
@@ -67,7 +88,7 @@ raw_residuals <- function(fit) {
 }
 
 # Residuals that are independent with standard deviation sigma under the model given the random effects.
-conditional_residuals <- function(fit) whiten_rows(fit, raw_residuals(fit) / residual_sd(fit))
+conditional_residuals <- function(fit) typed_residuals(fit, raw_residuals(fit), "normalized")
 
 # Name the values by the rows of the frame and put back the rows that na.exclude set aside.
 by_row <- function(fit, values, restore) {

@@ -79,7 +79,6 @@ check_changes <- function(names, call) {
 }
 
 changed_formula <- function(fit, change, call) {
-  fit$formula <- whole_formula(fit)
   change <- as_change(change, environment(fit$formula), call)
   rest <- remove_terms(fit, change, call)
   formula <- tryCatch(stats::update.formula(rest$formula, rest$change), error = function(e) {
@@ -90,16 +89,6 @@ changed_formula <- function(fit, change, call) {
   })
   attributes(formula) <- list(class = "formula", .Environment = environment(fit$formula))
   check_crossing(fit, rest$formula, change, formula, call)
-  formula
-}
-
-# step() and MASS::stepAIC() write the terms of the fixed part in place of the formula: its random terms are put back.
-whole_formula <- function(fit) {
-  if (!inherits(fit$formula, "terms")) return(fit$formula)
-  formula <- fit$formula
-  attributes(formula) <- list(class = "formula", .Environment = environment(fit$formula))
-  bars <- lapply(unique(vapply(fit$random, `[[`, "", "text")), str2lang)
-  formula[[3L]] <- Reduce(function(sum, bar) call("+", sum, bar), bars, formula[[3L]])
   formula
 }
 

@@ -39,11 +39,43 @@ test_that("verbose shows progress and says that there is no trace", {
   expect_length(said_by(update(plain, verbose = 1))$messages, 1L)
 })
 
-test_that("the criterion is no function, and the message says where to find it", {
-  condition <- expect_error(lmm(model, orthodont, devFunOnly = TRUE), class = "ferrite_error_argument")
-  expect_three_lines(condition, "ferrite_error_argument")
-  expect_match(conditionMessage(condition), "profile(fit)", fixed = TRUE)
+test_that("devFunOnly gives the criterion as a function of theta, lme4's", {
+  skip_if_not_installed("lme4")
+  slopes <- distance ~ age + (age | Subject)
+  for (reml in c(TRUE, FALSE)) {
+    ours <- lmm(slopes, orthodont, REML = reml, devFunOnly = TRUE)
+    theirs <- lme4::lmer(slopes, orthodont, REML = reml, devFunOnly = TRUE)
+    for (theta in list(c(1, 0, 0.3), c(2, -0.1, 0.1), c(0, 0, 0))) {
+      expect_equal(ours(theta), theirs(theta), tolerance = 1e-10)
+    }
+  }
   expect_silent(lmm(model, orthodont, devFunOnly = FALSE))
+  expect_error(ours(1), class = "ferrite_error_argument")
+  condition <- expect_error(lmm(model, orthodont, devFunOnly = "a"), class = "ferrite_error_argument")
+  expect_three_lines(condition, "ferrite_error_argument")
+  fit <- lmm(slopes, orthodont)
+  theta <- c(1, 0.1, 0.2)
+  expect_equal(as.function(fit)(theta), lme4::lmer(slopes, orthodont, devFunOnly = TRUE)(theta), tolerance = 1e-10)
+  expect_equal(as.function(fit)(fit$theta), fit$criterion, tolerance = 1e-12)
+})
+
+test_that("columns may be taken by $ in the formula, without data", {
+  skip_if_not_installed("lme4")
+  d <- as.data.frame(lme4::sleepstudy)
+  ours <- lmm(d$Reaction ~ d$Days + (1 | d$Subject))
+  # lme4 finds such columns in the global environment only
+  theirs <- lme4::lmer(Reaction ~ Days + (1 | Subject), d)
+  expect_named(fixef(ours), c("(Intercept)", "d$Days"))
+  expect_equal(unname(fixef(ours)), unname(fixef(theirs)), tolerance = 1e-8)
+  expect_equal(logLik(ours), logLik(theirs), tolerance = 1e-9)
+  expect_equal(fitted(ours), fitted(theirs), tolerance = 1e-6)
+  expect_identical(names(ranef(ours)), "d$Subject")
+  expect_equal(logLik(update(ours, REML = FALSE)), logLik(lme4::refitML(theirs)), tolerance = 1e-9)
+  expect_error(predict(ours, d[1:3, ]), class = "ferrite_error_newdata")
+  expect_error(lmm(d$Wrong ~ d$Days + (1 | d$Subject)), class = "ferrite_error")
+  expect_error(lmm(nowhere$Reaction ~ d$Days + (1 | d$Subject)), "nowhere", class = "ferrite_error_variable")
+  plain <- lmm(Reaction ~ log(Days + 1) + (1 | Subject), d)
+  expect_equal(lmm(Reaction ~ base::log(Days + 1) + (1 | Subject), d)$criterion, plain$criterion)
 })
 
 test_that("start may be a list, may have names, and may come from lme4", {

@@ -65,3 +65,66 @@ test_that("wrong input is a classed error", {
   lost <- tryCatch(plot(fit, resid(.) ~ not_there), error = identity)
   expect_three_lines(lost, "ferrite_error_recover")
 })
+
+test_that("qqnorm() and pairs() of a fit are those of nlme's fits", {
+  ours <- lmm(distance ~ age + Sex + (age | Subject), nlme::Orthodont)
+  theirs <- nlme::lme(distance ~ age + Sex, nlme::Orthodont, ~ age | Subject)
+  points_of <- function(plot) lapply(plot$panel.args, function(one) list(unname(c(one$x)), unname(c(one$y))))
+  expect_equal(points_of(qqnorm(ours)), points_of(qqnorm(theirs)), tolerance = 1e-4)
+  expect_equal(qqnorm(ours)$xlab, qqnorm(theirs)$xlab)
+  expect_equal(points_of(qqnorm(ours, ~ ranef(.))), points_of(qqnorm(theirs, ~ ranef(.))), tolerance = 1e-3)
+  raw <- points_of(qqnorm(ours, ~ resid(.) | Sex))
+  expect_length(raw, 2L)
+  expect_equal(raw[[1]][[1]], unname(residuals(ours)[nlme::Orthodont$Sex == "Male"]))
+  expect_equal(points_of(pairs(ours)), points_of(pairs(theirs)), tolerance = 1e-4)
+  expect_equal(points_of(pairs(ours, ~ ranef(.))), points_of(pairs(theirs, ~ ranef(.))), tolerance = 1e-3)
+  expect_error(pairs(ours, ~ resid(.)), class = "ferrite_error_argument")
+  expect_error(qqnorm(ours, resid(.) ~ age), class = "ferrite_error_argument")
+  intercepts <- lmm(distance ~ age + (1 | Subject), nlme::Orthodont)
+  expect_error(pairs(intercepts, ~ ranef(.)), class = "ferrite_error_argument")
+})
+
+test_that("words of lme4's plot without a formula mean that of residuals against fitted values", {
+  skip_if_not_installed("lme4")
+  ours <- lmm(Reaction ~ Days + (Days | Subject), lme4::sleepstudy)
+  theirs <- lme4::lmer(Reaction ~ Days + (Days | Subject), lme4::sleepstudy)
+  mine <- plot(ours, type = c("p", "smooth"))
+  yours <- plot(theirs, type = c("p", "smooth"))
+  expect_equal(mine$panel.args[[1]][c("x", "y")], lapply(yours$panel.args[[1]][c("x", "y")], unname), tolerance = 1e-5)
+  expect_identical(mine$panel.args.common$type, c("p", "smooth"))
+  expect_identical(c(mine$xlab, mine$ylab), c(yours$xlab, yours$ylab))
+  for (drawn in list(plot(ours, abline = 0), plot(ours, id = 0.05), plot(ours, grid = FALSE))) {
+    expect_s3_class(drawn, "trellis")
+  }
+})
+
+test_that("xyplot() and densityplot() of a profile are lme4's", {
+  skip_if_not_installed("lme4")
+  profile <- profile(lmm(Yield ~ 1 + (1 | Batch), lme4::Dyestuff, REML = FALSE))
+  theirs <- stats::profile(lme4::lmer(Yield ~ 1 + (1 | Batch), lme4::Dyestuff, REML = FALSE), signames = FALSE)
+  drawn <- lattice::densityplot(profile)
+  densities <- lattice::densityplot(theirs)
+  expect_length(drawn$panel.args, 3L)
+  # lme4's profile of the random effect ends at zero; sigma and the mean have whole curves
+  for (k in 2:3) {
+    mine <- drawn$panel.args[[k]]
+    yours <- densities$panel.args[[k]]
+    at <- stats::approx(yours$x, yours$y, mine$x)$y
+    inside <- !is.na(at)
+    expect_gt(mean(inside), 0.9)
+    expect_equal(mine$y[inside], at[inside], tolerance = 0.02)
+    # it is a density: its integral is one
+    expect_equal(sum(diff(mine$x) * (mine$y[-1] + mine$y[-length(mine$y)]) / 2), 0.998, tolerance = 2e-3)
+  }
+  for (drawn in list(lattice::xyplot(profile), lattice::xyplot(profile, absVal = TRUE, conf = 0.95))) {
+    expect_s3_class(drawn, "trellis")
+    file <- tempfile(fileext = ".pdf")
+    grDevices::pdf(file)
+    print(drawn)
+    grDevices::dev.off()
+    expect_gt(file.size(file), 3000)
+    unlink(file)
+  }
+  expect_error(lattice::xyplot(profile, conf = 2), class = "ferrite_error_argument")
+  expect_error(lattice::splom(profile), class = "ferrite_error_argument")
+})

@@ -209,6 +209,32 @@ test_that("step() and stepAIC() go the way of AIC, and keep the random part", {
   by_mass <- MASS::stepAIC(fit, trace = 0)
   expect_equal(fixef(by_mass), fixef(chosen))
   expect_equal(by_mass$anova$AIC, c(extractAIC(fit)[2], extractAIC(chosen)[2]))
+  # also where nothing goes: they write the terms of the fixed part in place of the formula
+  small <- lmm(distance ~ age + (1 | Subject), data)
+  for (kept in list(stats::step(small, trace = 0), MASS::stepAIC(small, trace = 0), chosen, by_mass)) {
+    whole <- deparse1(formula(kept))
+    expect_match(whole, "(1 | Subject)", fixed = TRUE)
+    expect_identical(deparse1(kept$formula), whole)
+    expect_identical(deparse1(kept$call$formula), whole)
+    expect_identical(deparse1(summary(kept)$formula), whole)
+    for (shown in list(kept, summary(kept), icc(kept), drop1(kept), ranova(kept))) {
+      expect_match(paste(utils::capture.output(print(shown)), collapse = "\n"), "(1 | Subject)", fixed = TRUE)
+    }
+    expect_equal(update(kept, REML = FALSE)$criterion, refitML(kept)$criterion)
+    expect_equal(update(kept, . ~ . - (1 | Subject) + (age | Subject))$npar, kept$npar + 2L)
+  }
+})
+
+test_that("fields of a fit can be set", {
+  fit <- word_fits()$ours
+  same <- fit
+  same$sigma <- NULL
+  expect_false("sigma" %in% names(same))
+  expect_error(print(same), class = "ferrite_error_object")
+  same$note <- "mine"
+  expect_identical(same$note, "mine")
+  same$formula <- formula(fit)
+  expect_identical(same$formula, fit$formula)
 })
 
 test_that("refit() without a response, with control, and refitML() are lme4's", {
