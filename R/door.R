@@ -8,7 +8,7 @@
 # Not here: what a new frame may hold (design.R), arguments that only one method has (with that method).
 
 # `method` with the checks in front of its body. Formals, environment and evaluation stay as they are.
-guarded <- function(method, class, generic = "") {
+guarded <- function(method, class, generic = "", foreign = FALSE) {
   arguments <- names(formals(method))
   if (!class %in% names(object_faults) || arguments[1L] == "..." || "check_object" %in% all.names(body(method))) {
     return(method)
@@ -23,6 +23,10 @@ guarded <- function(method, class, generic = "") {
   }
   for (name in intersect(arguments, foreign_flags)) {
     checks <- c(checks, bquote(check_flag(.(as.name(name)), .(name), method_call(), "argument")))
+  }
+  for (name in if (foreign) intersect(arguments, names(foreign_checks))) {
+    argument <- as.name(name)
+    checks <- c(checks, bquote(if (!missing(.(argument))) check_foreign(.(argument), .(name), quote(.(call(generic))))))
   }
   body(method) <- as.call(c(quote(`{`), checks, body(method)))
   method
@@ -321,6 +325,8 @@ control_fault <- function(control) {
 is_flag <- function(x) is.logical(x) && length(x) == 1L && !is.na(x)
 is_number <- function(x) is.numeric(x) && length(x) == 1L && is.finite(x)
 is_text <- function(x) is.character(x) && length(x) == 1L && !is.na(x)
+is_words <- function(x) is.character(x) && !anyNA(x) && all(validEnc(x))
+is_word <- function(x) is_words(x) && length(x) == 1L && nzchar(x)
 is_formula <- function(x) inherits(x, "formula") && is.call(x) && length(x) == 3L
 is_terms <- function(x) inherits(x, "terms") && is.call(x) && length(x) > 1L
 is_function_call <- function(x) {
@@ -602,3 +608,35 @@ check_shown <- function(n, default, call) {
 foreign_flags <- c("flatten", "group_level", "include_response", "robust", "two_sd")
 
 print_checks <- list(digits = quote(check_digits), n = quote(check_shown))
+
+# Arguments that the generics of other packages have in common, where they are given: what to say, and the test. Most
+# methods pass them on, to code that does not look at them.
+foreign_checks <- list(
+  bootstrap = list("`TRUE` or `FALSE`", is_flag),
+  ci = list("`NULL`, `NA` or numbers between 0 and 1", function(x) {
+    is.null(x) || identical(x, NA) || identical(x, NA_real_) ||
+      (is.numeric(x) && length(x) && !anyNA(x) && all(x > 0 & x < 1))
+  }),
+  ci_method = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
+  ddf = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
+  df_method = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
+  dof = list("`NULL` or positive numbers", function(x) {
+    is.null(x) || (is.numeric(x) && length(x) && all(x > 0, na.rm = TRUE))
+  }),
+  drop = list("`NULL` or words", function(x) is.null(x) || is_words(x)),
+  envir = list("an environment", is.environment),
+  g. = list("one expression as text", is_word),
+  keep = list("`NULL` or words", function(x) is.null(x) || is_words(x)),
+  method = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
+  p_adjust = list("`NULL` or one word that `p.adjust()` knows", function(x) {
+    is.null(x) || (is_word(x) && x %in% stats::p.adjust.methods)
+  }),
+  parameterNames = list("words, one for each coefficient", is_words),
+  scales = list("`NULL` or words", function(x) is.null(x) || is.character(x) || all(is.na(x))),
+  tolerance = list("one number that is not negative", function(x) is_number(x) && x >= 0)
+)
+
+check_foreign <- function(x, name, call) {
+  check <- foreign_checks[[name]]
+  if (!check[[2L]](x)) bad_setting(x, name, check[[1L]], call, "argument")
+}
