@@ -49,8 +49,9 @@ guard_methods <- function(space) {
 #' @param call The call of the method.
 #' @noRd
 check_object <- function(x, class, call) {
+  if (class == "lmm" && identical(x, seen$fit)) return(invisible())
   fault <- object_faults[[class]](x)
-  if (is.null(fault)) return(invisible())
+  if (is.null(fault)) return(if (class == "lmm") remember(x))
   call[[1L]] <- as.name(sub(paste0(".", class), "", code_text(call[[1L]]), fixed = TRUE))
   lost <- inherits(fault$found, "absent")
   abort_ferrite("object", sprintf("%s of an object of class %s must be %s.", fault$field, class, fault$rule),
@@ -61,6 +62,22 @@ check_object <- function(x, class, call) {
     call = call, data = list(field = gsub("`", "", sub("^The (field|attribute|column) ", "", fault$field)))
   )
 }
+
+# The small fit that was found whole last: looking at the same object again takes no time. Kept until memory is
+# collected, so that nothing lives longer for it, neither the fit nor the environment of its formula.
+seen <- new.env(parent = emptyenv())
+
+remember <- function(fit) {
+  if (.row_names_info(.subset2(fit, "frame"), 2L) > 10000L) return(invisible())
+  seen$fit <- fit
+  if (is.null(seen$armed)) {
+    seen$armed <- TRUE
+    reg.finalizer(new.env(parent = emptyenv()), forget)
+  }
+  invisible()
+}
+
+forget <- function(...) seen$fit <- seen$armed <- NULL
 
 # a_kind() with the size of what has one.
 found_kind <- function(x) {

@@ -113,7 +113,10 @@ raise_failure <- function(failure, design, frame, call) {
   }
   lost <- failure$class %in% c("rank_random", "not_positive_definite") && weight_span(design$weights) > 1e12
   if (lost) far_weights(design$weights, call)
-  if (failure$class == "not_positive_definite") check_squares(design$y, response, call)
+  if (failure$class == "not_positive_definite") {
+    check_squares(design$y, response, call)
+    if (!is.null(design$weights) && max(design$weights) < 1e-150) far_weights(design$weights, call)
+  }
   if (identical(data$kind, "time")) check_times(design$residual$correlation$time, design$correlation, frame, call)
   switch(
     failure$class,

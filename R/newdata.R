@@ -54,7 +54,7 @@ needed_columns <- function(fit, newdata, based, grouped, anew, call) {
 
 # A column that can be anything of a model: no list, no array, no broken factor.
 check_new_column <- function(name, x, n, call) {
-  good <- (is.atomic(x) && !is.raw(x)) || inherits(x, "POSIXlt") || is.data.frame(x)
+  good <- (is.atomic(x) && !is.raw(x)) || inherits(x, "POSIXlt")
   if (!good) unusable(sprintf("`%s` is %s", name, a_kind(x)), call)
   if (length(dim(x)) > 2L || NROW(x) != n || NCOL(x) == 0L) {
     unusable(sprintf("`%s` is %s", name, found_kind(x)), call)
