@@ -234,7 +234,7 @@ random_fault <- function(x) { # nolint: cyclocomp_linter.
   used <- integer()
   for (k in seq_along(x$random)) {
     term <- x$random[[k]]
-    found <- term_fault(term, k, x$factors)
+    found <- term_fault(term, k, x$factors, isTRUE(x$light))
     if (!is.null(found)) return(found)
     used <- c(used, term$factor)
     q <- length(term$effects)
@@ -256,7 +256,7 @@ random_fault <- function(x) { # nolint: cyclocomp_linter.
   }
 }
 
-term_fault <- function(term, k, factors) { # nolint: cyclocomp_linter.
+term_fault <- function(term, k, factors, light) { # nolint: cyclocomp_linter.
   wrong <- function(name, rule) {
     fault(sprintf("random[[%d]]$%s", k, name), rule, if (name %in% names(term)) term[[name]] else absent)
   }
@@ -284,6 +284,10 @@ term_fault <- function(term, k, factors) { # nolint: cyclocomp_linter.
     if (!is.double(one) || !identical(as.double(dim(one)), c(levels, q) + 0) || is.null(rownames(one))) {
       return(wrong(name, sprintf("a matrix of %d x %d numbers with the names of the levels", as.integer(levels), q)))
     }
+  }
+  for (name in if (!light) c("b", "u", "condvar")) {
+    # a million numbers would take a millisecond
+    if (length(term[[name]]) <= 1e5 && anyNA(term[[name]])) return(wrong(name, "without missing values"))
   }
   if (!is.double(term$condvar) || !identical(as.double(dim(term$condvar)), c(q, q, levels) + 0)) {
     return(wrong("condvar", sprintf("an array of %1$d x %1$d x %2$d numbers", q, as.integer(levels))))
@@ -374,6 +378,8 @@ result_kinds <- list(
   named = list("numbers with names", function(x) is.numeric(x) && (!length(x) || !is.null(names(x)))),
   text = list("one text", is_text),
   texts = list("words", is.character),
+  labels = list("words, none missing", function(x) is.character(x) && !anyNA(x)),
+  sizes = list("whole numbers, none negative", function(x) is.numeric(x) && !anyNA(x) && all(x >= 0)),
   words = list("`NULL` or words", function(x) is.null(x) || is.character(x)),
   flags = list("logical", is.logical),
   formula = list("a formula with two sides", is_formula),
@@ -418,6 +424,15 @@ kinds_fault <- function(kinds, there, value, what, parts) {
     }
     if (!kind[[2L]](value(name))) return(fault(name, kind[[1L]], value(name), what))
   }
+}
+
+# The columns of a table in a field; those that are not there are none, with `parts`.
+columns_fault <- function(table, kinds, field, parts = TRUE) {
+  value <- function(name) .subset2(table, name)
+  found <- kinds_fault(kinds, names(table), value, "column", parts)
+  if (is.null(found)) return(NULL)
+  found$field <- sub("`", paste0("`", field, "$"), found$field, fixed = TRUE)
+  found
 }
 
 # The fit that a result keeps.
@@ -581,8 +596,9 @@ object_faults <- list( # nolint: cyclocomp_linter.
     work = "count", threads = "count", evaluations = "count", seconds = "counts"
   ), further = function(x) {
     if (!is.null(x$residual) && !(is.list(x$residual) && is_text(x$residual$text))) {
-      fault("residual", "`NULL`, or the residuals that were planned", x$residual)
+      return(fault("residual", "`NULL`, or the residuals that were planned", x$residual))
     }
+    columns_fault(x$groups, c(group = "labels", levels = "sizes", effects = "sizes"), "groups", parts = FALSE)
   }),
   lmm_refits = result_test(
     c(
@@ -598,7 +614,15 @@ object_faults <- list( # nolint: cyclocomp_linter.
   ),
   varcomp_anova = result_test(c(
     table = "table", components = "table", coefficients = "matrix", formula = "formula", notes = "words"
-  ))
+  ), further = function(x) {
+    numbers <- c("Df", "Sum Sq", "Mean Sq", "Error MS", "Error Df", "F value", "Pr(>F)")
+    or_else(
+      columns_fault(x$table, c(stats::setNames(rep("numbers", length(numbers)), numbers), "E(Mean Sq)" = "labels"),
+                    "table"),
+      columns_fault(x$components, c(group = "labels", moments = "numbers", ML = "numbers", REML = "numbers"),
+                    "components")
+    )
+  })
 )
 
 # Arguments that mean the same in every method ------------------------------------------------------------------------

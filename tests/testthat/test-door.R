@@ -137,6 +137,34 @@ test_that("the fit that was seen last is known again at once, an edited one is n
   expect_null(seen$fit)
 })
 
+test_that("cells of tables and random effects that are missing are named", {
+  fit <- whole_fit()
+  for (name in c("b", "u", "condvar")) {
+    edited <- fit
+    edited$random[[1L]][[name]][2L] <- NA
+    field <- paste0("random[[1]]$", name)
+    for (method in list(ranef, plot, function(x) plot(x, "caterpillar"), predict, print)) {
+      condition <- expect_error(method(edited), "without missing values", class = "ferrite_error_object")
+      expect_identical(condition$field, field)
+    }
+  }
+  moments <- varcomp_anova(lmm(distance ~ age + (1 | Subject), nlme::Orthodont))
+  plan <- lmm_plan(distance ~ age + (1 | Subject), nlme::Orthodont)
+  expect_output(print(moments), "Mean Sq")
+  expect_output(print(plan), "27")
+  for (value in list("a", list(1), NULL)) {
+    for (name in c("Pr(>F)", "Error Df", "Df")) {
+      if (is.null(value)) next
+      edited <- moments
+      edited$table[[name]] <- rep(value, 3L)
+      expect_error(print(edited), paste0("table$", name), fixed = TRUE, class = "ferrite_error_object")
+    }
+    edited <- plan
+    edited$groups$levels <- value
+    expect_error(print(edited), "groups$levels", fixed = TRUE, class = "ferrite_error_object")
+  }
+})
+
 test_that("digits, rows shown and row names are checked in every method that has them", {
   fit <- whole_fit()
   results <- list(
