@@ -116,7 +116,7 @@ check_consistent <- function(rows, rhs, fail) {
 parse_contrast <- function(text, names, fail) {
   text <- readable(text)
   refuse <- function(found) {
-    fail("A contrast must be a linear expression in the coefficients.", paste0("`", text, "`: ", found, "."))
+    fail("A contrast must be a linear expression in the coefficients.", paste0("`", text_line(text), "`: ", found, "."))
   }
   coded <- encode_names(text, names)
   sides <- strsplit(coded, "={1,2}")[[1L]]

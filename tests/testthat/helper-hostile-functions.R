@@ -158,26 +158,30 @@ hostile_data_calls <- function() {
 }
 
 # A formula by chance, from the operators and words that formulas have, right or wrong.
-hostile_formula <- function(depth = 3L) {
+hostile_formula <- function(depth = 3L, odd = 0.2) {
   pick <- function(...) sample(list(...), 1L)[[1L]]
-  leaf <- function() pick(
-    quote(x), quote(f), quote(g), quote(h), quote(y), quote(n), quote(zzz), quote(.), 1, 0, -1, 2, NA, NULL, "x", TRUE,
-    quote(`a b`), Inf, quote(T), quote(pi), quote(mean), 1i, quote(t), quote(...), quote(data)
-  )
+  wrong <- stats::runif(1L) < odd
+  leaf <- function() {
+    if (!wrong) return(pick(quote(x), quote(f), quote(h), quote(n), quote(t), 1))
+    pick(
+      quote(g), quote(y), quote(zzz), quote(.), 0, -1, 2, NA, NULL, "x", TRUE, quote(`a b`), Inf, quote(T), quote(pi),
+      quote(mean), 1i, quote(...), quote(data)
+    )
+  }
   if (depth == 0L) return(leaf())
-  operator <- sample(c(
-    rep(c("+", "("), 4L), "-", "*", "/", ":", "^", "%in%", "|", "||", "~", "!", "&", "==", "<", "$", "[", "[[", "I", "offset",
-    "factor", "poly", "log", "cs", "ar1", "us", "diag", "power", "function", "if", "{", "<-", "?", "-1", "random", "random",
-    "random", "random", "stop", "quote", "%%", "@", "::", "as.factor", "scale", "list", "data.frame", "matrix"
+  right <- c("+", "+", "+", "(", "-", "*", "/", ":", "I", "factor", "log", "scale", "-1", "random", "random", "random")
+  operator <- sample(if (!wrong) right else c(
+    "^", "%in%", "|", "||", "~", "!", "&", "==", "<", "$", "[", "[[", "offset", "poly", "cs", "ar1", "us", "diag", "power",
+    "function", "if", "{", "<-", "?", "stop", "quote", "%%", "@", "::", "list", "data.frame", "matrix"
   ), 1L)
-  inner <- function() hostile_formula(depth - 1L)
+  inner <- function() hostile_formula(depth - 1L, odd)
   switch(operator,
-    "(" = , "!" = , "I" = , "offset" = , "factor" = , "log" = , "{" = , "stop" = , "quote" = , "as.factor" = , "scale" = ,
-    "list" = , "data.frame" = , "matrix" = , "power" = call(operator, inner()),
+    "(" = , "!" = , "I" = , "offset" = , "factor" = , "log" = , "{" = , "stop" = , "quote" = , "scale" = , "list" = ,
+    "data.frame" = , "matrix" = , "power" = call(operator, inner()),
     cs = , ar1 = , us = , diag = call(operator, call("|", inner(), leaf())),
-    random = call("+", inner(), call("(", call("|", inner(), pick(quote(g), quote(h), quote(g:h), quote(g / h), leaf())))),
+    random = call("+", inner(), call("(", call(pick("|", "||"), leaf(), pick(quote(g), quote(h), quote(g:h), quote(g / h))))),
     poly = call("poly", inner(), 2), `function` = quote(function(x) x), `if` = call("if", TRUE, inner()),
-    "-1" = call("-", inner()), "$" = call("$", quote(data), quote(x)), "@" = call("@", quote(data), quote(x)),
+    "-1" = call("-", inner(), 1), "$" = call("$", quote(data), quote(x)), "@" = call("@", quote(data), quote(x)),
     "::" = quote(stats::rnorm),
     call(operator, inner(), inner())
   )
@@ -191,7 +195,7 @@ hostile_formula_calls <- function(count) {
     quote(simulate(part, newdata = data, newparams = parameters)), quote(lmm(text, data)), quote(update(fit, text))
   )
   lapply(seq_len(count), function(k) {
-    left <- if (stats::runif(1L) < 0.8) quote(y) else hostile_formula(1L)
+    left <- if (stats::runif(1L) < 0.9) quote(y) else hostile_formula(1L)
     right <- hostile_formula(sample(4L, 1L))
     if (stats::runif(1L) < 0.7) right <- call("+", right, quote((1 | g)))
     part <- eval(call("~", right), globalenv())
