@@ -59,7 +59,7 @@ code_text <- function(expr, max = 80L) {
 # Text of a user on one line, cut when it is long.
 text_line <- function(text, max = 80L) {
   text <- gsub("[[:space:]]+", " ", readable(text))
-  if (nchar(text) > max) paste0(substr(text, 1L, max - 3L), "...") else text
+  if (isTRUE(nchar(text) > max)) paste0(substr(text, 1L, max - 3L), "...") else text
 }
 
 # Text that is not valid in its encoding with these bytes as <ff>: R's functions on text fail at them.

@@ -59,7 +59,7 @@ test_that("what sweeps found once is an error that names it", {
   expect_error(lmm(y ~ . + (1 | g), stats::setNames(data, c("g", "", names(data)[-(1:2)]))), "without a name",
     class = "ferrite_error_data"
   )
-  expect_error(lmm("", data), "does not read", class = "ferrite_error_formula")
+  for (text in list("", NA_character_)) expect_error(lmm(text, data), "formula", class = "ferrite_error_formula")
   expect_error(update(world$fit, ""), "does not read", class = "ferrite_error")
   expect_error(plot_data(1, "qq"), "must be given a fit", class = "ferrite_error_argument")
   expect_error(component(world$fit, "theta", zzz = 1), "`zzz`", class = "ferrite_error_argument")
