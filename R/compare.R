@@ -66,8 +66,9 @@ compare_models <- function(object, ..., refit = NULL, boundary = TRUE, model.nam
 }
 
 check_model_names <- function(names, n, call) {
-  good <- is.character(names) && length(names) == n && !anyNA(names) && all(nzchar(names)) && !anyDuplicated(names)
-  if (good) return(names)
+  good <- is.character(names) && length(names) == n && !anyNA(names) && all(nzchar(names)) &&
+    !anyDuplicated(as.vector(names))
+  if (good) return(as.vector(names))
   abort_ferrite("argument", sprintf("`model.names` must be %d different names, one for each model.", n),
     if (is.character(names) && length(names) == n) "Some are alike or empty." else paste0("It is ", a_kind(names), "."),
     hint = "Leave `model.names` out to use the names as written.", call = call, data = list(argument = "model.names")

@@ -7,6 +7,7 @@
 #' @param name One or more names of the table below.
 #' @param limit Largest size of a matrix in bytes, default one gigabyte (`1e9`). A matrix that would be larger is
 #'   refused with `ferrite_error_too_large`, which states the size.
+#' @param ... Must be empty.
 #' @returns The piece; for several names a named list of pieces. All matrices of this table are ordinary dense ones.
 #'
 #' | name | what | size |
@@ -42,18 +43,19 @@
 #' X <- component(fit, "X")
 #' solve(t(X) %*% solve(V) %*% X) # equals vcov(fit)
 #' @export
-component <- function(fit, name, limit = 1e9) {
+component <- function(fit, name, limit = 1e9, ...) {
   UseMethod("component")
 }
 
 #' @export
-component.default <- function(fit, name, limit = 1e9) {
+component.default <- function(fit, name, limit = 1e9, ...) {
   ask_lme4("getME", fit, name)
 }
 
 #' @export
-component.lmm <- function(fit, name, limit = 1e9) {
+component.lmm <- function(fit, name, limit = 1e9, ...) {
   call <- method_call()
+  refuse_arguments("component", ..., call = call)
   if (missing(name)) name <- NULL
   if (!is.numeric(limit) || length(limit) != 1L || is.na(limit) || limit <= 0) {
     bad_setting(limit, "limit", "one positive number of bytes", call, "argument")

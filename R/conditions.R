@@ -53,8 +53,13 @@ readable_text <- function(x) {
 
 # One line of R code for a message, cut when it is long.
 code_text <- function(expr, max = 80L) {
-  text <- gsub("[[:space:]]+", " ", readable(deparse_one(expr)))
-  if (nchar(text) > max) paste0(substr(text, 1L, max - 3L), "...") else text
+  text_line(deparse_one(expr), max)
+}
+
+# Text of a user on one line, cut when it is long.
+text_line <- function(text, max = 80L) {
+  text <- gsub("[[:space:]]+", " ", readable(text))
+  if (isTRUE(nchar(text) > max)) paste0(substr(text, 1L, max - 3L), "...") else text
 }
 
 # Text that is not valid in its encoding with these bytes as <ff>: R's functions on text fail at them.

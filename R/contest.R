@@ -117,6 +117,7 @@ contest_by_model <- function(model, L, ...) contest.lmm(model, L, ...) # nolint:
 # Methods of lmerTest's contest1D() and contestMD(): a t test of one row, an F test of several, without further words.
 contest_one <- function(model, L, rhs = 0, ddf = ddf_methods, confint = FALSE, level = 0.95, ...) { # nolint
   call <- quote(contest1D())
+  if (missing(L)) L <- NULL # nolint: object_name_linter.
   refuse_arguments("contest1D", ..., call = call)
   check_flag(confint, "confint", call, "argument")
   check_level(level, call)
@@ -132,6 +133,7 @@ contest_one <- function(model, L, rhs = 0, ddf = ddf_methods, confint = FALSE, l
 # `eps`, their tolerance for the rank of L, has no use here: rank is judged after scaling.
 contest_several <- function(model, L, rhs = 0, ddf = ddf_methods, eps = NULL, ...) { # nolint: object_name_linter.
   call <- quote(contestMD())
+  if (missing(L)) L <- NULL # nolint: object_name_linter.
   refuse_arguments("contestMD", ..., call = call)
   inference <- inference_of(model, ddf, call)
   if (is.matrix(L) && !nrow(L)) return(f_row(inference, L)[0L, ])

@@ -52,17 +52,18 @@ deviance.lmm <- function(object, REML = FALSE, ...) {
 
 #' @rdname logLik.lmm
 #' @export
-REMLcrit <- function(object) { # nolint: object_name_linter.
+REMLcrit <- function(object, ...) { # nolint: object_name_linter.
   UseMethod("REMLcrit")
 }
 
 #' @export
-REMLcrit.default <- function(object) {
+REMLcrit.default <- function(object, ...) {
   ask_lme4("REMLcrit", object)
 }
 
 #' @export
-REMLcrit.lmm <- function(object) {
+REMLcrit.lmm <- function(object, ...) {
+  refuse_arguments("REMLcrit", ..., call = method_call())
   criterion_at_fit(object, TRUE)
 }
 

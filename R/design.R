@@ -150,10 +150,8 @@ simple_variables <- function(terms, frame) {
 
 # Names that the variables of a terms object have in a model frame.
 variable_names <- function(terms) {
-  variables <- attr(terms, "variables")
-  # Symbols alone: as many names as elements.
-  symbols <- length(all.names(variables)) == length(variables)
-  vapply(as.list(variables)[-1L], if (symbols) as.character else deparse_one, "")
+  variables <- as.list(attr(terms, "variables"))[-1L]
+  vapply(variables, if (all(vapply(variables, is.symbol, NA))) as.character else deparse_one, "")
 }
 
 # The same without response and offsets.

@@ -45,7 +45,7 @@ rewrite_power <- function(expr, call) {
   walk <- function(expr) {
     if (!is.call(expr)) return(expr)
     if (!identical(expr[[1L]], quote(power))) {
-      for (i in seq_along(expr)[-1L]) expr[[i]] <- walk(expr[[i]])
+      for (i in seq_along(expr)[-1L]) if (is.call(expr[[i]])) expr[[i]] <- walk(expr[[i]])
       return(expr)
     }
     if (length(expr) != 2L) {

@@ -8,7 +8,7 @@
 # Not here: what a new frame may hold (design.R), arguments that only one method has (with that method).
 
 # `method` with the checks in front of its body. Formals, environment and evaluation stay as they are.
-guarded <- function(method, class, generic = "") {
+guarded <- function(method, class, generic = "", foreign = FALSE) {
   arguments <- names(formals(method))
   if (generic == "$<-") return(method)
   if (!class %in% names(object_faults) || arguments[1L] == "..." || "check_object" %in% all.names(body(method))) {
@@ -24,6 +24,10 @@ guarded <- function(method, class, generic = "") {
   }
   for (name in intersect(arguments, foreign_flags)) {
     checks <- c(checks, bquote(check_flag(.(as.name(name)), .(name), method_call(), "argument")))
+  }
+  for (name in if (foreign) intersect(arguments, names(foreign_checks))) {
+    argument <- as.name(name)
+    checks <- c(checks, bquote(if (!missing(.(argument))) check_foreign(.(argument), .(name), quote(.(call(generic))))))
   }
   body(method) <- as.call(c(quote(`{`), checks, body(method)))
   method
@@ -46,8 +50,9 @@ guard_methods <- function(space) {
 #' @param call The call of the method.
 #' @noRd
 check_object <- function(x, class, call) {
+  if (class == "lmm" && identical(x, seen$fit)) return(invisible())
   fault <- object_faults[[class]](x)
-  if (is.null(fault)) return(invisible())
+  if (is.null(fault)) return(if (class == "lmm") remember(x))
   call[[1L]] <- as.name(sub(paste0(".", class), "", code_text(call[[1L]]), fixed = TRUE))
   lost <- inherits(fault$found, "absent")
   abort_ferrite("object", sprintf("%s of an object of class %s must be %s.", fault$field, class, fault$rule),
@@ -58,6 +63,22 @@ check_object <- function(x, class, call) {
     call = call, data = list(field = gsub("`", "", sub("^The (field|attribute|column) ", "", fault$field)))
   )
 }
+
+# The small fit that was found whole last: looking at the same object again takes no time. Kept until memory is
+# collected, so that nothing lives longer for it, neither the fit nor the environment of its formula.
+seen <- new.env(parent = emptyenv())
+
+remember <- function(fit) {
+  if (.row_names_info(.subset2(fit, "frame"), 2L) > 10000L) return(invisible())
+  seen$fit <- fit
+  if (is.null(seen$armed)) {
+    seen$armed <- TRUE
+    reg.finalizer(new.env(parent = emptyenv()), forget)
+  }
+  invisible()
+}
+
+forget <- function(...) seen$fit <- seen$armed <- NULL
 
 # a_kind() with the size of what has one.
 found_kind <- function(x) {
@@ -214,7 +235,7 @@ random_fault <- function(x) { # nolint: cyclocomp_linter.
   used <- integer()
   for (k in seq_along(x$random)) {
     term <- x$random[[k]]
-    found <- term_fault(term, k, x$factors)
+    found <- term_fault(term, k, x$factors, isTRUE(x$light))
     if (!is.null(found)) return(found)
     used <- c(used, term$factor)
     q <- length(term$effects)
@@ -236,7 +257,7 @@ random_fault <- function(x) { # nolint: cyclocomp_linter.
   }
 }
 
-term_fault <- function(term, k, factors) { # nolint: cyclocomp_linter.
+term_fault <- function(term, k, factors, light) { # nolint: cyclocomp_linter.
   wrong <- function(name, rule) {
     fault(sprintf("random[[%d]]$%s", k, name), rule, if (name %in% names(term)) term[[name]] else absent)
   }
@@ -264,6 +285,10 @@ term_fault <- function(term, k, factors) { # nolint: cyclocomp_linter.
     if (!is.double(one) || !identical(as.double(dim(one)), c(levels, q) + 0) || is.null(rownames(one))) {
       return(wrong(name, sprintf("a matrix of %d x %d numbers with the names of the levels", as.integer(levels), q)))
     }
+  }
+  for (name in if (!light) c("b", "u", "condvar")) {
+    # a million numbers would take a millisecond
+    if (length(term[[name]]) <= 1e5 && anyNA(term[[name]])) return(wrong(name, "without missing values"))
   }
   if (!is.double(term$condvar) || !identical(as.double(dim(term$condvar)), c(q, q, levels) + 0)) {
     return(wrong("condvar", sprintf("an array of %1$d x %1$d x %2$d numbers", q, as.integer(levels))))
@@ -322,6 +347,8 @@ control_fault <- function(control) {
 is_flag <- function(x) is.logical(x) && length(x) == 1L && !is.na(x)
 is_number <- function(x) is.numeric(x) && length(x) == 1L && is.finite(x)
 is_text <- function(x) is.character(x) && length(x) == 1L && !is.na(x)
+is_words <- function(x) is.character(x) && !anyNA(x) && all(validEnc(x))
+is_word <- function(x) is_words(x) && length(x) == 1L && nzchar(x)
 is_formula <- function(x) inherits(x, "formula") && is.call(x) && length(x) == 3L
 is_terms <- function(x) inherits(x, "terms") && is.call(x) && length(x) > 1L
 is_function_call <- function(x) {
@@ -352,6 +379,8 @@ result_kinds <- list(
   named = list("numbers with names", function(x) is.numeric(x) && (!length(x) || !is.null(names(x)))),
   text = list("one text", is_text),
   texts = list("words", is.character),
+  labels = list("words, none missing", function(x) is.character(x) && !anyNA(x)),
+  sizes = list("whole numbers, none negative", function(x) is.numeric(x) && !anyNA(x) && all(x >= 0)),
   words = list("`NULL` or words", function(x) is.null(x) || is.character(x)),
   flags = list("logical", is.logical),
   formula = list("a formula with two sides", is_formula),
@@ -396,6 +425,15 @@ kinds_fault <- function(kinds, there, value, what, parts) {
     }
     if (!kind[[2L]](value(name))) return(fault(name, kind[[1L]], value(name), what))
   }
+}
+
+# The columns of a table in a field; those that are not there are none, with `parts`.
+columns_fault <- function(table, kinds, field, parts = TRUE) {
+  value <- function(name) .subset2(table, name)
+  found <- kinds_fault(kinds, names(table), value, "column", parts)
+  if (is.null(found)) return(NULL)
+  found$field <- sub("`", paste0("`", field, "$"), found$field, fixed = TRUE)
+  found
 }
 
 # The fit that a result keeps.
@@ -559,8 +597,9 @@ object_faults <- list( # nolint: cyclocomp_linter.
     work = "count", threads = "count", evaluations = "count", seconds = "counts"
   ), further = function(x) {
     if (!is.null(x$residual) && !(is.list(x$residual) && is_text(x$residual$text))) {
-      fault("residual", "`NULL`, or the residuals that were planned", x$residual)
+      return(fault("residual", "`NULL`, or the residuals that were planned", x$residual))
     }
+    columns_fault(x$groups, c(group = "labels", levels = "sizes", effects = "sizes"), "groups", parts = FALSE)
   }),
   lmm_refits = result_test(
     c(
@@ -576,7 +615,15 @@ object_faults <- list( # nolint: cyclocomp_linter.
   ),
   varcomp_anova = result_test(c(
     table = "table", components = "table", coefficients = "matrix", formula = "formula", notes = "words"
-  ))
+  ), further = function(x) {
+    numbers <- c("Df", "Sum Sq", "Mean Sq", "Error MS", "Error Df", "F value", "Pr(>F)")
+    or_else(
+      columns_fault(x$table, c(stats::setNames(rep("numbers", length(numbers)), numbers), "E(Mean Sq)" = "labels"),
+                    "table"),
+      columns_fault(x$components, c(group = "labels", moments = "numbers", ML = "numbers", REML = "numbers"),
+                    "components")
+    )
+  })
 )
 
 # Arguments that mean the same in every method ------------------------------------------------------------------------
@@ -603,3 +650,35 @@ check_shown <- function(n, default, call) {
 foreign_flags <- c("flatten", "group_level", "include_response", "robust", "two_sd")
 
 print_checks <- list(digits = quote(check_digits), n = quote(check_shown))
+
+# Arguments that the generics of other packages have in common, where they are given: what to say, and the test. Most
+# methods pass them on, to code that does not look at them.
+foreign_checks <- list(
+  bootstrap = list("`TRUE` or `FALSE`", is_flag),
+  ci = list("`NULL`, `NA` or numbers between 0 and 1", function(x) {
+    is.null(x) || identical(x, NA) || identical(x, NA_real_) ||
+      (is.numeric(x) && length(x) && !anyNA(x) && all(x > 0 & x < 1))
+  }),
+  ci_method = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
+  ddf = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
+  df_method = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
+  dof = list("`NULL` or positive numbers", function(x) {
+    is.null(x) || (is.numeric(x) && length(x) && all(x > 0, na.rm = TRUE))
+  }),
+  drop = list("`NULL` or words", function(x) is.null(x) || is_words(x)),
+  envir = list("an environment", is.environment),
+  g. = list("one expression as text", is_word),
+  keep = list("`NULL` or words", function(x) is.null(x) || is_words(x)),
+  method = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
+  p_adjust = list("`NULL` or one word that `p.adjust()` knows", function(x) {
+    is.null(x) || (is_word(x) && x %in% stats::p.adjust.methods)
+  }),
+  parameterNames = list("words, one for each coefficient", is_words),
+  scales = list("`NULL` or words", function(x) is.null(x) || is.character(x) || all(is.na(x))),
+  tolerance = list("one number that is not negative", function(x) is_number(x) && x >= 0)
+)
+
+check_foreign <- function(x, name, call) {
+  check <- foreign_checks[[name]]
+  if (!check[[2L]](x)) bad_setting(x, name, check[[1L]], call, "argument")
+}

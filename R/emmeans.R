@@ -52,12 +52,18 @@ recover_data_lmm <- function(object, data = NULL, params = "pi", ...) {
     if (is.character(data)) return(data)
     params <- c(params, attr(data, "constants"))
   }
+  data <- check_data_frame(data, quote(emmeans()))
   same <- nrow(data) == nrow(object$frame)
   # the second element is where emmeans looks for a transformation of the response
   call <- as.call(list(quote(lmm), formula = object$formula, data = object$call$data))
   arguments <- list(call, terms, NULL, data = data, params = params, ...)
   if (same) arguments <- c(arguments, list(frame = object$frame, pwts = object$frame[["(weights)"]]))
   do.call(getExportedValue("emmeans", "recover_data"), arguments, quote = TRUE)
+}
+
+check_data_frame <- function(data, call) {
+  if (is.data.frame(data)) return(data)
+  bad_setting(data, "data", "a data frame", call, "argument")
 }
 
 # Method of emmeans::emm_basis().

@@ -95,6 +95,16 @@ progress_meter <- function(show) {
 
 # Failures --------------------------------------------------------------------------------------------------------
 
+# Numbers of which the squares are zero or infinite.
+check_squares <- function(y, name, call) {
+  size <- max(abs(y))
+  if (size > 1e-150 && size < 1e150) return(invisible())
+  abort_ferrite("response", "The squares of the response must be numbers that double precision can hold.",
+    sprintf("The largest value of `%s` is %s.", name, format(size, digits = 3L)),
+    hint = "Measure it in another unit, for example multiply or divide it by a power of ten.", call = call
+  )
+}
+
 raise_failure <- function(failure, design, frame, call) {
   data <- failure$data
   response <- names(frame)[1L]
@@ -103,6 +113,10 @@ raise_failure <- function(failure, design, frame, call) {
   }
   lost <- failure$class %in% c("rank_random", "not_positive_definite") && weight_span(design$weights) > 1e12
   if (lost) far_weights(design$weights, call)
+  if (failure$class == "not_positive_definite") {
+    check_squares(design$y, response, call)
+    if (!is.null(design$weights) && max(design$weights) < 1e-150) far_weights(design$weights, call)
+  }
   if (identical(data$kind, "time")) check_times(design$residual$correlation$time, design$correlation, frame, call)
   switch(
     failure$class,

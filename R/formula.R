@@ -28,6 +28,7 @@ parse_formula <- function(formula, columns = NULL, env = parent.frame(), call = 
     if (is.null(columns)) dot_without_data(formula, call)
     groups <- unlist(lapply(bars, function(bar) lapply(bar$groups, `[[`, "variables")), recursive = FALSE)
     dots <- dot_names(columns, response, groups)
+    if (anyNA(dots) || !all(nzchar(dots))) unnamed_columns(call)
     check_text(dots, "data", "The names of the columns that `.` stands for", call)
     formula[[3L]] <- put_dots(formula[[3L]], dots)
   }
@@ -263,7 +264,7 @@ not_a_formula <- function(formula, call) {
   text <- is.character(formula) && length(formula) == 1L
   abort_ferrite(
     "formula", "`formula` must be a formula such as `y ~ x + (1 | g)`.",
-    if (text) paste0("The text \"", code_text(as.name(formula)), "\" does not read as one.")
+    if (text) paste0("The text \"", text_line(formula), "\" does not read as one.")
     else paste0("It is ", a_kind(formula), "."),
     hint = if (swapped) "Give the formula first and the data second: `lmm(formula, data)`."
     else "Write response, `~`, fixed terms, and one `(columns | factor)` for each random term.",
@@ -328,6 +329,12 @@ bad_group <- function(expr, text, call) {
     hint = if (length(several)) paste0("Write one term each: ", paste0("`(1 | ", several, ")`", collapse = " + "), ".")
     else "Make the grouping factor a column of the data and name that column.",
     call = call
+  )
+}
+
+unnamed_columns <- function(call) {
+  abort_ferrite("data", "The columns that `.` stands for must have names.", "There is one without a name in `data`.",
+    hint = "Name the columns, or the variables in the formula.", call = call
   )
 }
 

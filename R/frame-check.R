@@ -104,6 +104,19 @@ not_found <- function(name, data, call) {
   )
 }
 
+# What model.frame() lets pass: arrays, matrices without columns, columns of another length than the row names.
+check_shapes <- function(frame, call) {
+  for (name in names(frame)) {
+    x <- .subset2(frame, name)
+    if (length(dim(x)) > 2L) bad_variable(name, sprintf("it is an array with %d dimensions", length(dim(x))), call)
+    if (NCOL(x) == 0L) bad_variable(name, "it has no columns", call)
+    if (NROW(x) != .row_names_info(frame, 2L)) {
+      bad_variable(name, sprintf("it has %s where there are %d rows", counted(NROW(x), "value"),
+                                 .row_names_info(frame, 2L)), call)
+    }
+  }
+}
+
 # Columns that R would accept and a mixed model cannot: weights and offset of the wrong kind.
 check_columns <- function(frame, call) {
   check_weights(frame, call)

@@ -34,7 +34,7 @@ build_frame <- function(parsed, data, extras, na_action, call) {
   complete <- drop_missing(frame, na_action, trouble, call)
   complete <- drop_zero_weights(complete, na_action, call)
   selected <- !is.null(extras$subset) || nrow(complete$frame) < nrow(frame)
-  frame <- drop_levels(if (selected) complete$frame else own_columns(complete$frame))
+  frame <- drop_levels(if (selected) complete$frame else own_columns(complete$frame), call)
   attr(frame, "terms") <- full
   if (nrow(frame) < 2L) too_few_rows(frame, call)
   if (!is.null(residual$terms)) residual$terms <- with_predvars(residual$terms, full)
@@ -184,10 +184,12 @@ evaluate_frame <- function(full, data, extras, variables, call) {
     if (!is.null(frame)) return(frame)
   }
   arguments <- list(formula = full, data = if (is.null(data)) environment(full) else data, na.action = NULL)
-  tryCatch(
+  frame <- tryCatch(
     do.call(stats::model.frame.default, c(arguments, given), quote = TRUE),
     error = function(e) diagnose_frame(e, variables, extras, data, environment(full), call)
   )
+  check_shapes(frame, call)
+  frame
 }
 
 # What model.frame() returns when every variable is a plain column of the data; else NULL.
@@ -199,7 +201,7 @@ plain_frame <- function(full, data) {
   if (anyNA(at)) return(NULL)
   frame <- .subset(data, at)
   plain <- vapply(frame, function(x) is.atomic(x) && is.null(dim(x)) && (!is.object(x) || is.factor(x)), NA)
-  if (!all(plain)) return(NULL)
+  if (!all(plain) || any(lengths(frame, use.names = FALSE) != .row_names_info(data, 2L))) return(NULL)
   attr(full, "predvars") <- attr(full, "variables")
   attr(full, "dataClasses") <- vapply(frame, stats::.MFclass, "")
   attributes(frame) <- list(names = names, terms = full, row.names = .row_names_info(data, 0L), class = "data.frame")

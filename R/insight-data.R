@@ -67,7 +67,8 @@ insight_matrix <- function(x, data = NULL, ...) {
 
 # Method of insight::get_datagrid(): a grid of the predictors.
 insight_grid <- function(x, ..., include_random = FALSE, include_response = FALSE, data = NULL) {
-  data <- or_else(data, insight_data(x, verbose = FALSE))
+  check_flag(include_random, "include_random", quote(get_datagrid()), "argument")
+  data <- check_data_frame(or_else(data, insight_data(x, verbose = FALSE)), quote(get_datagrid()))
   ask <- function(name, ...) getExportedValue("insight", name)(x, ...)
   drop <- c(
     if (!include_response) ask("find_response"),

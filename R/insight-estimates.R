@@ -48,8 +48,13 @@ df_of_rows <- function(fit, method, df_per_obs = FALSE, data = NULL, ...) {
 insight_varcov <- function(x, verbose = TRUE, vcov = NULL, vcov_args = NULL, ...) {
   kenward <- is.character(vcov) && length(vcov) == 1L && tolower(vcov) %in% c("kenward-roger", "kenward", "kr")
   if (kenward) return(inference_of(x, "Kenward-Roger", quote(get_varcov()))$variance)
-  if (is.function(vcov)) return(do.call(vcov, c(list(x), vcov_args)))
-  if (is.matrix(vcov)) return(vcov)
+  if (is.function(vcov) || is.matrix(vcov)) {
+    given <- if (is.function(vcov)) do.call(vcov, c(list(x), vcov_args)) else vcov
+    return(given_matrix(x, given, quote(get_varcov())))
+  }
+  if (!is.null(vcov) && !is_word(vcov)) {
+    bad_setting(vcov, "vcov", "a matrix, a function that gives one, or one word", quote(get_varcov()), "argument")
+  }
   if (is.character(vcov)) return(NextMethod())
   vcov(x, complete = FALSE)
 }

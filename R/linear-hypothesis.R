@@ -129,14 +129,17 @@ wald_inference <- function(fit, test, ddf, given, call) {
 }
 
 # A covariance matrix of the estimated coefficients given as a matrix or as a function of the fit.
-given_variance <- function(fit, given, call) {
+given_variance <- function(fit, given, call) unname(given_matrix(fit, given, call))
+
+given_matrix <- function(fit, given, call) {
   if (is.function(given)) given <- given(fit)
   variance <- tryCatch(as.matrix(given), error = function(e) NULL)
-  if (is.numeric(variance) && nrow(variance) == length(fit$x_names)) {
+  p <- length(fit$x_names)
+  if (is.numeric(variance) && all(dim(variance) == p)) {
     variance <- variance[fit$kept, fit$kept, drop = FALSE]
   }
   if (is.numeric(variance) && all(dim(variance) == fit$rank) && all(is.finite(variance))) {
-    return(unname(variance))
+    return(variance)
   }
   abort_ferrite("argument", "`vcov.` must be a covariance matrix of the coefficients, or a function that computes it.",
     if (is.numeric(variance)) sprintf("It is a %s matrix for %s.", paste(dim(variance), collapse = " x "),
@@ -214,6 +217,9 @@ print_hypothesis <- function(tested, value, variance) {
 delta_method_lmm <- function(object, g., vcov. = NULL, parameterNames = names(fixef(object)), ..., # nolint
                              envir = parent.frame()) {
   call <- method_call()
+  if (length(parameterNames) != length(object$x_names)) {
+    bad_setting(parameterNames, "parameterNames", counted(length(object$x_names), "word"), call, "argument")
+  }
   names <- stats::setNames(parameterNames, object$x_names)[object$kept]
   beta <- stats::setNames(fixef(object, complete = FALSE), names)
   variance <- if (is.null(vcov.)) vcov(object, complete = FALSE) else given_variance(object, vcov., call)

@@ -51,6 +51,7 @@ ls_means.lmm <- function(model, which = NULL, level = 0.95, ddf = c("Satterthwai
   refuse_arguments("ls_means", ..., call = call)
   check_level(level, call)
   check_flag(pairwise, "pairwise", call, "argument")
+  check_frame(model)
   means_table(model, which, level, ddf, pairwise, call)
 }
 

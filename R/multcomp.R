@@ -29,9 +29,11 @@ NULL
 modelparm_lmm <- function(model, coef. = NULL, vcov. = NULL, df = NULL, ...) { # nolint: object_name_linter.
   value <- function(given, default) if (is.function(given)) given(model) else or_else(given, default)
   beta <- value(coef., fixef(model))
-  variance <- as.matrix(value(vcov., vcov(model, complete = FALSE)))
+  if (!is.numeric(beta) || length(beta) != length(model$x_names)) {
+    bad_setting(beta, "coef.", "the coefficients, or a function that gives them", quote(glht()), "argument")
+  }
+  variance <- if (is.null(vcov.)) vcov(model, complete = FALSE) else given_matrix(model, vcov., quote(glht()))
   estimable <- !is.na(beta)
-  if (nrow(variance) > sum(estimable)) variance <- variance[estimable, estimable, drop = FALSE]
   if (!is.null(df) && !(is.numeric(df) && length(df) == 1L && !is.na(df) && df >= 0)) {
     bad_setting(df, "df", "one number that is not negative", quote(glht()), "argument")
   }

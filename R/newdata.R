@@ -52,6 +52,18 @@ needed_columns <- function(fit, newdata, based, grouped, anew, call) {
   intersect(names, names(newdata))
 }
 
+# A column that can be anything of a model: no list, no array, no broken factor.
+check_new_column <- function(name, x, n, call) {
+  good <- (is.atomic(x) && !is.raw(x)) || inherits(x, "POSIXlt")
+  if (!good) unusable(sprintf("`%s` is %s", name, a_kind(x)), call)
+  if (length(dim(x)) > 2L || NROW(x) != n || NCOL(x) == 0L) {
+    unusable(sprintf("`%s` is %s", name, found_kind(x)), call)
+  }
+  if (is.factor(x) && (typeof(x) != "integer" || any(unclass(x) > nlevels(x) | unclass(x) < 1L, na.rm = TRUE))) {
+    unusable(sprintf("`%s` is a factor with values that are none of its levels", name), call)
+  }
+}
+
 # The variables of a terms object without its response; with its offsets.
 predictor_expressions <- function(terms) {
   as.list(attr(stats::delete.response(terms), "variables"))[-1L]
@@ -64,6 +76,13 @@ new_frame <- function(terms, levels, newdata, call) {
     stats::model.frame(terms, newdata, na.action = stats::na.pass),
     error = function(e) unusable(conditionMessage(e), call)
   )
+  classes <- attr(terms, "dataClasses")
+  for (name in intersect(names(frame), names(classes)[classes == "numeric" | startsWith(classes, "nmatrix")])) {
+    size <- if (classes[[name]] == "numeric") 1L else as.integer(sub("nmatrix.", "", classes[[name]], fixed = TRUE))
+    if (NCOL(frame[[name]]) != size) {
+      unusable(sprintf("`%s` has %s; in the fit it had %d", name, counted(NCOL(frame[[name]]), "column"), size), call)
+    }
+  }
   for (name in names(levels)) {
     frame[[name]] <- factor(known_levels(name, frame[[name]], levels[[name]], call), levels = levels[[name]])
   }

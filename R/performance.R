@@ -50,6 +50,9 @@ r2_limits <- function(fit, level, nsim) {
 performance_table <- function(model, metrics = "all", estimator = NULL, verbose = TRUE, ...) {
   all <- c("AIC", "AICc", "BIC", "R2", "ICC", "RMSE", "Sigma")
   known <- c("all", "common", all)
+  if (!is_words(metrics)) {
+    bad_setting(metrics, "metrics", "words", quote(model_performance()), "argument")
+  }
   wanted <- known[match(tolower(metrics), tolower(known))]
   if (anyNA(wanted)) bad_choice(metrics[is.na(wanted)], known, "metrics", "one or more of ", quote(model_performance()))
   if ("all" %in% wanted) wanted <- all

@@ -80,6 +80,13 @@ plot_data <- function(x, which, ...) {
   UseMethod("plot_data")
 }
 
+#' @export
+plot_data.default <- function(x, which, ...) {
+  abort_ferrite("argument", "`plot_data()` must be given a fit of `lmm()`.", paste0("It was given ", a_kind(x), "."),
+    hint = "Fit a model with `lmm()`.", call = method_call()
+  )
+}
+
 # The kinds of plots, in the order of the help.
 plot_kinds <- c(
   "residuals", "scale", "qq", "by_group", "ranef_qq", "caterpillar", "shrinkage", "observed", "varcomp", "profile",

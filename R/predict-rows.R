@@ -67,6 +67,7 @@ scale_of_rows <- function(fit, rows) if (is.null(rows$scale)) residual_sd(fit, f
 
 # Rows with missing values: which rows of newdata are kept, where they stand in the result, and the result's names.
 place_rows <- function(newdata, needed, na_action, call) {
+  for (name in needed) check_new_column(name, newdata[[name]], nrow(newdata), call)
   complete <- if (length(needed)) stats::complete.cases(newdata[needed]) else rep(TRUE, nrow(newdata))
   rule <- check_na_rule(na_action, call)
   if (rule == 4L && !all(complete)) missing_values(newdata[needed], "", call)

@@ -2,7 +2,7 @@
 
 # Register `method` as generic.class in `package` now if it is loaded, and whenever it is loaded later.
 register_s3 <- function(package, generic, class, method) {
-  method <- guarded(method, class, generic)
+  method <- guarded(method, class, generic, foreign = TRUE)
   register <- function(...) {
     space <- asNamespace(package)
     if (exists(generic, envir = space, mode = "function")) {

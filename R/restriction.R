@@ -116,7 +116,7 @@ check_consistent <- function(rows, rhs, fail) {
 parse_contrast <- function(text, names, fail) {
   text <- readable(text)
   refuse <- function(found) {
-    fail("A contrast must be a linear expression in the coefficients.", paste0("`", text, "`: ", found, "."))
+    fail("A contrast must be a linear expression in the coefficients.", paste0("`", text_line(text), "`: ", found, "."))
   }
   coded <- encode_names(text, names)
   sides <- strsplit(coded, "={1,2}")[[1L]]
@@ -140,8 +140,9 @@ encode_names <- function(text, names) {
   text <- readable_text(text)
   while (nzchar(text)) {
     found <- which(vapply(forms, begins_with, NA, text = text, before = result))[1L]
-    width <- if (is.na(found)) 1L else nchar(forms[found])
-    piece <- if (is.na(found)) substr(text, 1L, 1L) else paste0("..coefficient(", rep(order, each = 2L)[found], ")")
+    # no name begins inside of a word
+    width <- if (!is.na(found)) nchar(forms[found]) else max(1L, attr(regexpr("^[[:alnum:]._]+", text), "match.length"))
+    piece <- if (is.na(found)) substr(text, 1L, width) else paste0("..coefficient(", rep(order, each = 2L)[found], ")")
     result <- paste0(result, piece)
     text <- substring(text, width + 1L)
   }
@@ -158,7 +159,7 @@ begins_with <- function(name, text, before) {
 # The value of an expression as c(constant, coefficients); only + - * / and parentheses.
 linear_form <- function(expression, p, refuse) {
   if (is.numeric(expression)) return(c(expression, numeric(p)))
-  if (is.symbol(expression)) refuse(paste0("there is no coefficient `", as.character(expression), "`"))
+  if (is.symbol(expression)) refuse(paste0("there is no coefficient `", text_line(as.character(expression)), "`"))
   operator <- if (is.call(expression) && is.symbol(expression[[1L]])) as.character(expression[[1L]]) else ""
   if (operator == "..coefficient") return(replace(numeric(p + 1L), expression[[2L]] + 1L, 1))
   if (!operator %in% c("+", "-", "*", "/", "(")) {

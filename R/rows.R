@@ -12,6 +12,7 @@ drop_missing <- function(frame, na_action, trouble, call) {
   if (known && !any(missing)) return(list(frame = frame, na.action = NULL))
   before <- frame
   frame <- tryCatch(na_action(frame), error = function(e) missing_values(before, conditionMessage(e), call))
+  if (!is.data.frame(frame) || !identical(names(frame), names(before))) not_a_frame(frame, call)
   if (!nrow(frame)) no_complete_row(before, trouble, call)
   if (anyNA(frame, recursive = TRUE)) missing_values(frame, "missing values were passed on", call)
   list(frame = frame, na.action = attr(frame, "na.action"))
@@ -28,6 +29,14 @@ missing_values <- function(frame, why, call) {
     if (length(rows)) paste0("`", shown_names(name), "` is missing in ", row_list(frame, rows), ".")
     else paste0("It said: ", why, "."),
     hint = "Use `na.action = na.omit` to drop such rows.", call = call, data = list(variable = name, rows = rows)
+  )
+}
+
+not_a_frame <- function(found, call) {
+  abort_ferrite(
+    "missing", "`na.action` must be a function that returns the rows to use, with all columns.",
+    paste0("It returned ", a_kind(found), "."),
+    hint = "Use `na.omit` (drop), `na.exclude` (drop, and pad residuals with NA) or `na.fail`.", call = call
   )
 }
 
@@ -82,10 +91,15 @@ drop_zero_weights <- function(complete, na_action, call) {
 }
 
 # Unused levels are dropped, as model.frame(drop.unused.levels = TRUE) does, without looking at labels.
-drop_levels <- function(frame) {
+drop_levels <- function(frame, call) {
   for (at in seq_along(frame)) {
     x <- .subset2(frame, at)
-    if (!is.factor(x) || all(tabulate(x, nlevels(x)) > 0L)) next
+    if (!is.factor(x)) next
+    counts <- tabulate(x, nlevels(x))
+    if (typeof(x) != "integer" || sum(counts) != length(x)) {
+      bad_variable(names(frame)[at], "it is a factor with values that are none of its levels", call)
+    }
+    if (all(counts > 0L)) next
     contrasts <- attr(x, "contrasts")
     frame[[at]] <- x[, drop = TRUE]
     if (is.character(contrasts)) attr(frame[[at]], "contrasts") <- contrasts

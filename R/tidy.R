@@ -167,6 +167,9 @@ tidy_coefficients <- function(fit, with_limits, call) {
 
 # The scale of the variance parameters: one word, or, as in broom.mixed, a vector beside `effects`.
 tidy_scale <- function(scales, effects, call) {
+  if (!is.null(scales) && !is.atomic(scales)) {
+    bad_setting(scales, "scales", "`NULL`, \"sdcor\" or \"vcov\"", call, "argument")
+  }
   if (length(scales) > 1L) {
     if (length(scales) != length(effects)) {
       abort_ferrite("argument", "`scales` must be one word, or as long as `effects`.",

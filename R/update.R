@@ -100,7 +100,7 @@ as_change <- function(change, env, call) {
   if (inherits(change, "formula")) return(change)
   abort_ferrite("formula", "`formula.` must be a formula such as `. ~ . + x`.",
     if (is.character(change) && length(change) == 1L) {
-      paste0("The text \"", code_text(as.name(change)), "\" does not read as one.")
+      paste0("The text \"", text_line(change), "\" does not read as one.")
     } else {
       paste0("It is ", a_kind(change), ".")
     }, hint = "Arguments of `lmm()` are changed by their names: `update(fit, REML = FALSE)`.", call = call

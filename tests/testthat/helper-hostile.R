@@ -198,11 +198,16 @@ hostile_outcome <- function(call, limit = 10) {
   if (is.null(space$subject)) return(list(kind = "none", message = ""))
   space$value <- call$value
   space$generic <- hostile_generic(call$entry)
+  hostile_end(as.call(c(quote(generic), quote(subject), call$args)), space, limit)
+}
+
+# The kind of end and its message, of an expression in an environment.
+hostile_end <- function(expr, space, limit) {
   setTimeLimit(elapsed = limit, transient = TRUE)
   on.exit(setTimeLimit())
-  outcome <- tryCatch({
+  tryCatch({
     utils::capture.output(suppressMessages(suppressWarnings({
-      result <- eval(as.call(c(quote(generic), quote(subject), call$args)), space)
+      result <- eval(expr, space)
       if (any(startsWith(class(result), "lmm")) || any(endsWith(class(result), "lmm"))) print(result)
     })))
     list(kind = "value", message = "")
@@ -210,12 +215,11 @@ hostile_outcome <- function(call, limit = 10) {
     text <- iconv(enc2utf8(conditionMessage(e)), "UTF-8", "UTF-8", sub = "byte")
     kind <- if (grepl("reached elapsed time limit", text, fixed = TRUE)) "late"
     else if (!inherits(e, "ferrite_error")) "own"
-    else if (grepl("fault of the package", text, fixed = TRUE)) "fault"
+    else if (grepl("fault of the package", text, fixed = TRUE) || inherits(e, "ferrite_error_internal")) "fault"
     else "classed"
     if (kind == "own" && identical(text, "mine")) kind <- "value"
     list(kind = kind, message = paste(class(e)[1L], text, paste(deparse(conditionCall(e))[1L], collapse = "")))
   })
-  outcome
 }
 
 # A data frame with a row for each call: what, kind, message.

@@ -110,6 +110,62 @@ test_that("the check takes no longer for more rows", {
   expect_lt(time(large), 5 * time(small) + 1e-4)
 })
 
+test_that("the fit that was seen last is known again at once, an edited one is not, and none is kept alive", {
+  fit <- whole_fit()
+  sigma(fit)
+  time <- function(fun) min(vapply(1:7, function(i) system.time(for (k in 1:2000) fun())[["elapsed"]], 0)) / 2000
+  again <- time(function() sigma(fit))
+  forget()
+  anew <- time(function() {
+    forget()
+    sigma(fit)
+  })
+  expect_lt(again, anew / 3)
+  sigma(fit)
+  edited <- fit
+  edited$sigma <- -1
+  expect_error(sigma(edited), "`sigma`", class = "ferrite_error_object")
+  edited <- fit
+  edited$random[[1L]]$b[1L] <- 0
+  expect_silent(sigma(edited))
+  edited$random[[1L]]$b <- NULL
+  expect_error(fixef(edited), "b` of an object", class = "ferrite_error_object")
+  sigma(fit)
+  for (k in 1:3) gc()
+  expect_null(seen$fit)
+  rows <- data.frame(y = sin(1:10002), x = cos(3 * 1:10002), g = gl(6, 1667))
+  sigma(suppressMessages(lmm(y ~ x + (1 | g), rows)))
+  expect_null(seen$fit)
+})
+
+test_that("cells of tables and random effects that are missing are named", {
+  fit <- whole_fit()
+  for (name in c("b", "u", "condvar")) {
+    edited <- fit
+    edited$random[[1L]][[name]][2L] <- NA
+    field <- paste0("random[[1]]$", name)
+    for (method in list(ranef, plot, function(x) plot(x, "caterpillar"), predict, print)) {
+      condition <- expect_error(method(edited), "without missing values", class = "ferrite_error_object")
+      expect_identical(condition$field, field)
+    }
+  }
+  moments <- varcomp_anova(lmm(distance ~ age + (1 | Subject), nlme::Orthodont))
+  plan <- lmm_plan(distance ~ age + (1 | Subject), nlme::Orthodont)
+  expect_output(print(moments), "Mean Sq")
+  expect_output(print(plan), "27")
+  for (value in list("a", list(1), NULL)) {
+    for (name in c("Pr(>F)", "Error Df", "Df")) {
+      if (is.null(value)) next
+      edited <- moments
+      edited$table[[name]] <- rep(value, 3L)
+      expect_error(print(edited), paste0("table$", name), fixed = TRUE, class = "ferrite_error_object")
+    }
+    edited <- plan
+    edited$groups$levels <- value
+    expect_error(print(edited), "groups$levels", fixed = TRUE, class = "ferrite_error_object")
+  }
+})
+
 test_that("digits, rows shown and row names are checked in every method that has them", {
   fit <- whole_fit()
   results <- list(
