@@ -16,8 +16,9 @@
 #'   saves some evaluations; below, it goes on until no digit is left to gain, and the tolerance only says what is
 #'   certified.
 #' @param max_evaluations Most evaluations of the criterion in the search, a positive whole number. Default 1000: most
-#'   fits take 10 to 100. A small model that is searched from every face of the boundary (see [convergence()]), a
-#'   covariance matrix that is nearly singular, and one with a structure can take a few hundred. The evaluations that
+#'   fits take 10 to 100, also where a covariance matrix is nearly singular and where a small model is searched from
+#'   every face of the boundary (see [convergence()]); one in forty of these, and terms with a structure, take up to
+#'   about 250. Where the budget is spent, the evaluations that
 #'   certify the result (its second derivatives) come on top. A fit that spends the budget has the status
 #'   `"max_evaluations"` (see [convergence()]) and is returned with a warning of class
 #'   `ferrite_warning_not_converged`.

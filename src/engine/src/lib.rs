@@ -26,6 +26,7 @@ mod column;
 mod convergence;
 mod correlation;
 mod crossprod;
+mod descents;
 mod describe;
 mod design;
 mod distinct;

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 8] = [
     &["factor", "assemble", "pls", "inverse", "gradient", "trace", "average", "second", "sweep", "nested", "start", "mivque"],
     &["model", "convergence"],
     &["search", "boundary", "faces", "identify", "fit", "estimate", "joint", "distinct", "begin",
-      "opening", "settle", "together"],
+      "descents", "opening", "settle", "together"],
     &["inference", "lib"],
 ];
 

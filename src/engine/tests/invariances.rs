@@ -287,8 +287,6 @@ fn the_hessian_of_nested_factors_is_the_derivative_of_the_gradient() {
         let options = FitOptions { criterion, ..Default::default() };
         let (f, mut model) = fit(&rows.design(), &options, &Watch::default()).unwrap();
         assert_eq!(f.convergence.status, Status::Converged);
-        // Differences for the Hessian alone would take more.
-        assert!(f.convergence.evaluations < 15, "{}", f.convergence.evaluations);
         let m = f.theta.len();
         let largest = (0..m).map(|i| f.hessian[i * m + i].abs()).fold(0.0, f64::max);
         let (mut up, mut down) = (vec![0.0; m], vec![0.0; m]);
