@@ -27,8 +27,8 @@
 #'   `cs(~ 1 | series)`. Default `NULL`: none. See *Residuals*.
 #' @param start Starting values of \eqn{\theta}, in the order of the names of `component(fit, "theta")`, or with these
 #'   names; also `list(theta = )`. Default `NULL`: found from the data. The search begins there too, beside the points
-#'   that it begins at anyway, so that a start can lead to a lower optimum (see `global` of [convergence()]) but never to
-#'   a higher one.
+#'   that it begins at anyway, so that a start can lead to a lower optimum (see `global` of [convergence()]) but never
+#'   to a higher one.
 #' @param control Settings made by [lmm_control()], or a list of them. Those of lme4's `lmerControl()` and of
 #'   [nlme::lmeControl()] have no meaning here, and one message names them; a limit on evaluations is taken over.
 #' @param ... `verbose` of lme4: a positive number shows a progress bar, with a message. `devFunOnly = TRUE` of lme4:
