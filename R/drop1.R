@@ -35,7 +35,7 @@
 #' drop1(fit, test = "Chisq") # age:Sex: LRT 6.217 on 1
 #' @importFrom stats drop1
 #' @export
-drop1.lmm <- function(object, scope, ddf = c("Satterthwaite", "Kenward-Roger", "asymptotic"),
+drop1.lmm <- function(object, scope, ddf = c("Satterthwaite", "Kenward-Roger", "asymptotic"), # nolint
                       test = c("F", "Chisq", "none", "user"), scale = 0, k = 2, trace = FALSE, sumFun = NULL, ...) {
   call <- method_call()
   set_aside_arguments("drop1", ..., call = call, words = c(force_get_contrasts = "they are those of the hypotheses"))

@@ -67,9 +67,7 @@ level_groups <- function(fit, data, call) {
   for (k in seq_along(factors)) {
     values <- group_values(factors[[k]], fit, data, call)
     own <- or_else(values[[labels[k]]], interaction(values, sep = ":", drop = TRUE))
-    columns[[labels[k]]] <- if (k == 1L) as.factor(own) else {
-      factor(paste(columns[[k - 1L]], own, sep = "/"))
-    }
+    columns[[labels[k]]] <- if (k == 1L) as.factor(own) else factor(paste(columns[[k - 1L]], own, sep = "/"))
   }
   as.data.frame(columns, optional = TRUE)
 }

@@ -50,7 +50,7 @@ new_lmm <- function(raw, design, built, formula, REML, control, call) { # nolint
 }
 
 #' @export
-`$<-.lmm` <- function(x, name, value) {
+`$<-.lmm` <- function(x, name, value) { # nolint: object_name_linter.
   # step() and MASS::stepAIC() write the terms of the fixed part in place of the formula, and into the call
   if (name == "formula") value <- whole_formula(value, .subset2(x, "random"))
   if (name == "call" && is.call(value)) value$formula <- whole_formula(value$formula, .subset2(x, "random"))

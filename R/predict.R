@@ -103,7 +103,7 @@
 #' predict(fit, new, re.form = NA, se.fit = TRUE)$se.fit
 #' @importFrom stats predict
 #' @export
-predict.lmm <- function(object, newdata = NULL, re.form = NULL, allow.new.levels = FALSE, se.fit = FALSE,
+predict.lmm <- function(object, newdata = NULL, re.form = NULL, allow.new.levels = FALSE, se.fit = FALSE, # nolint
                         interval = c("none", "confidence", "prediction"), level = 0.95, weights = NULL,
                         ddf = c("asymptotic", "Satterthwaite", "Kenward-Roger"), type = c("response", "link"),
                         na.action = stats::na.pass, serial = NULL, random.only = FALSE, newparams = NULL, terms = NULL,
