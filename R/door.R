@@ -286,12 +286,12 @@ term_fault <- function(term, k, factors, light) { # nolint: cyclocomp_linter.
       return(wrong(name, sprintf("a matrix of %d x %d numbers with the names of the levels", as.integer(levels), q)))
     }
   }
+  if (!is.double(term$condvar) || !identical(as.double(dim(term$condvar)), c(q, q, levels) + 0)) {
+    return(wrong("condvar", sprintf("an array of %1$d x %1$d x %2$d numbers", q, as.integer(levels))))
+  }
   for (name in if (!light) c("b", "u", "condvar")) {
     # a million numbers would take a millisecond
     if (length(term[[name]]) <= 1e5 && anyNA(term[[name]])) return(wrong(name, "without missing values"))
-  }
-  if (!is.double(term$condvar) || !identical(as.double(dim(term$condvar)), c(q, q, levels) + 0)) {
-    return(wrong("condvar", sprintf("an array of %1$d x %1$d x %2$d numbers", q, as.integer(levels))))
   }
   if (!is_number(term$rank) || term$rank < 0 || term$rank > q) {
     return(wrong("rank", sprintf("a whole number from 0 to %d", q)))
@@ -651,30 +651,35 @@ foreign_flags <- c("flatten", "group_level", "include_response", "robust", "two_
 
 print_checks <- list(digits = quote(check_digits), n = quote(check_shown))
 
+# A test that `NULL` passes as well.
+none_or <- function(test) function(x) is.null(x) || test(x)
+
+# NA by itself: no interval.
+are_coverages <- function(x) {
+  identical(is.na(x), TRUE) || (is.numeric(x) && length(x) && !anyNA(x) && all(x > 0 & x < 1))
+}
+
+are_positive <- function(x) is.numeric(x) && length(x) && all(x > 0, na.rm = TRUE)
+
+is_adjustment <- function(x) is_word(x) && x %in% stats::p.adjust.methods
+
 # Arguments that the generics of other packages have in common, where they are given: what to say, and the test. Most
 # methods pass them on, to code that does not look at them.
 foreign_checks <- list(
   bootstrap = list("`TRUE` or `FALSE`", is_flag),
-  ci = list("`NULL`, `NA` or numbers between 0 and 1", function(x) {
-    is.null(x) || identical(x, NA) || identical(x, NA_real_) ||
-      (is.numeric(x) && length(x) && !anyNA(x) && all(x > 0 & x < 1))
-  }),
-  ci_method = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
-  ddf = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
-  df_method = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
-  dof = list("`NULL` or positive numbers", function(x) {
-    is.null(x) || (is.numeric(x) && length(x) && all(x > 0, na.rm = TRUE))
-  }),
-  drop = list("`NULL` or words", function(x) is.null(x) || is_words(x)),
+  ci = list("`NULL`, `NA` or numbers between 0 and 1", none_or(are_coverages)),
+  ci_method = list("`NULL` or one word", none_or(is_word)),
+  ddf = list("`NULL` or one word", none_or(is_word)),
+  df_method = list("`NULL` or one word", none_or(is_word)),
+  dof = list("`NULL` or positive numbers", none_or(are_positive)),
+  drop = list("`NULL` or words", none_or(is_words)),
   envir = list("an environment", is.environment),
   g. = list("one expression as text", is_word),
-  keep = list("`NULL` or words", function(x) is.null(x) || is_words(x)),
-  method = list("`NULL` or one word", function(x) is.null(x) || is_word(x)),
-  p_adjust = list("`NULL` or one word that `p.adjust()` knows", function(x) {
-    is.null(x) || (is_word(x) && x %in% stats::p.adjust.methods)
-  }),
+  keep = list("`NULL` or words", none_or(is_words)),
+  method = list("`NULL` or one word", none_or(is_word)),
+  p_adjust = list("`NULL` or one word that `p.adjust()` knows", none_or(is_adjustment)),
   parameterNames = list("words, one for each coefficient", is_words),
-  scales = list("`NULL` or words", function(x) is.null(x) || is.character(x) || all(is.na(x))),
+  scales = list("`NULL` or words", function(x) none_or(is.character)(x) || all(is.na(x))),
   tolerance = list("one number that is not negative", function(x) is_number(x) && x >= 0)
 )
 

@@ -77,7 +77,7 @@ new_frame <- function(terms, levels, newdata, call) {
     error = function(e) unusable(conditionMessage(e), call)
   )
   classes <- attr(terms, "dataClasses")
-  for (name in intersect(names(frame), names(classes)[classes == "numeric" | startsWith(classes, "nmatrix")])) {
+  for (name in intersect(names(frame), names(classes)[grepl("^numeric$|^nmatrix", classes)])) {
     size <- if (classes[[name]] == "numeric") 1L else as.integer(sub("nmatrix.", "", classes[[name]], fixed = TRUE))
     if (NCOL(frame[[name]]) != size) {
       unusable(sprintf("`%s` has %s; in the fit it had %d", name, counted(NCOL(frame[[name]]), "column"), size), call)

@@ -76,8 +76,8 @@ plot.lmm <- function(x, which = c("residuals", "qq"), level = 0.95, group = NULL
   }
   if (!is.null(form)) {
     # lattice::xyplot() of lme4 and nlme; `abline`, `id`, `idLabels` and what lattice knows are in `...`
-    if (inherits(which, "formula")) return(plot_formula(x, which, ..., call = call))
-    return(plot_formula(x, ..., call = call))
+    words <- list(...)
+    return(do.call(plot_formula, c(list(x, form), words[names(words) != "form"], list(call = call)), quote = TRUE))
   }
   if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   which <- choose_several(which, plot_kinds, "which", call)

@@ -15,7 +15,7 @@ hostile_base_calls <- function() {
     shrinkage = quote(shrinkage(fit)), contest = quote(contest(fit, 1)), convergence = quote(convergence(fit)),
     isREML = quote(isREML(fit)), isSingular = quote(isSingular(fit)), ngrps = quote(ngrps(fit)),
     REMLcrit = quote(REMLcrit(fit)), rePCA = quote(rePCA(fit)), fixef = quote(fixef(fit)), ranef = quote(ranef(fit)),
-    VarCorr = quote(VarCorr(fit)), simulate = quote(simulate(~ x + (1 | g), newdata = data, newparams = parameters)),
+    VarCorr = quote(VarCorr(fit)), simulate = quote(simulate_formula(~ x + (1 | g), newdata = data, newparams = parameters)),
     update = quote(update(fit, . ~ . + f)), predict = quote(predict(fit, data))
   )
 }
@@ -38,7 +38,9 @@ hostile_world <- function() {
   fit <- suppressMessages(lmm(y ~ x + f + (1 | g), data))
   list(
     data = data, fit = fit, other = suppressMessages(lmm(y ~ x + (1 | g), data)),
-    step = suppressMessages(eliminate(fit)), parameters = list(beta = c(1, 1), theta = 1, sigma = 1)
+    step = suppressMessages(eliminate(fit)), parameters = list(beta = c(1, 1), theta = 1, sigma = 1),
+    # with lme4 loaded, simulate() gives formulas to lme4
+    simulate_formula = getFromNamespace("simulate.default", "ferrite")
   )
 }
 
@@ -134,7 +136,7 @@ hostile_data_calls <- function() {
     quote(lmm(y ~ x + (1 | g), data, subset = x > 0, na.action = na.exclude)), quote(lmm(y ~ x + cs(f | g), data)),
     quote(lmm_plan(y ~ x + (1 | g), data)), quote(varcomp_anova(y ~ 1 + (1 | g), data)), quote(predict(fit, data)),
     quote(predict(fit, data, se.fit = TRUE)), quote(simulate(fit, newdata = data)), quote(update(fit, data = data)),
-    quote(simulate(~ x + (1 | g), newdata = data, newparams = parameters)), quote(refit(fit, data$y)),
+    quote(simulate_formula(~ x + (1 | g), newdata = data, newparams = parameters)), quote(refit(fit, data$y)),
     quote(refit_many(fit, data$y)), quote(bootstrap(fit, nsim = 2, statistic = function(f) data$y[1:2], progress = FALSE)),
     quote(lmm(y ~ x + (1 | g), data, start = data$x)), quote(lmm(data$y ~ data$x + (1 | data$g)))
   )
@@ -190,9 +192,9 @@ hostile_formula <- function(depth = 3L, odd = 0.2) {
 hostile_formula_calls <- function(count) {
   uses <- list(
     quote(lmm(formula, data)), quote(lmm(formula, data, dispersion = part)), quote(lmm_plan(formula, data)),
-    quote(varcomp_anova(formula, data)), quote(update(fit, formula)), quote(simulate(formula, newdata = data, newparams = parameters)),
+    quote(varcomp_anova(formula, data)), quote(update(fit, formula)), quote(simulate_formula(formula, newdata = data, newparams = parameters)),
     quote(predict(fit, re.form = part)), quote(lmm(y ~ x + (1 | g), data, dispersion = part)), quote(update(fit, part)),
-    quote(simulate(part, newdata = data, newparams = parameters)), quote(lmm(text, data)), quote(update(fit, text))
+    quote(simulate_formula(part, newdata = data, newparams = parameters)), quote(lmm(text, data)), quote(update(fit, text))
   )
   lapply(seq_len(count), function(k) {
     left <- if (stats::runif(1L) < 0.9) quote(y) else hostile_formula(1L)

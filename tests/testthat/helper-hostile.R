@@ -55,7 +55,8 @@ hostile_subjects <- function() {
 hostile_methods <- function(foreign = TRUE) {
   space <- asNamespace("ferrite")
   own <- getNamespaceInfo(space, "S3methods")
-  own <- own[own[, 2L] != "default" & own[, 1L] != "varcomp_anova.formula", ]
+  # `$<-` takes what R's syntax gives it
+  own <- own[own[, 2L] != "default" & own[, 1L] != "varcomp_anova.formula" & own[, 1L] != "$<-", ]
   own <- lapply(seq_len(nrow(own)), function(i) {
     list(package = "ferrite", generic = own[i, 1L], class = own[i, 2L], method = space[[own[i, 3L]]])
   })

@@ -26,8 +26,8 @@ test_that("a wrong choice is an error in three lines that names the choices", {
 test_that("an argument that would have no effect is an error of the reading methods", {
   fit <- shared_fit("slope")
   unknown <- list(
-    quote(VarCorr(fit, rdig = 3)), quote(ranef(fit, level = 1)), quote(fixef(fit, effects = "fixed")),
-    quote(coef(fit, level = 0)), quote(fitted(fit, level = 0)), quote(residuals(fit, scale = 2, level = 0)),
+    quote(VarCorr(fit, rdig = 3)), quote(ranef(fit, levels = 1)), quote(fixef(fit, effects = "fixed")),
+    quote(coef(fit, levels = 0)), quote(fitted(fit, levels = 0)), quote(residuals(fit, scale = 2)),
     quote(model.matrix(fit, data = nlme::Orthodont)), quote(convergence(fit, 2)), quote(plot_data(fit, "qq", n = 2)),
     quote(plot(fit, conf = 0.9)), quote(plot(fit, "qq", 0.9, FALSE, 7))
   )

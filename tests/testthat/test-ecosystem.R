@@ -81,7 +81,7 @@ test_that("car compares coefficients, and draws influence", {
   expect_s3_class(coef(fits$ours), "coef.lmm")
   file <- tempfile(fileext = ".pdf")
   grDevices::pdf(file)
-  withr::defer(unlink(file))
+  on.exit(unlink(file), add = TRUE)
   car::infIndexPlot(influence(fits$ours, "Subject"), vars = c("dfbetas", "cookd"))
   grDevices::dev.off()
   expect_gt(file.size(file), 4000)
