@@ -55,7 +55,8 @@ test_that("what sweeps found once is an error that names it", {
     expect_error(predict(world$fit, put("x", column)), "`x`", class = "ferrite_error_newdata")
     expect_error(predict(world$fit, put("x", column), se.fit = TRUE), "`x`", class = "ferrite_error_newdata")
   }
-  expect_error(lmm(y ~ x + (1 | g), data, na.action = function(x) 1), "returned a numeric", class = "ferrite_error_missing")
+  expect_error(lmm(y ~ x + (1 | g), data, na.action = function(x) 1), "returned a numeric",
+    class = "ferrite_error_missing")
   expect_error(lmm(y ~ . + (1 | g), stats::setNames(data, c("g", "", names(data)[-(1:2)]))), "without a name",
     class = "ferrite_error_data"
   )
