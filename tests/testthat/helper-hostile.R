@@ -202,10 +202,16 @@ hostile_outcome <- function(call, limit = 10) {
   hostile_end(as.call(c(quote(generic), quote(subject), call$args)), space, limit)
 }
 
-# The kind of end and its message, of an expression in an environment.
+# The kind of end and its message, of an expression in an environment. R CMD check lets a vector where R expects one
+# logical value end the whole session, also in `unique(y, x)` of a user's formula: here it is an error like all others.
 hostile_end <- function(expr, space, limit) {
+  check <- Sys.getenv("_R_CHECK_LENGTH_1_LOGIC2_", NA)
+  if (!is.na(check)) Sys.setenv("_R_CHECK_LENGTH_1_LOGIC2_" = "true")
   setTimeLimit(elapsed = limit, transient = TRUE)
-  on.exit(setTimeLimit())
+  on.exit({
+    setTimeLimit()
+    if (!is.na(check)) Sys.setenv("_R_CHECK_LENGTH_1_LOGIC2_" = check)
+  })
   tryCatch({
     utils::capture.output(suppressMessages(suppressWarnings({
       result <- eval(expr, space)
