@@ -10,78 +10,28 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
-mod accumulate;
-mod angle;
-mod assemble;
-mod average;
-mod banks;
-mod basis;
-mod begin;
-mod block;
-mod boundary;
-mod cells;
-mod classes;
-pub mod codes;
-mod column;
-mod convergence;
-mod correlation;
+mod covariance;
 mod crossprod;
-mod descents;
-mod describe;
 mod design;
-mod distinct;
 mod error;
-mod estimate;
-mod faces;
-mod factor;
 mod fit;
-mod flat;
-mod gradient;
-mod grouping;
-mod identify;
 mod inference;
-mod inverse;
-mod joint;
-mod levels;
-mod limits;
-mod mivque;
-mod model;
-mod nested;
-mod opening;
-mod optim;
+mod likelihood;
+mod numerics;
 mod options;
-mod order;
-mod outer;
-mod pls;
-mod residual;
-mod reweight;
-mod rng;
-mod rows;
-mod search;
-mod second;
-mod series;
-mod settle;
-mod shape;
-mod sheet;
-mod start;
-mod structure;
-mod sweep;
-mod theta;
-mod tie;
-mod together;
-mod trace;
-mod weigh;
-mod within;
-mod workers;
-mod working;
 
-pub use convergence::{Convergence, Status};
-pub use crossprod::Crossprod;
-pub use design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Strata, Structured, Term};
+pub use crossprod::crossprod::Crossprod;
+pub use crossprod::weighted_sums::Kinds;
+pub use design::design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Strata, Structured, Term};
+pub use design::interaction::cross as cross_codes;
 pub use error::{Element, Error, Result, Value};
-pub use estimate::{Fit, TermFit, Timing};
+pub use fit::certificate::{Convergence, Status};
+pub use fit::estimates::{Fit, TermFit, Timing};
+pub use fit::problem::Joint;
+pub use fit::together::Found;
 pub use inference::again::{bootstrap_rows, delete_rows, refit_rows, Estimates};
 pub use inference::bootstrap::{bootstrap, Refit, Replicate};
+pub use inference::constrained::Target;
 pub use inference::deletion::{deletions, Deletion};
 pub use inference::directions::Satterthwaite;
 pub use inference::fixed::{FixedInference, KenwardRoger};
@@ -89,13 +39,9 @@ pub use inference::prediction::{Part, Rows};
 pub use inference::profile::Profile;
 pub use inference::refit::refit_many;
 pub use inference::rlrt::{simulate as simulate_rlrt, Null, RLRT_BATCH};
-pub use inference::Target;
-pub use joint::Joint;
-pub use model::Model;
+pub use likelihood::model::Model;
+pub use likelihood::structure::Structure;
 pub use options::{Criterion, FitOptions, Look, Watch};
-pub use reweight::Kinds;
-pub use structure::Structure;
-pub use together::Found;
 
 /// Fits a model from its rows.
 ///
@@ -117,7 +63,10 @@ pub fn fit(design: &Design<'_>, options: &FitOptions, watch: &Watch) -> Result<(
 /// [`Error::Unidentified`]; those of [`Crossprod::from_design`] and [`Model::new`].
 pub fn check_identified(design: &Design<'_>, options: &FitOptions) -> Result<()> {
     if design.is_plain() {
-        return identify::check(&mut Model::new(Crossprod::from_design(design, options.threads)?, options)?);
+        return fit::identifiability::check(&mut Model::new(
+            Crossprod::from_design(design, options.threads)?,
+            options,
+        )?);
     }
     Joint::new(design, options)?.check_distinct(options.criterion)
 }
@@ -131,12 +80,12 @@ pub fn sums(design: &Design<'_>, threads: usize) -> Result<(Crossprod, Option<Ki
     if design.residual.is_empty() {
         return Ok((Crossprod::from_design(design, threads)?, None));
     }
-    let rows = reweight::Reweight::new(design, threads)?;
+    let rows = crossprod::weighted_sums::Reweight::new(design, threads)?;
     let kinds = rows.kinds();
     Ok((rows.base, Some(kinds)))
 }
 
 /// Keeps the linear algebra library from starting threads on its own; call once per process.
 pub fn init() {
-    block::dense::sequential_by_default();
+    numerics::dense::sequential_by_default();
 }

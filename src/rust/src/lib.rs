@@ -26,7 +26,7 @@ fn cross_codes(codes: Robj, n_levels: Robj) -> Robj {
         let factors = input::elements(&codes, "codes")?;
         let slices = factors.iter().map(|f| input::integers(f, "codes")).collect::<std::result::Result<Vec<_>, _>>()?;
         let levels: Vec<usize> = input::integers(&n_levels, "n_levels")?.iter().map(|&j| j.max(0) as usize).collect();
-        let (codes, parents) = ferrite_engine::codes::cross(&slices, &levels)?;
+        let (codes, parents) = ferrite_engine::cross_codes(&slices, &levels)?;
         Ok(list!(codes = codes, parents = parents).into_robj())
     })
 }

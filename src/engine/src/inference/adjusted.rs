@@ -12,14 +12,15 @@
 //! Source: Kenward and Roger (1997), Biometrics 53, 983-997; Harville and Jeske (1992), JASA 87, 724-731.
 
 use super::fixed::{corrected, sandwich_of, KenwardRoger};
-use super::strand::{Middle, Strand};
-use crate::block::small;
+use crate::covariance::products::{Middle, Strand};
+use crate::covariance::theta::Blocks;
+use crate::crossprod::row_reader::{Sheet, ROWS};
+use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::gradient::blocks_of;
-use crate::joint::{Joint, Parameters};
-use crate::model::Model;
-use crate::sheet::{Sheet, ROWS};
-use crate::theta::{self, Blocks};
+use crate::fit::problem::{Joint, Parameters};
+use crate::likelihood::gradient::blocks_of;
+use crate::likelihood::model::Model;
+use crate::numerics::small;
 
 /// Rows without correlation that are taken at once.
 const CHUNK: usize = 64;
@@ -176,7 +177,7 @@ impl Joint<'_> {
         let (_, slopes) = shape.factor(&at.psi[range.clone()]);
         let (c, q) = (&self.model.a.coordinates, shape.q);
         let mut out = vec![0.0; q * q];
-        let map = theta::working_from_user(&c.terms[term]);
+        let map = coordinates::working_from_user(&c.terms[term]);
         small::mul(&mut out, &map, &slopes[i - range.start], q, q, q, c.weight_mean.sqrt());
         Ok((term, out))
     }

@@ -2,15 +2,14 @@
 
 use super::bootstrap::{Refit, Replicate};
 use super::deletion::Deletion;
-use crate::design::{Column, Correlation, Design, Factor, Residual, Serial, Strata, Term};
+use crate::design::design::{Column, Correlation, Design, Factor, Residual, Serial, Strata, Term};
 use crate::error::{Error, Result};
-use crate::estimate::Fit;
-use crate::joint::Joint;
+use crate::fit::estimates::Fit;
+use crate::fit::problem::Joint;
+use crate::fit::together::Found;
+use crate::numerics::random::Stream;
+use crate::numerics::threads::Workers;
 use crate::options::{FitOptions, Look, Watch};
-use crate::rng::Stream;
-use crate::series::NONE;
-use crate::together::Found;
-use crate::workers::Workers;
 
 /// The fit that the work begins from.
 #[derive(Clone, Copy, Debug)]
@@ -257,35 +256,5 @@ impl Subset {
                 }),
             },
         }
-    }
-}
-
-impl crate::residual::Residual {
-    /// Independent standard normal numbers made to have the correlation within series at phi.
-    fn colour(&self, phi: &[f64], white: &[f64]) -> Vec<f64> {
-        let Some(rho) = self.rho(phi) else { return white.to_vec() };
-        let series = &self.classes.series;
-        let mut out = white.to_vec();
-        if self.serial() == Some(Serial::Cs) {
-            for w in series.starts.windows(2) {
-                let own = &series.rows[w[0]..w[1]];
-                // sqrt(1 - rho) I + c J is a root of (1 - rho) I + rho J.
-                let (m, a) = (own.len() as f64, (1.0 - rho).sqrt());
-                let c = ((1.0 + (m - 1.0) * rho).max(0.0).sqrt() - a) / m;
-                let sum: f64 = own.iter().map(|&i| white[i as usize]).sum();
-                own.iter().for_each(|&i| out[i as usize] = a * white[i as usize] + c * sum);
-            }
-            return out;
-        }
-        for at in 0..white.len() {
-            // Every row after the one before it.
-            let i = series.rows.get(at).map_or(at, |i| *i as usize);
-            if series.previous[i] != NONE {
-                let gap = series.gap(i);
-                let r = rho.abs().powf(gap) * if rho < 0.0 && gap % 2.0 != 0.0 { -1.0 } else { 1.0 };
-                out[i] = r * out[series.previous[i] as usize] + (1.0 - r * r).sqrt() * white[i];
-            }
-        }
-        out
     }
 }

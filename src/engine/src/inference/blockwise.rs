@@ -5,10 +5,10 @@
 //! as a dense matrix; the products cost by the non-zeros of W.
 
 use super::component::Component;
-use crate::block::dense::Dense;
-use crate::block::small;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::likelihood::model::Model;
+use crate::numerics::dense::Dense;
+use crate::numerics::small;
 
 /// Non-zeros of one level: its first column, its columns, D^-1, the columns of the rest it touches, and W there (by rows).
 struct Level {

@@ -5,15 +5,16 @@
 //! fit, whatever the number of rows. Replicate i uses stream i of the seed, so threads do not change results.
 
 use super::component::{components, cross, Component, Locator};
-use crate::block::small;
-use crate::crossprod::Crossprod;
+use crate::covariance::theta::Blocks;
+use crate::crossprod::crossprod::Crossprod;
+use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::estimate::Fit;
-use crate::model::Model;
+use crate::fit::estimates::Fit;
+use crate::likelihood::model::Model;
+use crate::numerics::random::Stream;
+use crate::numerics::small;
+use crate::numerics::threads::Workers;
 use crate::options::{FitOptions, Look, Watch};
-use crate::rng::Stream;
-use crate::theta::{self, Blocks};
-use crate::workers::Workers;
 
 /// Below this share of a diagonal element a pivot of Z'WZ is zero.
 const ZERO: f64 = 1e-10;
@@ -132,7 +133,7 @@ fn replicate(model: &Model, f: &Fit, centre: &[f64]) -> Replicate {
     let c = &model.a.coordinates;
     let p = centre.len();
     let mut shift = vec![0.0; p];
-    small::mul(&mut shift, &theta::jacobian(&c.x), centre, p, p, 1, c.y_scale);
+    small::mul(&mut shift, &coordinates::jacobian(&c.x), centre, p, p, 1, c.y_scale);
     let mut out = Replicate::new(f);
     out.beta.iter_mut().zip(&shift).for_each(|(b, s)| *b += s);
     out

@@ -3,11 +3,11 @@
 //! Two levels are connected if a row has both; between components K is zero. One grouping factor: every level is a
 //! component. Nested factors: one component a level of the outermost. Crossed factors: usually one in all.
 
-use crate::block::dense;
-use crate::block::small;
+use crate::covariance::theta::Blocks;
 use crate::error::{Error, Result};
-use crate::model::Model;
-use crate::theta::Blocks;
+use crate::likelihood::model::Model;
+use crate::numerics::dense;
+use crate::numerics::small;
 use faer::Par;
 
 /// Largest element of T^-1 for which I - M^-1 keeps enough digits.

@@ -5,13 +5,14 @@
 //! is an element of L. A coefficient: the profiled criterion in which beta obeys one linear equation, which has a closed form.
 
 use super::varying::Varying;
-use crate::block::small;
+use crate::covariance::theta::Blocks;
+use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::gradient::Solved;
-use crate::model::Model;
-use crate::optim::bfgs::Objective;
+use crate::likelihood::gradient::Solved;
+use crate::likelihood::model::Model;
+use crate::numerics::minimise::Objective;
+use crate::numerics::small;
 use crate::options::Criterion;
-use crate::theta::{self, Blocks};
 
 /// What is held. Terms and columns count from 0, in the user's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +107,8 @@ impl<'m> Constrained<'m> {
         if let Some(term) = rebuilt {
             let map = &model.a.coordinates.terms[term];
             q = map.q();
-            let forth = theta::working_from_user(map);
-            let back = theta::user_from_working(map);
+            let forth = coordinates::working_from_user(map);
+            let back = coordinates::user_from_working(map);
             let mut user = vec![0.0; q * q];
             small::mul(&mut user, &back, &model.layout.term_block(&blocks, term), q, q, q, s.sqrt() * scale);
             let mut order = target.leading();
@@ -145,7 +146,7 @@ impl<'m> Constrained<'m> {
             (held, unit) = (value, value.abs().max(0.05 * sigma));
         }
         match target {
-            Target::Coefficient(k) => held = theta::fixed_to_user(&model.a.coordinates, &value.pls.beta)[k],
+            Target::Coefficient(k) => held = coordinates::fixed_to_user(&model.a.coordinates, &value.pls.beta)[k],
             Target::Sigma => {}
             _ => x.push(s.ln()),
         }

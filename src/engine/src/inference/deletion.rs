@@ -3,15 +3,15 @@
 //! Exact: the same criterion is minimised as from the remaining rows. A level that loses all its rows keeps a zero block,
 //! which adds nothing to the likelihood. Deletions are independent and run in threads.
 
-use crate::block::small;
-use crate::crossprod::Crossprod;
-use crate::design::Design;
+use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::working::{response, subtracted, weight, Row};
+use crate::design::design::Design;
 use crate::error::{Error, Result};
-use crate::estimate::Fit;
-use crate::model::Model;
+use crate::fit::estimates::Fit;
+use crate::likelihood::model::Model;
+use crate::numerics::small;
+use crate::numerics::threads::Workers;
 use crate::options::{FitOptions, Look, Watch};
-use crate::workers::Workers;
-use crate::working::{response, subtracted, weight, Row};
 
 /// A column of X that keeps less than this share of its square is a combination of the others, to rounding.
 const LOST: f64 = 1e-11;

@@ -4,11 +4,11 @@
 //! the central difference of the gradient, Phi = sigma^2 C^-1 is differenced itself: 2 (m + 1) evaluations in all.
 
 use super::directions::{compressed, rank, Satterthwaite};
-use crate::block::small;
+use crate::covariance::theta::Blocks;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::likelihood::model::Model;
+use crate::numerics::small;
 use crate::options::Criterion;
-use crate::theta::Blocks;
 
 /// One evaluation: gradient in the free parameters and Phi.
 type Point = (Vec<f64>, Vec<f64>);

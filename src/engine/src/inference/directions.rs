@@ -1,6 +1,6 @@
 //! The directions in which variance parameters are free at a fit, and what is known along them.
 
-use crate::block::small;
+use crate::numerics::small;
 
 /// Satterthwaite: derivatives of Phi in the free variance parameters and the covariance of their estimates.
 #[derive(Clone, Debug)]

@@ -2,11 +2,12 @@
 
 use super::directions::{compressed, rank, Satterthwaite};
 use super::information::Information;
-use crate::block::small;
+use crate::covariance::theta::Blocks;
+use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::likelihood::model::Model;
+use crate::numerics::small;
 use crate::options::Criterion;
-use crate::theta::{self, Blocks};
 
 /// Kenward and Roger (1997): P_i, W and the adjusted covariance.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ impl Model {
         let info = Information::new(self, &t, kind, memory)?;
         let scale = self.a.coordinates.y_scale * self.a.coordinates.y_scale;
         let p = self.a.p;
-        let jacobian = theta::jacobian(&self.a.coordinates.x);
+        let jacobian = coordinates::jacobian(&self.a.coordinates.x);
         let outward = |x: &[f64]| sandwich(&jacobian, x, p, scale);
         let satterthwaite = self.satterthwaite(&info, &t)?;
         let kenward_roger = match kind {
@@ -82,7 +83,7 @@ impl Model {
         let t = self.blocks_from_user(theta)?;
         let (phi, satterthwaite) = super::differences::satterthwaite(self, &t, kind)?;
         let scale = self.a.coordinates.y_scale * self.a.coordinates.y_scale;
-        let jacobian = theta::jacobian(&self.a.coordinates.x);
+        let jacobian = coordinates::jacobian(&self.a.coordinates.x);
         let outward = |x: &[f64]| sandwich(&jacobian, x, self.a.p, scale);
         Ok(FixedInference {
             phi: outward(&phi),

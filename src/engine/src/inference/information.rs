@@ -7,11 +7,11 @@
 //! follows from sigma^2 W^-1 + sum g_i V_i = V.
 
 use super::component::{components, covariance, Component, Locator};
-use crate::block::small;
+use crate::covariance::theta::Blocks;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::likelihood::model::Model;
+use crate::numerics::small;
 use crate::options::Criterion;
-use crate::theta::Blocks;
 
 /// Traces and forms over all parameters (m of them, sigma^2 last); p x p matrices by rows.
 pub struct Information {

@@ -7,12 +7,12 @@
 use super::adjusted::{Known, Solution};
 use super::directions::{compressed, rank, Satterthwaite};
 use super::fixed::{sandwich, FixedInference};
-use crate::block::small;
+use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::gradient::Solved;
-use crate::joint::{Joint, Parameters};
+use crate::fit::problem::{Joint, Parameters};
+use crate::likelihood::gradient::Solved;
+use crate::numerics::small;
 use crate::options::Criterion;
-use crate::theta;
 
 /// Gradient in the free parameters, Phi, and the solution.
 type Point = (Vec<f64>, Vec<f64>, Solution);
@@ -81,7 +81,7 @@ impl Joint<'_> {
             false => None,
         };
         let c = &self.model.a.coordinates;
-        let (turn, scale, p) = (theta::jacobian(&c.x), c.y_scale * c.y_scale, self.model.a.p);
+        let (turn, scale, p) = (coordinates::jacobian(&c.x), c.y_scale * c.y_scale, self.model.a.p);
         let outward = |x: &[f64]| sandwich(&turn, x, p, scale);
         Ok(FixedInference {
             phi: outward(&phi_hat),

@@ -7,7 +7,7 @@ pub mod again;
 mod blockwise;
 pub mod bootstrap;
 pub mod component;
-mod constrained;
+pub mod constrained;
 pub mod deletion;
 mod differences;
 pub mod directions;
@@ -17,9 +17,7 @@ mod jointly;
 pub mod prediction;
 pub mod profile;
 pub mod refit;
-mod respond;
-pub mod rlrt;
-mod strand;
-mod varying;
 
-pub use constrained::Target;
+pub mod rlrt;
+
+mod varying;

@@ -5,15 +5,15 @@
 //! w'M^-1w + (x - X'WZ Lambda M^-1w)' C_x^-1 (...), so a row costs a few products with blocks that are there already. A row
 //! whose levels never met in the data has no entry in the selected inverse and is solved for by itself.
 
-use crate::block::small;
-use crate::design::Column;
+use crate::design::coordinates;
+use crate::design::design::Column;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::likelihood::model::Model;
+use crate::likelihood::pls::Pls;
+use crate::numerics::small;
+use crate::numerics::sums;
+use crate::numerics::threads::Workers;
 use crate::options::Criterion;
-use crate::pls::Pls;
-use crate::rows;
-use crate::theta;
-use crate::workers::Workers;
 
 /// How the effects of a random term enter a prediction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Model {
             .map(|k| {
                 let q = c.terms[k].q();
                 let mut bt = vec![0.0; q * q];
-                let back = theta::user_from_working(&c.terms[k]);
+                let back = coordinates::user_from_working(&c.terms[k]);
                 small::mul(&mut bt, &back, &self.layout.term_block(&t, k), q, q, q, 1.0);
                 bt
             })
@@ -87,18 +87,18 @@ impl Model {
         let plan = Plan {
             model: self,
             pls: value.pls,
-            jacobian: theta::jacobian(&c.x),
+            jacobian: coordinates::jacobian(&c.x),
             turns,
             first_rows: (0..self.a.factors.len()).map(|f| self.s.first_row(f)).collect(),
             unit: sigma2 * c.y_scale * c.y_scale,
         };
         let workers = Workers::new(if rows.n >= 4096 { threads } else { 1 })?;
-        plan.model.watch.announce(rows::chunks(rows.n));
-        let pieces = workers.map(rows::chunks(rows.n), |k| -> Result<Vec<f64>> {
+        plan.model.watch.announce(sums::chunks(rows.n));
+        let pieces = workers.map(sums::chunks(rows.n), |k| -> Result<Vec<f64>> {
             plan.model.watch.check()?;
             plan.model.watch.advance(1);
             let mut work = vec![0.0; plan.model.s.trailing_order()];
-            rows::chunk(k, rows.n).map(|i| plan.row(rows, i, &mut work)).collect()
+            sums::chunk(k, rows.n).map(|i| plan.row(rows, i, &mut work)).collect()
         });
         let mut out = Vec::with_capacity(rows.n);
         for piece in pieces {

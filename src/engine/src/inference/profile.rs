@@ -7,10 +7,10 @@
 use super::constrained::{Constrained, Target};
 use super::varying::Varying;
 use crate::error::Result;
-use crate::joint::Joint;
-use crate::model::Model;
-use crate::optim::bfgs::{self, Limits};
-use crate::optim::{eigen, newton};
+use crate::fit::problem::Joint;
+use crate::likelihood::model::Model;
+use crate::numerics::minimise::{self, Limits};
+use crate::numerics::{eigen, newton};
 use crate::options::Criterion;
 
 /// A profile on both sides of the estimate.
@@ -38,7 +38,7 @@ impl Walker<'_> {
         let limits = Limits { decrease: 1e-11, noise: 4e-15, evaluations: 400 };
         let start = self.problem.opened(&self.x);
         let mut h = self.h.clone();
-        Ok(match bfgs::minimise(&mut self.problem, &start, &mut h, limits)? {
+        Ok(match minimise::minimise(&mut self.problem, &start, &mut h, limits)? {
             Some((point, _, _)) => {
                 self.h = h;
                 self.x.clone_from(&point.x);
@@ -91,13 +91,13 @@ fn profile<'m>(
 ) -> Result<Profile> {
     let best = model.criterion(theta, kind)?;
     let (mut problem, x, estimate) = Constrained::new(model, varying, theta, kind, target)?;
-    let mut point = bfgs::Point { x: problem.opened(&x), f: best, g: vec![0.0; x.len()] };
+    let mut point = minimise::Point { x: problem.opened(&x), f: best, g: vec![0.0; x.len()] };
     if !estimate.is_finite() {
         return Ok(Profile { estimate, lower: vec![f64::NAN; zetas.len()], upper: vec![f64::NAN; zetas.len()] });
     }
     let m = x.len();
     let mut h = vec![0.0; m * m];
-    use crate::optim::bfgs::Objective;
+    use crate::numerics::minimise::Objective;
     if problem.evaluate(&point.x.clone(), &mut point.g)?.is_some() {
         let hessian = newton::hessian(&mut problem, &point, true)?;
         let (values, vectors) = eigen::symmetric(&hessian, m)?;

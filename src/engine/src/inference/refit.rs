@@ -1,14 +1,14 @@
 //! Refits of other responses on the rows of a model: only the sums with y are made again.
 
 use super::bootstrap::{Refit, Replicate};
-use super::respond;
-use crate::crossprod::Crossprod;
-use crate::design::Design;
+use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::replace_response;
+use crate::design::design::Design;
 use crate::error::{Error, Result};
-use crate::estimate::Fit;
-use crate::model::Model;
+use crate::fit::estimates::Fit;
+use crate::likelihood::model::Model;
+use crate::numerics::threads::Workers;
 use crate::options::{FitOptions, Look, Watch};
-use crate::workers::Workers;
 
 /// Fits every response (n values, one after the other), starting at the theta of `fit`. A response that is not finite or
 /// does not vary has no estimates.
@@ -43,7 +43,7 @@ pub fn refit_many(
                 out.push(Refit::Stopped);
                 continue;
             }
-            if !respond::replace(design, &mut own.a, y) {
+            if !replace_response::replace(design, &mut own.a, y) {
                 out.push(Refit::Failed);
                 continue;
             }

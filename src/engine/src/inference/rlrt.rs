@@ -6,9 +6,9 @@
 //! N = sum lambda mu w^2 / (1 + lambda mu), D = sum w^2 / (1 + lambda mu) + chi-square with n - p - K degrees of freedom.
 
 use crate::error::Result;
+use crate::numerics::random::Stream;
+use crate::numerics::threads::Workers;
 use crate::options::Watch;
-use crate::rng::Stream;
-use crate::workers::Workers;
 
 /// Draws that are one unit of work.
 pub const RLRT_BATCH: usize = 500;

@@ -1,14 +1,15 @@
 //! psi and phi in a problem where one quantity is held: which of them are free, and what they do to the criterion.
 
 use super::constrained::Target;
-use crate::block::small;
-use crate::crossprod::{Coordinates, Crossprod};
+use crate::covariance::pattern::Shape;
+use crate::covariance::theta::{Blocks, Layout};
+use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::weighted_sums::Reweight;
+use crate::design::coordinates::{self, Coordinates};
 use crate::error::Result;
-use crate::gradient::{Gamma, Solved};
-use crate::model::Model;
-use crate::reweight::Reweight;
-use crate::shape::Shape;
-use crate::theta::{self, Blocks, Layout};
+use crate::likelihood::gradient::{Gamma, Solved};
+use crate::likelihood::model::Model;
+use crate::numerics::small;
 
 /// Parameters beyond theta.
 #[derive(Default)]
@@ -173,7 +174,7 @@ impl<'m> Varying<'m> {
             let q = shape.q;
             let (l, _) = shape.factor(&self.psi[range.clone()]);
             let mut product = vec![0.0; q * q];
-            small::mul(&mut product, &theta::working_from_user(&c.terms[*k]), &l, q, q, q, c.weight_mean.sqrt());
+            small::mul(&mut product, &coordinates::working_from_user(&c.terms[*k]), &l, q, q, q, c.weight_mean.sqrt());
             layout.set_term_block(t, *k, &product);
         }
     }
@@ -189,7 +190,7 @@ impl<'m> Varying<'m> {
             let mut of_l = vec![0.0; q * q];
             let block = model.layout.term_block(&gamma.total, *k);
             let f = 2.0 * c.weight_mean.sqrt();
-            small::mul_transposed(&mut of_l, &theta::working_from_user(&c.terms[*k]), &block, q, q, q, f);
+            small::mul_transposed(&mut of_l, &coordinates::working_from_user(&c.terms[*k]), &block, q, q, q, f);
             for (i, s) in range.clone().zip(&slopes) {
                 of_psi[i] = s.iter().zip(&of_l).map(|(a, b)| a * b).sum();
             }

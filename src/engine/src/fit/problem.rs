@@ -1,0 +1,196 @@
+//! A model whose criterion has parameters beyond theta: psi of covariance matrices with a pattern, phi of residuals that
+//! are not alike.
+//!
+//! The criterion and its gradient in all of them come from one evaluation: those of theta and psi from Gamma (a term
+//! with a pattern has L(psi) for its factor), those of phi from the cross-products of the derivative of R^-1.
+
+use crate::covariance::pattern::Shape;
+use crate::covariance::residual::Residual;
+use crate::covariance::theta::{self, Blocks};
+use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::weighted_sums::Reweight;
+use crate::design::coordinates;
+use crate::design::design::Design;
+use crate::error::{Error, Result};
+use crate::likelihood::gradient::{Gamma, Solved};
+use crate::likelihood::model::Model;
+use crate::numerics::small;
+use crate::options::{Criterion, FitOptions};
+
+/// A model with rows that can be weighted anew.
+pub struct Joint<'d> {
+    /// The model at the phi that was set last.
+    pub model: Model,
+    pub(crate) design: &'d Design<'d>,
+    pub(crate) rows: Reweight<'d>,
+    /// For each random term the pattern of its covariance matrix.
+    pub(crate) shapes: Vec<Option<Shape>>,
+    /// Room for the derivative of the cross-products.
+    pub(crate) change: Crossprod,
+    /// True where a quick search was not enough.
+    pub(crate) careful: bool,
+}
+
+/// All parameters of the criterion.
+#[derive(Clone, Debug, Default)]
+pub struct Parameters {
+    /// Theta in the working basis; elements of terms with a pattern are not used.
+    pub theta: Vec<f64>,
+    /// psi of the terms with a pattern, one after the other.
+    pub psi: Vec<f64>,
+    /// Coefficients of the log residual standard deviation, then the transformed correlation.
+    pub phi: Vec<f64>,
+}
+
+/// Gradient of the criterion.
+pub(crate) struct Slope {
+    pub theta: Vec<f64>,
+    pub psi: Vec<f64>,
+    pub phi: Vec<f64>,
+}
+
+impl<'d> Joint<'d> {
+    /// Prepares the rows and the model.
+    ///
+    /// # Errors
+    /// Those of [`Crossprod::from_design`] and [`Model::new`]; [`Error::TiedTimes`].
+    pub fn new(design: &'d Design<'d>, options: &FitOptions) -> Result<Joint<'d>> {
+        let rows = Reweight::new(design, options.threads)?;
+        let mut model = Model::new(rows.base.clone(), options)?;
+        let shapes: Vec<Option<Shape>> =
+            design.terms.iter().map(|t| t.structured.map(|kind| Shape::new(kind, &t.basis, design.n()))).collect();
+        model.held = shapes.iter().map(Option::is_some).collect();
+        Ok(Joint { change: rows.base.clone(), model, design, rows, shapes, careful: false })
+    }
+
+    /// The residuals.
+    pub fn residual(&self) -> &Residual {
+        &self.rows.residual
+    }
+
+    /// The model with rows weighted by phi.
+    pub fn into_model(mut self, phi: &[f64]) -> Model {
+        self.set(phi);
+        self.model
+    }
+
+    /// Weights the rows by phi.
+    pub fn set(&mut self, phi: &[f64]) {
+        if !phi.is_empty() {
+            self.rows.at(phi, &mut self.model.a);
+            self.model.renew();
+        }
+    }
+
+    /// Number of elements of psi.
+    pub fn n_psi(&self) -> usize {
+        self.shapes.iter().flatten().map(Shape::len).sum()
+    }
+
+    /// Terms with a pattern, with the place of their psi.
+    pub(crate) fn patterned(&self) -> Vec<(usize, Shape, std::ops::Range<usize>)> {
+        let mut next = 0;
+        let mut out = Vec::new();
+        for (k, shape) in self.shapes.iter().enumerate() {
+            if let Some(shape) = shape {
+                out.push((k, shape.clone(), next..next + shape.len()));
+                next += shape.len();
+            }
+        }
+        out
+    }
+
+    /// Factors in working coordinates; `None` where a pattern is out of range.
+    pub(crate) fn blocks(&self, at: &Parameters) -> Option<Blocks> {
+        let (layout, c) = (&self.model.layout, &self.model.a.coordinates);
+        let mut t = layout.zeros();
+        layout.fill(&at.theta, &mut t);
+        for (k, shape, range) in self.patterned() {
+            let q = shape.q;
+            if !shape.is_inside(&at.psi[range.clone()]) {
+                return None;
+            }
+            let (l, _) = shape.factor(&at.psi[range]);
+            let mut product = vec![0.0; q * q];
+            let map = coordinates::working_from_user(&c.terms[k]);
+            small::mul(&mut product, &map, &l, q, q, q, c.weight_mean.sqrt());
+            layout.set_term_block(&mut t, k, &product);
+        }
+        Some(t)
+    }
+
+    /// Criterion and gradient.
+    pub(crate) fn evaluate(&mut self, at: &Parameters, kind: Criterion) -> Result<(f64, Slope)> {
+        self.set(&at.phi);
+        let t = self.blocks(at).ok_or(Error::NotPositiveDefinite)?;
+        let (value, gamma) = self.model.value_and_gamma(&t, kind)?;
+        let sigma2 = value.pls.pwrss / self.model.nu(kind);
+        let solved = Solved { pls: &value.pls, sigma2, reml: kind == Criterion::Reml };
+        Ok((value.f, self.slope(at, &t, &gamma, &solved)?))
+    }
+
+    /// The gradient at the point that was solved last.
+    pub(crate) fn slope(&mut self, at: &Parameters, t: &Blocks, gamma: &Gamma, solved: &Solved<'_>) -> Result<Slope> {
+        let layout = &self.model.layout;
+        let mut of_theta = vec![0.0; layout.len()];
+        layout.pick(&gamma.total, &mut of_theta);
+        of_theta.iter_mut().for_each(|g| *g *= 2.0);
+        let mut of_psi = Vec::with_capacity(at.psi.len());
+        for (k, shape, range) in self.patterned() {
+            let (q, c) = (shape.q, &self.model.a.coordinates);
+            let (_, slopes) = shape.factor(&at.psi[range]);
+            let map = coordinates::working_from_user(&c.terms[k]);
+            let mut of_l = vec![0.0; q * q];
+            let block = layout.term_block(&gamma.total, k);
+            small::mul_transposed(&mut of_l, &map, &block, q, q, q, 2.0 * c.weight_mean.sqrt());
+            of_psi.extend(slopes.iter().map(|s| s.iter().zip(&of_l).map(|(a, b)| a * b).sum::<f64>()));
+        }
+        let mut of_phi = Vec::with_capacity(at.phi.len());
+        for i in 0..at.phi.len() {
+            let log_det = self.rows.derivative(&at.phi, i, &mut self.change);
+            let Model { s, w, inverse, .. } = &self.model;
+            of_phi.push(log_det + inverse.trace(s, &self.change, w, t, solved));
+        }
+        Ok(Slope { theta: of_theta, psi: of_psi, phi: of_phi })
+    }
+
+    /// Criterion and its gradient in (psi, phi); theta in the user's basis.
+    ///
+    /// # Errors
+    /// As [`Model::criterion`].
+    pub fn criterion(&mut self, theta: &[f64], psi: &[f64], phi: &[f64], kind: Criterion) -> Result<(f64, Vec<f64>)> {
+        let at = Parameters { theta: self.working(theta)?, psi: psi.to_vec(), phi: phi.to_vec() };
+        let (f, slope) = self.evaluate(&at, kind)?;
+        Ok((f, [slope.psi, slope.phi].concat()))
+    }
+
+    /// psi of the terms with a pattern from theta in the user's basis.
+    pub(crate) fn psi_of(&self, theta: &[f64]) -> Vec<f64> {
+        let layout = &self.model.layout;
+        let mut blocks = layout.zeros();
+        layout.fill(theta, &mut blocks);
+        self.patterned().iter().flat_map(|(k, shape, _)| shape.psi_of(&layout.term_block(&blocks, *k))).collect()
+    }
+
+    /// Theta in the working basis.
+    pub(crate) fn working(&self, user: &[f64]) -> Result<Vec<f64>> {
+        let layout = &self.model.layout;
+        let mut blocks = self.model.blocks_from_user(user)?;
+        for (k, &(_, _, q)) in layout.terms.iter().enumerate() {
+            let l = small::lower_from_product(&layout.term_block(&blocks, k), q).0;
+            layout.set_term_block(&mut blocks, k, &l);
+        }
+        Ok(layout.theta(&blocks))
+    }
+
+    /// Theta in the user's basis, terms with a pattern included.
+    pub(crate) fn user(&self, at: &Parameters) -> Result<Vec<f64>> {
+        let (layout, c) = (&self.model.layout, &self.model.a.coordinates);
+        let mut blocks = self.blocks(at).ok_or(Error::NotPositiveDefinite)?;
+        for (k, term) in c.terms.iter().enumerate() {
+            let l = theta::to_user(term, &layout.term_block(&blocks, k), c.weight_mean).0;
+            layout.set_term_block(&mut blocks, k, &l);
+        }
+        Ok(layout.theta(&blocks))
+    }
+}
