@@ -27,8 +27,7 @@ pub use design::interaction::cross as cross_codes;
 pub use error::{Element, Error, Result, Value};
 pub use fit::certificate::{Convergence, Status};
 pub use fit::estimates::{Fit, TermFit, Timing};
-pub use fit::problem::Joint;
-pub use fit::together::Found;
+pub use fit::problem::Problem;
 pub use inference::again::{bootstrap_rows, delete_rows, refit_rows, Estimates};
 pub use inference::bootstrap::{bootstrap, Refit, Replicate};
 pub use inference::constrained::Target;
@@ -43,17 +42,17 @@ pub use likelihood::model::Model;
 pub use likelihood::structure::Structure;
 pub use options::{Criterion, FitOptions, Look, Watch};
 
-/// Fits a model from its rows.
+/// Fits a model from its rows; the model at the phi that was found.
 ///
 /// # Errors
-/// Those of [`Crossprod::from_design`], [`Model::new`] and [`Model::fit`].
+/// Those of [`Problem::new`] and [`Problem::fit`].
 pub fn fit(design: &Design<'_>, options: &FitOptions, watch: &Watch) -> Result<(Fit, Model)> {
     let begin = std::time::Instant::now();
-    let a = Crossprod::from_design(design, options.threads)?;
-    let mut model = Model::new(a, options)?;
+    let mut problem = Problem::new(design, options)?;
     let summed = begin.elapsed().as_secs_f64();
-    let mut fit = model.fit(options, watch)?;
+    let mut fit = problem.fit(options, None, watch)?;
     fit.timing.crossprod = summed;
+    let model = problem.into_model(&fit.phi);
     Ok((fit, model))
 }
 
@@ -68,7 +67,7 @@ pub fn check_identified(design: &Design<'_>, options: &FitOptions) -> Result<()>
             options,
         )?);
     }
-    Joint::new(design, options)?.check_distinct(options.criterion)
+    Problem::new(design, options)?.check_distinct(options.criterion)
 }
 
 /// The cross-products of a design with all cells that its fit needs, at equal weights: for its structure; and what
@@ -80,7 +79,7 @@ pub fn sums(design: &Design<'_>, threads: usize) -> Result<(Crossprod, Option<Ki
     if design.residual.is_empty() {
         return Ok((Crossprod::from_design(design, threads)?, None));
     }
-    let rows = crossprod::weighted_sums::Reweight::new(design, threads)?;
+    let rows = crossprod::weighted_sums::WeightedSums::new(design, threads)?;
     let kinds = rows.kinds();
     Ok((rows.base, Some(kinds)))
 }

@@ -9,7 +9,7 @@
 mod oracle;
 
 use ferrite_engine::{
-    Column, Correlation, Criterion, Design, Factor, FitOptions, Joint, KenwardRoger, Pattern, Serial, Status,
+    Column, Correlation, Criterion, Design, Factor, FitOptions, KenwardRoger, Pattern, Problem, Serial, Status,
     Structured, Watch,
 };
 use oracle::{Rows, Stream};
@@ -330,11 +330,11 @@ fn kinds(mut case: Case, pattern: Pattern, equal: bool, seed: u64) -> Case {
 
 fn fitted(case: &Case, name: &str, status: Status) -> (KenwardRoger, Vec<f64>, Vec<f64>) {
     let design = case.design();
-    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
-    let (f, found) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
-    assert_eq!(f.convergence.status, status, "{name}: {found:?}");
-    let x = case.natural(&f.theta, f.sigma, &found.phi, found.rho);
-    let pieces = joint.fixed_inference(&f.theta, &found.phi, Criterion::Reml, true).unwrap();
+    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    assert_eq!(f.convergence.status, status, "{name}: {f:?}");
+    let x = case.natural(&f.theta, f.sigma, &f.phi, f.rho);
+    let pieces = joint.fixed_inference(&f.theta, &f.phi, Criterion::Reml, true).unwrap();
     let phi = pieces.phi.clone();
     (pieces.kenward_roger.unwrap(), phi, x)
 }

@@ -5,8 +5,8 @@
 mod oracle;
 
 use ferrite_engine::{
-    bootstrap_rows, Column, Correlation, Criterion, Design, Error, Estimates, Factor, Fit, FitOptions, Joint, Pattern,
-    Serial, Status, Structured, Target, Watch,
+    bootstrap_rows, Column, Correlation, Criterion, Design, Error, Estimates, Factor, Fit, FitOptions, Pattern,
+    Problem, Serial, Status, Structured, Target, Watch,
 };
 use oracle::{Rows, Stream};
 
@@ -36,7 +36,7 @@ fn shaped(rows: &Rows, pattern: Pattern, equal: bool) -> Design<'_> {
 }
 
 fn fit(design: &Design<'_>, options: &FitOptions) -> ferrite_engine::Result<Fit> {
-    Joint::new(design, options)?.fit(options, None, &Watch::default()).map(|f| f.0)
+    Problem::new(design, options)?.fit(options, None, &Watch::default())
 }
 
 #[test]
@@ -70,8 +70,8 @@ fn the_lowest_common_correlation_is_reached_and_profiled_to() {
         rows.y[i] += own[i % 4] - own.iter().sum::<f64>() / 4.0;
     }
     let design = shaped(&rows, Pattern::CompoundSymmetric, true);
-    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
-    let (f, _) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     assert!(f.convergence.status.is_certified(), "{:?}", f.convergence);
     let v = &f.terms[0].varcov;
     let rho = v[1] / v[0];
@@ -86,8 +86,8 @@ fn the_lowest_common_correlation_is_reached_and_profiled_to() {
 fn a_profile_of_a_correlation_ends_at_one() {
     let rows = cells(4, 2, 1.0, 0.97, 5);
     let design = shaped(&rows, Pattern::Autoregressive, true);
-    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
-    let (f, _) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     let target = Target::Correlation { term: 0, columns: (0, 1) };
     let p = joint.profile(&f.theta, &[], Criterion::Reml, target, &[1.0, 4.0]).unwrap();
     assert_eq!(p.upper[1], 1.0, "{p:?}");

@@ -5,7 +5,7 @@
 mod oracle;
 
 use ferrite_engine::{
-    fit, Criterion, Design, Factor, FitOptions, Joint, Pattern, Serial, Status, Structured, Target, Watch,
+    fit, Criterion, Design, Factor, FitOptions, Pattern, Problem, Serial, Status, Structured, Target, Watch,
 };
 use oracle::{designs, Rows, Stream};
 
@@ -50,7 +50,7 @@ fn gradients_are_differences_and_the_search_ends_at_a_minimum() {
         for equal in [true, false] {
             let what = format!("{pattern:?} {equal}");
             let design = with(&rows, pattern, equal);
-            let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+            let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
             let psi: Vec<f64> = (0..joint.n_psi()).map(|_| 0.4 + 0.4 * s.uniform()).collect();
             let theta = vec![0.5; 11];
             let (_, g) = joint.criterion(&theta, &psi, &[], Criterion::Reml).unwrap();
@@ -61,13 +61,13 @@ fn gradients_are_differences_and_the_search_ends_at_a_minimum() {
                 let b = joint.criterion(&theta, &down, &[], Criterion::Reml).unwrap().0;
                 assert!((g[i] - (a - b) / 2e-5).abs() < 1e-5 * (1.0 + g[i].abs()), "{what} [{i}]");
             }
-            let (f, found) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+            let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
             let ok = matches!(f.convergence.status, Status::Converged | Status::OnBoundary);
             assert!(ok, "{what}: {:?}", f.convergence);
             let expected = rows.criterion(&f.theta, Criterion::Reml);
             assert!((f.criterion - expected).abs() < 1e-8, "{what}: {} {expected}", f.criterion);
             for _ in 0..20 {
-                let psi: Vec<f64> = found.psi.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
+                let psi: Vec<f64> = f.psi.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
                 let other = joint.criterion(&f.theta, &psi, &[], Criterion::Reml).unwrap().0;
                 assert!(other > f.criterion - 1e-8, "{what}: {other} below {}", f.criterion);
             }
@@ -84,8 +84,8 @@ fn with_two_columns_and_own_variances_a_pattern_is_unstructured() {
         let free = fit(&rows.design(), &FitOptions::default(), &Watch::default()).unwrap().0;
         for pattern in [Pattern::CompoundSymmetric, Pattern::Autoregressive] {
             let design = with(&rows, pattern, false);
-            let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
-            let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap().0;
+            let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
+            let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
             // Where the unstructured matrix is singular, the correlation is at its limit.
             let slack = 1e-8;
             assert!(
@@ -108,10 +108,10 @@ fn a_pattern_and_a_serial_correlation_are_searched_together() {
         series: Factor { codes: &rows.codes[1], levels: 8 },
         time: &time,
     });
-    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
-    let (f, found) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
-    assert_eq!(f.convergence.status, Status::Converged, "{:?} {found:?}", f.convergence);
-    assert!(found.rho.unwrap().abs() < 0.2);
+    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    assert_eq!(f.convergence.status, Status::Converged, "{f:?}");
+    assert!(f.rho.unwrap().abs() < 0.2);
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn profiles_of_two_columns_are_those_of_the_unstructured_term() {
     let options = FitOptions::default();
     let (f, mut plain) = fit(&rows.design(), &options, &Watch::default()).unwrap();
     let design = with(&rows, Pattern::CompoundSymmetric, false);
-    let mut joint = Joint::new(&design, &options).unwrap();
-    let g = joint.fit(&options, None, &Watch::default()).unwrap().0;
+    let mut joint = Problem::new(&design, &options).unwrap();
+    let g = joint.fit(&options, None, &Watch::default()).unwrap();
     for target in [
         Target::Sd { term: 0, column: 0 },
         Target::Sd { term: 0, column: 1 },
@@ -156,8 +156,8 @@ fn degrees_of_freedom_of_two_columns_are_those_of_the_unstructured_term() {
     let (f, mut plain) = fit(&rows.design(), &options, &Watch::default()).unwrap();
     let exact = plain.fixed_inference(&f.theta, Criterion::Reml, 1e9).unwrap();
     let design = with(&rows, Pattern::CompoundSymmetric, false);
-    let mut joint = Joint::new(&design, &options).unwrap();
-    let g = joint.fit(&options, None, &Watch::default()).unwrap().0;
+    let mut joint = Problem::new(&design, &options).unwrap();
+    let g = joint.fit(&options, None, &Watch::default()).unwrap();
     let other = joint.fixed_inference(&g.theta, &[], Criterion::Reml, true).unwrap();
     let df = |pieces: &ferrite_engine::FixedInference, k: usize| {
         let m = pieces.satterthwaite.jacobian.len();

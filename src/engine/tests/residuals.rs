@@ -8,7 +8,7 @@ mod oracle;
 
 use ferrite_engine::{
     bootstrap_rows, delete_rows, refit_rows, Column, Correlation, Criterion, Crossprod, Deletion, Design, Error,
-    Estimates, Factor, FitOptions, Joint, Refit, Serial, Status, Strata, Target, Term, Watch,
+    Estimates, Factor, FitOptions, Problem, Refit, Serial, Status, Strata, Target, Term, Watch,
 };
 use oracle::{designs, Rows, Stream};
 
@@ -80,7 +80,7 @@ fn criterion_equals_dense_algebra_and_gradient_differences() {
                         continue;
                     }
                     let design = with(rows.design(), &l, form, scales);
-                    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+                    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
                     let theta: Vec<f64> = (0..rows.n_theta()).map(|_| 0.3 + 0.5 * s.uniform()).collect();
                     let mut phi: Vec<f64> = (0..scales).map(|_| s.uniform() - 0.5).collect();
                     if form.is_some() {
@@ -126,16 +126,16 @@ fn a_fit_is_certified_and_no_random_point_lies_below_it() {
                 }
                 let design = with(rows.design(), &l, form, scales);
                 let what = format!("{name} {form:?} scales={scales}");
-                let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
-                let (f, p) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+                let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
+                let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
                 let ok = matches!(f.convergence.status, Status::Converged | Status::OnBoundary);
-                assert!(ok, "{what}: {:?} {p:?}", f.convergence);
-                let r = dense(&rows, &l, form, &p.phi[..scales], p.rho.unwrap_or(0.0));
+                assert!(ok, "{what}: {f:?}");
+                let r = dense(&rows, &l, form, &f.phi[..scales], f.rho.unwrap_or(0.0));
                 let expected = rows.criterion_with(&f.theta, &r, Criterion::Reml);
                 assert!((f.criterion - expected).abs() < 1e-8, "{what}: {} {expected}", f.criterion);
                 for _ in 0..10 {
                     let theta: Vec<f64> = f.theta.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
-                    let phi: Vec<f64> = p.phi.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
+                    let phi: Vec<f64> = f.phi.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
                     let other = joint.criterion(&theta, &[], &phi, Criterion::Reml).unwrap().0;
                     assert!(other >= f.criterion - 1e-8, "{what}: {other} below {}", f.criterion);
                 }
@@ -149,7 +149,7 @@ fn one_stratum_is_the_plain_model_and_known_scales_are_weights() {
     for (name, rows) in designs() {
         let l = layers(&rows, true, 3);
         let design = with(rows.design(), &l, Some(Serial::Ar1), 2);
-        let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+        let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
         let theta: Vec<f64> = (0..rows.n_theta()).map(|k| 0.4 + 0.1 * k as f64).collect();
         let (f, _) = joint.criterion(&theta, &[], &[0.0; 3], Criterion::Reml).unwrap();
         assert!((f - rows.criterion(&theta, Criterion::Reml)).abs() < 1e-9, "{name}");
@@ -163,7 +163,7 @@ fn ties_in_time_and_vanishing_strata_are_refused() {
     let (a, b) = (4, (5..90).find(|&i| l.series[i] == l.series[4]).unwrap());
     l.time[b] = l.time[a];
     let design = with(rows.design(), &l, Some(Serial::Ar1), 0);
-    let e = Joint::new(&design, &FitOptions::default()).err().unwrap();
+    let e = Problem::new(&design, &FitOptions::default()).err().unwrap();
     assert_eq!(e, Error::TiedTimes { first: 5, second: b + 1 });
     // Three rows with their own variance and their own mean, all alike: no residual is left for them.
     let mut rows = designs().remove(0).1;
@@ -172,10 +172,10 @@ fn ties_in_time_and_vanishing_strata_are_refused() {
     rows.x = vec![vec![], l.strata[0].clone()];
     rows.y[10..13].fill(41.0);
     let design = with(rows.design(), &l, None, 1);
-    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
+    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
     match joint.fit(&FitOptions::default(), None, &Watch::default()) {
         Err(e) => assert_eq!(e, Error::ResidualScale { column: 1, to: "zero" }),
-        Ok((f, p)) => panic!("{:?} {:?}", f.convergence, p),
+        Ok(f) => panic!("{f:?}"),
     }
 }
 
@@ -207,9 +207,9 @@ fn a_pure_autoregression_is_found_again() {
     };
     let l = Layers { series: codes, levels: series, time: (0..n).map(|i| (i % m) as f64).collect(), strata: vec![] };
     let design = with(rows.design(), &l, Some(Serial::Ar1), 0);
-    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
-    let (f, p) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
-    assert!((p.rho.unwrap() - 0.6).abs() < 4.0 * (0.64 / n as f64).sqrt(), "{p:?} {:?}", f.theta);
+    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    assert!((f.rho.unwrap() - 0.6).abs() < 4.0 * (0.64 / n as f64).sqrt(), "{:?} {:?}", f.phi, f.theta);
     let again = Crossprod::from_design(&design, 1).unwrap();
     assert_eq!(again.n, n);
 }
@@ -220,12 +220,12 @@ fn work_from_the_rows_again_agrees_with_fresh_fits() {
     let l = layers(&rows, true, 31);
     let design = with(rows.design(), &l, Some(Serial::Ar1), 1);
     let options = FitOptions { threads: 2, ..Default::default() };
-    let (f, p) = Joint::new(&design, &options).unwrap().fit(&options, None, &Watch::default()).unwrap();
-    let from = Estimates { theta: &f.theta, beta: &f.beta, sigma: f.sigma, phi: &p.phi };
+    let f = Problem::new(&design, &options).unwrap().fit(&options, None, &Watch::default()).unwrap();
+    let from = Estimates { theta: &f.theta, beta: &f.beta, sigma: f.sigma, phi: &f.phi };
     // The same response gives the same fit; a set that holds the first rows gives the fit of the others.
     let again = refit_rows(&design, from, &options, &rows.y, &Watch::default()).unwrap();
     let again = again[0].done().unwrap();
-    assert!((again.criterion - f.criterion).abs() < 1e-9 && (again.phi[1] - p.phi[1]).abs() < 1e-6);
+    assert!((again.criterion - f.criterion).abs() < 1e-9 && (again.phi[1] - f.phi[1]).abs() < 1e-6);
     let sets: Vec<i32> = (0..90).map(|i| i32::from(i >= 60)).collect();
     let Deletion::Refitted(part, _) = &delete_rows(&design, from, &options, (&sets, 1), &Watch::default()).unwrap()[0]
     else {
@@ -247,7 +247,7 @@ fn work_from_the_rows_again_agrees_with_fresh_fits() {
         strata: l.strata.iter().map(|v| cut(v)).collect(),
     };
     let design = with(first.design(), &own, Some(Serial::Ar1), 1);
-    let fresh = Joint::new(&design, &options).unwrap().fit(&options, None, &Watch::default()).unwrap().0;
+    let fresh = Problem::new(&design, &options).unwrap().fit(&options, None, &Watch::default()).unwrap();
     assert!((part.criterion - fresh.criterion).abs() < 1e-8, "{} {}", part.criterion, fresh.criterion);
 }
 
@@ -260,7 +260,7 @@ fn the_bootstrap_draws_the_model_and_does_not_depend_on_threads() {
         let other = layers(&rows, form != Serial::Cs, 3);
         let l = if form == Serial::Cs { &other } else { &l };
         let design = with(rows.design(), l, Some(form), 1);
-        let joint = Joint::new(&design, &FitOptions::default()).unwrap();
+        let joint = Problem::new(&design, &FitOptions::default()).unwrap();
         let phi = [0.5, joint.residual().phi_of(0.4)];
         let from = Estimates { theta: &[0.7], beta: &[40.0, 1.0], sigma: 2.0, phi: &phi };
         let run = |threads| {
@@ -295,13 +295,13 @@ fn profiles_reach_their_height_and_do_not_depend_on_the_coding() {
     // One parameter of the residuals: the criterion where it is held is that of the model with it known.
     for (form, scales) in [(Some(Serial::Ar1), 0), (None, 1)] {
         let design = with(rows.design(), &l, form, scales);
-        let mut joint = Joint::new(&design, &options).unwrap();
-        let (f, p) = joint.fit(&options, None, &Watch::default()).unwrap();
+        let mut joint = Problem::new(&design, &options).unwrap();
+        let f = joint.fit(&options, None, &Watch::default()).unwrap();
         let target = if form.is_some() { Target::ResidualCorrelation } else { Target::ResidualScale(0) };
-        let limits = joint.profile(&f.theta, &p.phi, Criterion::Ml, target, &z).unwrap();
+        let limits = joint.profile(&f.theta, &f.phi, Criterion::Ml, target, &z).unwrap();
         for value in [limits.lower[0], limits.upper[0]] {
             let phi = if form.is_some() { joint.residual().phi_of(value) } else { value };
-            let mut known = Joint::new(&design, &options).unwrap().into_model(&[phi]);
+            let mut known = Problem::new(&design, &options).unwrap().into_model(&[phi]);
             let height = known.fit(&options, &Watch::default()).unwrap().criterion - f.criterion;
             assert!((height - 2.25).abs() < 1e-6, "{form:?}: {height} at {value}");
         }
@@ -310,11 +310,11 @@ fn profiles_reach_their_height_and_do_not_depend_on_the_coding() {
     let mut limits = Vec::new();
     for _ in 0..2 {
         let design = with(rows.design(), &l, Some(Serial::Car1), 1);
-        let mut joint = Joint::new(&design, &options).unwrap();
-        let (f, p) = joint.fit(&options, None, &Watch::default()).unwrap();
+        let mut joint = Problem::new(&design, &options).unwrap();
+        let f = joint.fit(&options, None, &Watch::default()).unwrap();
         let mut own = Vec::new();
         for target in [Target::Sd { term: 0, column: 0 }, Target::Coefficient(1)] {
-            let found = joint.profile(&f.theta, &p.phi, Criterion::Ml, target, &z).unwrap();
+            let found = joint.profile(&f.theta, &f.phi, Criterion::Ml, target, &z).unwrap();
             own.extend([found.lower[0], found.upper[0]]);
         }
         limits.push(own);
@@ -338,15 +338,15 @@ fn a_correlation_in_continuous_time_may_be_zero() {
         *own += 1;
     }
     let design = with(rows.design(), &l, Some(Serial::Car1), 0);
-    let mut joint = Joint::new(&design, &FitOptions::default()).unwrap();
-    let (f, p) = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
-    assert!(p.rho.unwrap() < 1e-3, "{p:?}");
+    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    assert!(f.rho.unwrap() < 1e-3, "{f:?}");
     assert!(matches!(f.convergence.status, Status::Converged | Status::OnBoundary), "{:?}", f.convergence);
 }
 
 /// Criteria and gradients at one point, in the user's theta.
 fn at(design: &Design<'_>, rows: &Rows, phi: &[f64], threads: usize) -> (f64, Vec<f64>) {
-    let mut joint = Joint::new(design, &FitOptions { threads, ..Default::default() }).unwrap();
+    let mut joint = Problem::new(design, &FitOptions { threads, ..Default::default() }).unwrap();
     let theta: Vec<f64> = (0..rows.n_theta()).map(|k| 0.4 + 0.1 * k as f64).collect();
     joint.criterion(&theta, &[], phi, Criterion::Reml).unwrap()
 }
@@ -361,7 +361,7 @@ fn rows_that_all_differ_are_summed_at_every_phi() {
             l.strata[0] = (0..90).map(|_| s.uniform()).collect();
             for form in FORMS {
                 let design = with(rows.design(), &l, form, 1);
-                let residual = Joint::new(&design, &FitOptions::default()).unwrap();
+                let residual = Problem::new(&design, &FitOptions::default()).unwrap();
                 let phi: Vec<f64> = [0.6].into_iter().chain(form.map(|_| residual.residual().phi_of(0.45))).collect();
                 let (f, g) = at(&design, &rows, &phi, 1);
                 let theta: Vec<f64> = (0..rows.n_theta()).map(|k| 0.4 + 0.1 * k as f64).collect();
@@ -440,7 +440,7 @@ fn large_sums_do_not_depend_on_threads() {
             design.residual.correlation = Some(Correlation { form, series: design.factors[0], time: &[] });
         }
         let run = |threads| {
-            let mut joint = Joint::new(&design, &FitOptions { threads, ..Default::default() }).unwrap();
+            let mut joint = Problem::new(&design, &FitOptions { threads, ..Default::default() }).unwrap();
             let phi = vec![0.2; joint.residual().len()];
             joint.criterion(&[0.5], &[], &phi, Criterion::Reml).unwrap()
         };

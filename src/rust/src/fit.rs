@@ -12,7 +12,7 @@ use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Criterion, Crossprod, Design, Error, Estimates, Fit, FitOptions, Found, Joint, Model};
+use ferrite_engine::{Criterion, Crossprod, Design, Error, Estimates, Fit, FitOptions, Model, Problem};
 
 use crate::failure::Failure;
 use crate::input;
@@ -41,16 +41,15 @@ pub fn options(list: &Robj) -> Read<FitOptions> {
     })
 }
 
-/// A fit with its structure, and what was found about the residuals if they are not alike.
+/// A fit with the structure of its model in words.
 pub struct Outcome {
     pub fit: Fit,
     pub structure: String,
-    pub found: Option<Found>,
 }
 
 impl Outcome {
     fn plain((fit, model): (Fit, Model)) -> Self {
-        Self { fit, structure: model.structure().to_string(), found: None }
+        Self { fit, structure: model.structure().to_string() }
     }
 }
 
@@ -63,12 +62,12 @@ fn run_joint(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, wat
         scope.spawn(move || {
             let fitted = catch_unwind(AssertUnwindSafe(|| {
                 let begin = Instant::now();
-                let mut joint = Joint::new(design, options)?;
-                joint.model.attend(line);
+                let mut problem = Problem::new(design, options)?;
+                problem.attend(line);
                 let summed = begin.elapsed().as_secs_f64();
-                let (mut fit, found) = joint.fit(options, phi, line)?;
+                let mut fit = problem.fit(options, phi, line)?;
                 fit.timing.crossprod = summed;
-                Ok(Outcome { fit, structure: joint.model.structure().to_string(), found: Some(found) })
+                Ok(Outcome { fit, structure: problem.model().structure().to_string() })
             }));
             done.send(fitted).is_ok()
         });
@@ -149,7 +148,7 @@ impl At {
         if design.residual.is_empty() {
             return Ok(Model::new(Crossprod::from_design(design, self.options.threads)?, &self.options)?);
         }
-        Ok(Joint::new(design, &self.options)?.into_model(self.phi()?))
+        Ok(Problem::new(design, &self.options)?.into_model(self.phi()?))
     }
 
     /// phi, if there is one.

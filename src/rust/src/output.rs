@@ -7,15 +7,16 @@ use ferrite_engine::{Crossprod, Deletion, Fit, FixedInference, Kinds, Profile, R
 /// A fit, in the shape that `R/engine.R` documents.
 pub fn fit(outcome: &Outcome) -> Robj {
     let fit = &outcome.fit;
-    let phi = match &outcome.found {
-        Some(found) => list!(
-            phi = found.phi.clone(),
-            rho = found.rho.map_or_else(|| ().into_robj(), Robj::from),
-            psi = found.psi.clone(),
-            hessian = found.hessian.clone()
+    let phi = if fit.phi.is_empty() && fit.psi.is_empty() {
+        ().into_robj()
+    } else {
+        list!(
+            phi = fit.phi.clone(),
+            rho = fit.rho.map_or_else(|| ().into_robj(), Robj::from),
+            psi = fit.psi.clone(),
+            hessian = fit.joint_hessian.clone()
         )
-        .into_robj(),
-        None => ().into_robj(),
+        .into_robj()
     };
     let c = &fit.convergence;
     let kept: Vec<i32> = fit.kept.iter().map(|k| *k as i32 + 1).collect();

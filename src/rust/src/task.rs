@@ -7,7 +7,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ferrite_engine::{Crossprod, Deletion, Design, Error, Fit, FixedInference, Joint, Model, Profile, Refit, Target};
+use ferrite_engine::{Crossprod, Deletion, Design, Error, Fit, FixedInference, Model, Problem, Profile, Refit, Target};
 
 use crate::fit::{receive, At, Read};
 use crate::watch::Watch;
@@ -87,8 +87,8 @@ impl Task<'_> {
         } else {
             let (phi, options) = (self.at.phi()?, &self.at.options);
             watched(total, watch, |line| {
-                let mut joint = Joint::new(design, options)?;
-                joint.model.attend(line);
+                let mut joint = Problem::new(design, options)?;
+                joint.attend(line);
                 for target in targets {
                     keep(&found, joint.profile(theta, phi, criterion, *target, zetas)?);
                 }
@@ -109,8 +109,8 @@ impl Task<'_> {
         if !design.is_plain() && !known {
             let phi = self.at.phi()?;
             return watched(0, watch, |line| {
-                let mut joint = Joint::new(design, options)?;
-                joint.model.attend(line);
+                let mut joint = Problem::new(design, options)?;
+                joint.attend(line);
                 Ok((joint.fixed_inference(theta, phi, options.criterion, kr)?, 0.0))
             });
         }

@@ -1,7 +1,7 @@
 //! Where phi ends: standard deviations and correlations that leave the range of numbers, and values at which the criterion
 //! is stationary or flat whatever the data.
 
-use crate::covariance::residual::Residual;
+use crate::covariance::residual::ResidualCovariance;
 use crate::design::design::Serial;
 use crate::error::{Error, Result};
 
@@ -10,7 +10,7 @@ pub(crate) const SPREAD: f64 = 14.0;
 /// Largest transformed correlation.
 const TIGHT: f64 = 9.0;
 
-impl Residual {
+impl ResidualCovariance {
     /// False where a standard deviation or a correlation has left the range of numbers.
     pub fn is_inside(&self, phi: &[f64]) -> bool {
         self.spread(phi) < 2.0 * SPREAD && phi.get(self.k).is_none_or(|r| r.abs() < self.tightest(2.0 * TIGHT))

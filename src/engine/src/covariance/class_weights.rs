@@ -2,7 +2,7 @@
 
 use crate::covariance::classes::PairKey;
 use crate::covariance::correlation::{block, power};
-use crate::covariance::residual::Residual;
+use crate::covariance::residual::ResidualCovariance;
 
 /// Weights of all classes at one phi.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ impl Weights {
     }
 }
 
-impl Residual {
+impl ResidualCovariance {
     /// A row's own weight beside 1/D^2, and its derivative in phi.
     pub fn own(&self, phi: &[f64]) -> (f64, f64) {
         let (rho, slope) = self.at(phi);
@@ -161,7 +161,7 @@ mod tests {
             design.residual.scale = vec![Column::Values(&s)];
             design.residual.correlation =
                 Some(Correlation { form, series: Factor { codes: &series, levels: 3 }, time: &time });
-            let r = Residual::new(&design, &Workers::new(1).unwrap()).unwrap();
+            let r = ResidualCovariance::new(&design, &Workers::new(1).unwrap()).unwrap();
             let phi = [0.3, r.phi_of(0.35)];
             assert!((r.rho(&phi).unwrap() - 0.35).abs() < 1e-14);
             let big = dense(&design, &phi[..1], 0.35);

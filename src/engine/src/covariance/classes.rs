@@ -62,12 +62,24 @@ pub struct Classes {
 impl Classes {
     /// Sorts the rows of a design.
     pub fn new(design: &Design<'_>, form: Option<Form>, series: Series, workers: &Workers) -> Classes {
-        let mut out = Classes {
+        let mut out = Classes { series, ..Classes::alike(design.n()) };
+        out.sort_scales(design, workers);
+        match form {
+            Some(f) if f.is_in_time() => out.sort_pairs(),
+            Some(_) => out.sort_blocks(),
+            None => {}
+        }
+        out
+    }
+
+    /// `n` rows that are alike.
+    pub fn alike(n: usize) -> Classes {
+        Classes {
             scales: Vec::new(),
             scale_class: Vec::new(),
             each: false,
-            row_counts: vec![design.n() as f64],
-            series,
+            row_counts: vec![n as f64],
+            series: Series::default(),
             pair_class: Vec::new(),
             pairs: Vec::new(),
             pair_counts: Vec::new(),
@@ -76,14 +88,7 @@ impl Classes {
             blocks: Vec::new(),
             block_counts: Vec::new(),
             mixed_blocks: false,
-        };
-        out.sort_scales(design, workers);
-        match form {
-            Some(f) if f.is_in_time() => out.sort_pairs(),
-            Some(_) => out.sort_blocks(),
-            None => {}
         }
-        out
     }
 
     /// Class of scale of row `i`.

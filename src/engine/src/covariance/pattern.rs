@@ -20,7 +20,7 @@ const SCORE: f64 = -1e-5;
 
 /// The factor of one structured term.
 #[derive(Clone, Debug)]
-pub struct Shape {
+pub struct PatternedFactor {
     kind: Structured,
     /// Columns.
     pub q: usize,
@@ -30,9 +30,9 @@ pub struct Shape {
     pub units: Vec<f64>,
 }
 
-impl Shape {
+impl PatternedFactor {
     /// For a term of the given columns (n rows).
-    pub fn new(kind: Structured, basis: &[Column<'_>], n: usize) -> Shape {
+    pub fn new(kind: Structured, basis: &[Column<'_>], n: usize) -> PatternedFactor {
         let q = basis.len();
         let sums = |c: &Column<'_>| match c {
             Column::Constant => (1.0, 1.0),
@@ -52,7 +52,7 @@ impl Shape {
             }
         };
         let units = all.iter().map(|own| size(if kind.equal { (sum, count) } else { *own })).collect();
-        Shape { kind, q, angle: Angle::new(kind.pattern, q), units }
+        PatternedFactor { kind, q, angle: Angle::new(kind.pattern, q), units }
     }
 
     fn sds(&self) -> usize {
@@ -383,7 +383,7 @@ mod tests {
     fn factors_have_their_pattern_and_slopes_are_differences() {
         for pattern in [Pattern::Diagonal, Pattern::CompoundSymmetric, Pattern::Autoregressive] {
             for equal in [true, false] {
-                let shape = Shape::new(Structured { pattern, equal }, &[Column::Constant; 4], 1);
+                let shape = PatternedFactor::new(Structured { pattern, equal }, &[Column::Constant; 4], 1);
                 let psi: Vec<f64> = (0..shape.len()).map(|i| 0.4 + 0.1 * i as f64).collect();
                 let (l, slopes) = shape.factor(&psi);
                 for (i, slope) in slopes.iter().enumerate() {
@@ -410,8 +410,8 @@ mod tests {
     fn psi_does_not_depend_on_the_units_of_columns() {
         let (x, z) = ([1.0, -2.0, 0.0, 3.0], [1e6, -2e6, 0.0, 3e6]);
         let kind = Structured { pattern: Pattern::CompoundSymmetric, equal: false };
-        let small = Shape::new(kind, &[Column::Constant, Column::Values(&x)], 4);
-        let large = Shape::new(kind, &[Column::Constant, Column::Values(&z)], 4);
+        let small = PatternedFactor::new(kind, &[Column::Constant, Column::Values(&x)], 4);
+        let large = PatternedFactor::new(kind, &[Column::Constant, Column::Values(&z)], 4);
         let l = [0.5, 0.0, 0.2, 0.1];
         let psi = small.psi_of(&l);
         let other = large.psi_of(&[0.5, 0.0, 0.2e-6, 0.1e-6]);

@@ -4,7 +4,7 @@
 //! backwards: s_t = r_t (s_{t-1} + b_{t-1}), r_t = rho^gap, carries the sum over all rows before.
 
 use crate::covariance::correlation::power;
-use crate::covariance::residual::Residual;
+use crate::covariance::residual::ResidualCovariance;
 use crate::design::design::Serial;
 
 /// Rows of one series, or rows without correlation.
@@ -30,7 +30,7 @@ pub(crate) enum Middle {
 
 impl Strand {
     /// For rows in the order of their times.
-    pub fn new(residual: &Residual, rows: &[u32], phi: &[f64]) -> Strand {
+    pub fn new(residual: &ResidualCovariance, rows: &[u32], phi: &[f64]) -> Strand {
         let form = residual.serial();
         let (rho, slope) = residual.at(phi);
         let series = &residual.classes.series;
@@ -142,7 +142,7 @@ mod tests {
             design.residual.scale = vec![Column::Values(&s)];
             let of = |form| Correlation { form, series: Factor { codes: &series, levels: 1 }, time: &time };
             design.residual.correlation = form.map(of);
-            let r = Residual::new(&design, &Workers::new(1).unwrap()).unwrap();
+            let r = ResidualCovariance::new(&design, &Workers::new(1).unwrap()).unwrap();
             let rows: Vec<u32> = if form.is_some() { r.classes.series.rows.clone() } else { (0..6).collect() };
             let phi = vec![0.3, r.phi_of(0.45)];
             let b: Vec<f64> = (0..12).map(|i| (1.7 * f64::from(i)).sin()).collect();

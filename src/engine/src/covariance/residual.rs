@@ -22,7 +22,7 @@ use crate::numerics::threads::Workers;
 
 /// The residuals of a design.
 #[derive(Debug)]
-pub struct Residual {
+pub struct ResidualCovariance {
     pub(crate) form: Option<Form>,
     /// Number of coefficients d.
     pub k: usize,
@@ -34,12 +34,12 @@ pub struct Residual {
     ends: Vec<(f64, f64)>,
 }
 
-impl Residual {
+impl ResidualCovariance {
     /// Sorts the rows of a design into classes.
     ///
     /// # Errors
     /// Those of [`Series::new`].
-    pub fn new(design: &Design<'_>, workers: &Workers) -> Result<Residual> {
+    pub fn new(design: &Design<'_>, workers: &Workers) -> Result<ResidualCovariance> {
         let correlation = design.residual.correlation.as_ref();
         let series = correlation.map_or_else(|| Ok(Series::default()), Series::new)?;
         let form = correlation.map(|c| Form::new(c.form, series.longest()));
@@ -61,7 +61,12 @@ impl Residual {
             }
         }
         let moments = sums.into_iter().zip(products).collect();
-        Ok(Residual { form, k, classes, moments, ends })
+        Ok(ResidualCovariance { form, k, classes, moments, ends })
+    }
+
+    /// Of `n` residuals that are alike and independent: no parameters.
+    pub fn alike(n: usize) -> ResidualCovariance {
+        ResidualCovariance { form: None, k: 0, classes: Classes::alike(n), moments: Vec::new(), ends: Vec::new() }
     }
 
     /// Number of parameters.

@@ -4,11 +4,11 @@ use crate::covariance::series::NONE;
 use crate::crossprod::by_series::Added;
 use crate::crossprod::outer::{Chosen, Into};
 use crate::crossprod::row_reader::{IDENTITY, ROWS};
-use crate::crossprod::weighted_sums::{Reweight, Room};
+use crate::crossprod::weighted_sums::{Room, WeightedSums};
 use crate::design::design::{Column, Term};
 use crate::numerics::sums;
 
-impl Reweight<'_> {
+impl WeightedSums<'_> {
     /// One set of sums for each class.
     pub(crate) fn by_class(&self) -> Vec<f64> {
         let (c, n, len) = (&self.residual.classes, self.design.n(), self.places.len);

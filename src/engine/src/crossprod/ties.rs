@@ -1,13 +1,13 @@
 //! Cells that correlated rows tie together.
 
-use crate::covariance::residual::Residual;
+use crate::covariance::residual::ResidualCovariance;
 use crate::covariance::series::NONE;
 use crate::crossprod::crossprod::{Crossprod, Pair};
 use crate::design::design::Design;
 use crate::design::elimination_order::holds;
 
 /// Adds the cells that correlated rows tie together: levels of two factors that meet in no row, and levels of one factor.
-pub fn tie(design: &Design<'_>, residual: &Residual, a: &mut Crossprod) {
+pub fn tie(design: &Design<'_>, residual: &ResidualCovariance, a: &mut Crossprod) {
     let Some(c) = &design.residual.correlation else { return };
     let loose: Vec<bool> = design.factors.iter().map(|f| !holds(&c.series, f)).collect();
     let all: Vec<usize> = a.order.all().collect();

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use crate::covariance::residual::Residual;
+use crate::covariance::residual::ResidualCovariance;
 use crate::covariance::series::NONE;
 use crate::crossprod::by_series::{is_held, Added, Within};
 use crate::crossprod::crossprod::Crossprod;
@@ -25,12 +25,12 @@ const FEW: usize = 48;
 const PIECE: usize = 65_536;
 
 /// Rows of a design that can be summed with any weights.
-pub struct Reweight<'d> {
+pub struct WeightedSums<'d> {
     pub(crate) design: &'d Design<'d>,
     /// Coordinates and cells; its sums are those of equal weights.
     pub base: Crossprod,
     /// Classes of weights.
-    pub residual: Residual,
+    pub residual: ResidualCovariance,
     pub(crate) places: Places,
     pub(crate) reader: Reader<'d>,
     /// Sums of every class, if there are few.
@@ -66,17 +66,17 @@ pub(crate) struct Room {
     pub(crate) weights: Vec<f64>,
 }
 
-impl<'d> Reweight<'d> {
+impl<'d> WeightedSums<'d> {
     /// Prepares the rows; sums them by class if there are few classes.
     ///
     /// # Errors
-    /// Those of [`Crossprod::from_design`] and of [`Residual::new`].
-    pub fn new(design: &'d Design<'d>, threads: usize) -> Result<Reweight<'d>> {
+    /// Those of [`Crossprod::from_design`] and of [`ResidualCovariance::new`].
+    pub fn new(design: &'d Design<'d>, threads: usize) -> Result<WeightedSums<'d>> {
         let mut base = Crossprod::from_design(design, threads)?;
         let workers = Workers::new(if design.n() >= PIECE { threads } else { 1 })?;
-        let residual = Residual::new(design, &workers)?;
+        let residual = ResidualCovariance::new(design, &workers)?;
         tie(design, &residual, &mut base);
-        let mut out = Reweight {
+        let mut out = WeightedSums {
             design,
             residual,
             places: Places::new(&base),

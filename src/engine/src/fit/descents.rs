@@ -1,7 +1,7 @@
 //! Quasi-Newton descents in theta, psi and phi together, from many starts of which the most promising are followed.
 
 use crate::error::{Error, Result};
-use crate::fit::problem::{Joint, Parameters};
+use crate::fit::problem::{Parameters, Problem};
 use crate::fit::search::NOISE;
 use crate::fit::settle::Ended;
 use crate::fit::together::Work;
@@ -21,7 +21,7 @@ struct Begun {
     h: Vec<f64>,
 }
 
-impl Joint<'_> {
+impl Problem<'_> {
     /// Quasi-Newton descent from every start; the lowest end.
     pub(crate) fn descend(
         &mut self,
@@ -140,7 +140,7 @@ impl Joint<'_> {
         let first = m + at.psi.len();
         let r = at.phi.len();
         let mut own = vec![0.0; r * r];
-        minimise::invert_into(&self.rows.residual.curvature(), &mut own, r, r)?;
+        minimise::invert_into(&self.residual().curvature(), &mut own, r, r)?;
         (0..r * r).for_each(|x| h[(first + x / r) * k + first + x % r] = own[x]);
         Ok(h)
     }

@@ -8,9 +8,9 @@
 use std::cmp::Ordering;
 
 use crate::crossprod::working::Row;
-use crate::design::design::{Column, Correlation, Serial};
+use crate::design::design::{Column, Correlation, Design, Serial};
 use crate::error::{Element, Error, Result};
-use crate::fit::problem::Joint;
+use crate::fit::problem::Problem;
 use crate::numerics::random::Stream;
 use crate::numerics::small;
 use crate::options::Criterion;
@@ -43,19 +43,20 @@ struct Products {
     columns: Vec<Vec<f64>>,
 }
 
-impl Joint<'_> {
+impl Problem<'_> {
     /// Refuses a model with parameters that cannot be told apart.
     pub(crate) fn check_distinct(&self, kind: Criterion) -> Result<()> {
-        let n = self.design.n();
+        let Some(design) = self.design else { return Ok(()) };
+        let n = design.n();
         let few = FEW.max(4 * self.model.a.p);
-        let dependent = if n > few { self.dependent(few, kind) } else { None };
+        let dependent = if n > few { self.dependent(design, few, kind) } else { None };
         if n > few && dependent.is_none() {
             return Ok(());
         }
-        match self.dependent(n, kind) {
+        match self.dependent(design, n, kind) {
             None => Ok(()),
             Some((Name::Sigma, _)) => Ok(()),
-            Some((Name::Phi(i), _)) => Err(self.rows.residual.flat(i)),
+            Some((Name::Phi(i), _)) => Err(self.residual().flat(i)),
             Some((Name::Random(term, column), most)) => {
                 let mut parts = vec![Element::new(term, column, column)];
                 match most {
@@ -70,16 +71,16 @@ impl Joint<'_> {
     }
 
     /// The first parameter whose derivative the derivatives before it make up, with the one that does most of it.
-    fn dependent(&self, n: usize, kind: Criterion) -> Option<(Name, Option<Name>)> {
-        let mut all = Products::new(self, n, kind)?;
-        self.residual_products(&mut all);
-        self.random_products(&mut all);
+    fn dependent(&self, design: &Design<'_>, n: usize, kind: Criterion) -> Option<(Name, Option<Name>)> {
+        let mut all = Products::new(self, design, n, kind)?;
+        self.residual_products(design, &mut all);
+        self.random_products(design, &mut all);
         all.dependent()
     }
 
     /// Derivatives in sigma^2 and phi, at unequal scales and a correlation of a half at the usual distance.
-    fn residual_products(&self, all: &mut Products) {
-        let (d, n) = (self.design, all.rows.len());
+    fn residual_products(&self, d: &Design<'_>, all: &mut Products) {
+        let n = all.rows.len();
         let scales = &d.residual.scale;
         let largest = |c: &Column<'_>| all.rows.iter().map(|&i| c.at(i).abs()).fold(f64::MIN_POSITIVE, f64::max);
         let phi: Vec<f64> = scales.iter().enumerate().map(|(k, c)| (0.3 + 0.1 * k as f64) / largest(c)).collect();
@@ -109,14 +110,14 @@ impl Joint<'_> {
     }
 
     /// Derivatives in the covariances of free terms, and in psi of the others.
-    fn random_products(&self, all: &mut Products) {
-        let (d, a) = (self.design, &self.model.a);
+    fn random_products(&self, d: &Design<'_>, all: &mut Products) {
+        let a = &self.model.a;
         let mut row = Row::new(a);
         let mut values = vec![Vec::new(); d.terms.len()];
         for &i in &all.rows {
             row.read(d, a, i);
             for (k, term) in d.terms.iter().enumerate() {
-                if self.shapes[k].is_some() {
+                if self.patterns[k].is_some() {
                     values[k].extend(term.basis.iter().map(|c| c.at(i)));
                 } else {
                     let (f, first, q) = self.model.layout.terms[k];
@@ -139,7 +140,7 @@ impl Joint<'_> {
                 };
                 codes.iter().enumerate().map(|(i, &j)| row(i, j)).collect()
             };
-            let Some(shape) = &self.shapes[k] else {
+            let Some(shape) = &self.patterns[k] else {
                 for r in 0..q {
                     for c in 0..=r {
                         let mut g = vec![0.0; q * q];
@@ -165,7 +166,7 @@ impl Joint<'_> {
 
 impl Products {
     /// Random vectors on the first `n` rows; `None` where these rows cannot bear the fixed effects.
-    fn new(joint: &Joint<'_>, n: usize, kind: Criterion) -> Option<Products> {
+    fn new(joint: &Problem<'_>, design: &Design<'_>, n: usize, kind: Criterion) -> Option<Products> {
         let a = &joint.model.a;
         let p = if kind == Criterion::Reml { a.p } else { 0 };
         let rows: Vec<usize> = (0..n).collect();
@@ -174,7 +175,7 @@ impl Products {
         if p > 0 {
             let mut row = Row::new(a);
             for &i in &rows {
-                row.read(joint.design, a, i);
+                row.read(design, a, i);
                 x.extend_from_slice(&row.x[..p]);
                 small::mul_by_transposed(&mut root, &row.x[..p], &row.x[..p], p, 1, p, 1.0);
             }

@@ -59,6 +59,14 @@ pub struct Fit {
     pub convergence: Convergence,
     /// Hessian of the criterion in the user's theta (m x m by rows); NaN for singular terms.
     pub hessian: Vec<f64>,
+    /// Coefficients of the log residual standard deviation, then the transformed correlation; empty where residuals are alike.
+    pub phi: Vec<f64>,
+    /// Residual correlation, if there is one.
+    pub rho: Option<f64>,
+    /// psi of the terms with a pattern.
+    pub psi: Vec<f64>,
+    /// Hessian of the criterion in the free elements of theta (working basis), psi and phi, by rows; empty in a plain model.
+    pub joint_hessian: Vec<f64>,
     /// Where the time went.
     pub timing: Timing,
 }
@@ -157,6 +165,10 @@ impl Model {
             terms,
             convergence: minimum.convergence,
             hessian,
+            phi: Vec::new(),
+            rho: None,
+            psi: Vec::new(),
+            joint_hessian: Vec::new(),
             timing: Timing::default(),
         })
     }

@@ -4,29 +4,33 @@
 //! The criterion and its gradient in all of them come from one evaluation: those of theta and psi from Gamma (a term
 //! with a pattern has L(psi) for its factor), those of phi from the cross-products of the derivative of R^-1.
 
-use crate::covariance::pattern::Shape;
-use crate::covariance::residual::Residual;
+use crate::covariance::pattern::PatternedFactor;
+use crate::covariance::residual::ResidualCovariance;
 use crate::covariance::theta::{self, Blocks};
 use crate::crossprod::crossprod::Crossprod;
-use crate::crossprod::weighted_sums::Reweight;
+use crate::crossprod::weighted_sums::WeightedSums;
 use crate::design::coordinates;
-use crate::design::design::Design;
+use crate::design::design::{Design, Term};
 use crate::error::{Error, Result};
 use crate::likelihood::gradient::{Gamma, Solved};
 use crate::likelihood::model::Model;
 use crate::numerics::small;
-use crate::options::{Criterion, FitOptions};
+use crate::options::{Criterion, FitOptions, Watch};
 
-/// A model with rows that can be weighted anew.
-pub struct Joint<'d> {
+/// The criterion of a model in all its parameters. A plain model has no psi and no phi, and needs no row again.
+pub struct Problem<'d> {
     /// The model at the phi that was set last.
-    pub model: Model,
-    pub(crate) design: &'d Design<'d>,
-    pub(crate) rows: Reweight<'d>,
+    pub(crate) model: Model,
+    /// The rows, where they are needed again: for patterns, and for residuals that are not alike.
+    pub(crate) design: Option<&'d Design<'d>>,
+    /// Sums for any phi; none where R has no parameters.
+    pub(crate) rows: Option<WeightedSums<'d>>,
+    /// R of residuals that are alike, where there are no `rows`.
+    alike: ResidualCovariance,
     /// For each random term the pattern of its covariance matrix.
-    pub(crate) shapes: Vec<Option<Shape>>,
-    /// Room for the derivative of the cross-products.
-    pub(crate) change: Crossprod,
+    pub(crate) patterns: Vec<Option<PatternedFactor>>,
+    /// Room for the derivative of the cross-products; as many sums as the model has where R has parameters.
+    pub(crate) change: Option<Crossprod>,
     /// True where a quick search was not enough.
     pub(crate) careful: bool,
 }
@@ -49,23 +53,73 @@ pub(crate) struct Slope {
     pub phi: Vec<f64>,
 }
 
-impl<'d> Joint<'d> {
-    /// Prepares the rows and the model.
+impl Problem<'static> {
+    /// A problem without psi and phi, from sums that were made before.
+    ///
+    /// # Errors
+    /// Those of [`Model::new`].
+    pub fn from_sums(a: Crossprod, options: &FitOptions) -> Result<Problem<'static>> {
+        let (alike, patterns) = (ResidualCovariance::alike(a.n), vec![None; a.coordinates.terms.len()]);
+        let model = Model::new(a, options)?;
+        Ok(Problem { model, design: None, rows: None, alike, patterns, change: None, careful: false })
+    }
+}
+
+impl<'d> Problem<'d> {
+    /// Sums the rows and analyses the model.
     ///
     /// # Errors
     /// Those of [`Crossprod::from_design`] and [`Model::new`]; [`Error::TiedTimes`].
-    pub fn new(design: &'d Design<'d>, options: &FitOptions) -> Result<Joint<'d>> {
-        let rows = Reweight::new(design, options.threads)?;
+    pub fn new(design: &'d Design<'d>, options: &FitOptions) -> Result<Problem<'d>> {
+        if design.residual.is_empty() {
+            let mut out: Problem<'d> = Problem::from_sums(Crossprod::from_design(design, options.threads)?, options)?;
+            if !design.is_plain() {
+                let pattern = |t: &Term<'_>| t.structured.map(|kind| PatternedFactor::new(kind, &t.basis, design.n()));
+                out.patterns = design.terms.iter().map(pattern).collect();
+                out.design = Some(design);
+            }
+            out.model.held = out.patterns.iter().map(Option::is_some).collect();
+            return Ok(out);
+        }
+        let rows = WeightedSums::new(design, options.threads)?;
         let mut model = Model::new(rows.base.clone(), options)?;
-        let shapes: Vec<Option<Shape>> =
-            design.terms.iter().map(|t| t.structured.map(|kind| Shape::new(kind, &t.basis, design.n()))).collect();
-        model.held = shapes.iter().map(Option::is_some).collect();
-        Ok(Joint { change: rows.base.clone(), model, design, rows, shapes, careful: false })
+        let pattern = |t: &Term<'_>| t.structured.map(|kind| PatternedFactor::new(kind, &t.basis, design.n()));
+        let patterns: Vec<_> = design.terms.iter().map(pattern).collect();
+        model.held = patterns.iter().map(Option::is_some).collect();
+        let (change, alike) = (Some(rows.base.clone()), ResidualCovariance::alike(design.n()));
+        Ok(Problem { model, design: Some(design), rows: Some(rows), alike, patterns, change, careful: false })
+    }
+
+    /// The problem without its rows, which a plain one does not need; else it is given back.
+    ///
+    /// # Errors
+    /// The problem itself, where its rows are needed again.
+    pub fn detached(self) -> std::result::Result<Problem<'static>, Problem<'d>> {
+        if self.design.is_some() {
+            return Err(self);
+        }
+        let Problem { model, alike, patterns, careful, .. } = self;
+        Ok(Problem { model, design: None, rows: None, alike, patterns, change: None, careful })
+    }
+
+    /// True if the criterion has no parameters but theta.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.design.is_none()
+    }
+
+    /// Lets `watch` stop whatever is evaluated from now on, with [`Error::Interrupted`].
+    pub fn attend(&mut self, watch: &Watch) {
+        self.model.attend(watch);
+    }
+
+    /// The model at the phi that was set last.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// The residuals.
-    pub fn residual(&self) -> &Residual {
-        &self.rows.residual
+    pub fn residual(&self) -> &ResidualCovariance {
+        self.rows.as_ref().map_or(&self.alike, |rows| &rows.residual)
     }
 
     /// The model with rows weighted by phi.
@@ -76,22 +130,30 @@ impl<'d> Joint<'d> {
 
     /// Weights the rows by phi.
     pub fn set(&mut self, phi: &[f64]) {
-        if !phi.is_empty() {
-            self.rows.at(phi, &mut self.model.a);
+        if let Some(rows) = &self.rows {
+            rows.at(phi, &mut self.model.a);
             self.model.renew();
         }
     }
 
+    /// The parameters of a fit: theta in the user's basis (of all terms) and phi.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] for a theta of the wrong length.
+    pub(crate) fn parameters(&self, theta: &[f64], phi: &[f64]) -> Result<Parameters> {
+        Ok(Parameters { theta: self.working(theta)?, psi: self.psi_of(theta), phi: phi.to_vec() })
+    }
+
     /// Number of elements of psi.
     pub fn n_psi(&self) -> usize {
-        self.shapes.iter().flatten().map(Shape::len).sum()
+        self.patterns.iter().flatten().map(PatternedFactor::len).sum()
     }
 
     /// Terms with a pattern, with the place of their psi.
-    pub(crate) fn patterned(&self) -> Vec<(usize, Shape, std::ops::Range<usize>)> {
+    pub(crate) fn patterned(&self) -> Vec<(usize, PatternedFactor, std::ops::Range<usize>)> {
         let mut next = 0;
         let mut out = Vec::new();
-        for (k, shape) in self.shapes.iter().enumerate() {
+        for (k, shape) in self.patterns.iter().enumerate() {
             if let Some(shape) = shape {
                 out.push((k, shape.clone(), next..next + shape.len()));
                 next += shape.len();
@@ -147,9 +209,12 @@ impl<'d> Joint<'d> {
         }
         let mut of_phi = Vec::with_capacity(at.phi.len());
         for i in 0..at.phi.len() {
-            let log_det = self.rows.derivative(&at.phi, i, &mut self.change);
+            let (Some(rows), Some(change)) = (&self.rows, &mut self.change) else {
+                return Err(Error::Internal("residuals that are alike have no phi".into()));
+            };
+            let log_det = rows.derivative(&at.phi, i, change);
             let Model { s, w, inverse, .. } = &self.model;
-            of_phi.push(log_det + inverse.trace(s, &self.change, w, t, solved));
+            of_phi.push(log_det + inverse.trace(s, change, w, t, solved));
         }
         Ok(Slope { theta: of_theta, psi: of_psi, phi: of_phi })
     }

@@ -3,10 +3,10 @@
 //! A saddle has a direction of negative curvature. Where fewer than two columns of a pattern vary its correlation multiplies
 //! nothing, so that no curvature in psi can tell what it would do: the score says it, in G, for every correlation.
 
-use crate::covariance::pattern::Shape;
+use crate::covariance::pattern::PatternedFactor;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::fit::problem::{Joint, Parameters};
+use crate::fit::problem::{Parameters, Problem};
 use crate::fit::settle::Ended;
 use crate::fit::together::Work;
 use crate::numerics::eigen;
@@ -17,7 +17,7 @@ use crate::options::{Criterion, FitOptions, Watch};
 /// Standard deviation (beside sigma, in units of the columns) with which a score is read off.
 const OPEN: f64 = 1e-4;
 
-impl Joint<'_> {
+impl Problem<'_> {
     /// A point from which the criterion falls below that of `ended`, if there is one nearby.
     pub(crate) fn downhill(
         &mut self,
@@ -73,7 +73,14 @@ impl Joint<'_> {
     }
 
     /// The derivative D of the criterion in G of one term, df = tr(D dG), with the columns in their units.
-    fn score(&mut self, at: &Parameters, term: usize, shape: &Shape, psi: &[f64], kind: Criterion) -> Result<Vec<f64>> {
+    fn score(
+        &mut self,
+        at: &Parameters,
+        term: usize,
+        shape: &PatternedFactor,
+        psi: &[f64],
+        kind: Criterion,
+    ) -> Result<Vec<f64>> {
         self.set(&at.phi);
         let q = shape.q;
         let diagonal: Vec<f64> =

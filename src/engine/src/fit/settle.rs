@@ -8,7 +8,7 @@ use crate::design::design::Serial;
 use crate::error::{Error, Result};
 use crate::fit::certificate::Status;
 use crate::fit::minimum::{self, Minimum};
-use crate::fit::problem::{Joint, Parameters};
+use crate::fit::problem::{Parameters, Problem};
 use crate::fit::search::NOISE;
 use crate::fit::together::Work;
 use crate::numerics::minimise::{Objective, Point};
@@ -38,7 +38,7 @@ impl Ended {
     }
 }
 
-impl Joint<'_> {
+impl Problem<'_> {
     /// Settles the end of a descent.
     pub(crate) fn settle(
         &mut self,
@@ -50,12 +50,12 @@ impl Joint<'_> {
         let mut at = from.clone();
         let mut last: Option<Ended> = None;
         for round in 0..6 {
-            self.rows.residual.check(&at.phi)?;
+            self.residual().check(&at.phi)?;
             for (_, shape, range) in self.patterned() {
                 let settled = shape.settled(&at.psi[range.clone()]);
                 at.psi[range].copy_from_slice(&settled);
             }
-            let held = self.rows.residual.hold(&mut at.phi);
+            let held = self.residual().hold(&mut at.phi);
             self.set(&at.phi);
             let inner = FitOptions { start: Some(self.user(&at)?), look: Look::Alone, ..options.clone() };
             let minimum = minimum::minimise(&mut self.model, &inner, watch)?;
@@ -143,7 +143,7 @@ impl Joint<'_> {
             let size = |i: usize| shape.psi_tau(at.psi[i]) * (self.model.a.n as f64 / levels).sqrt();
             small.extend(range.clone().take(sds).map(|i| (size(i), i)).filter(|(s, _)| *s > 0.0 && *s < 0.2));
         }
-        let residual = &self.rows.residual;
+        let residual = &self.residual();
         if residual.serial() == Some(Serial::Car1) && residual.rho(&at.phi).is_some_and(|r| r > 0.0 && r < 0.05) {
             small.push((0.0, at.psi.len() + residual.k));
         }

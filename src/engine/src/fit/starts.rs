@@ -1,19 +1,19 @@
 //! Where the search over theta, psi and phi begins.
 
-use crate::covariance::pattern::Shape;
+use crate::covariance::pattern::PatternedFactor;
 use crate::covariance::theta;
 use crate::error::Result;
 use crate::fit::identifiability;
 use crate::fit::minimum;
 use crate::fit::moment_starts;
-use crate::fit::problem::{Joint, Parameters};
+use crate::fit::problem::{Parameters, Problem};
 use crate::fit::together::{Work, CHEAP};
 use crate::options::{FitOptions, Look, Watch};
 
 /// Work up to which a start for each column of a pattern is affordable.
 const FEW: f64 = 2e5;
 
-impl Joint<'_> {
+impl Problem<'_> {
     /// Parameters to begin at: several where that is cheap.
     pub(crate) fn starts(
         &mut self,
@@ -22,7 +22,7 @@ impl Joint<'_> {
         watch: &Watch,
         work: &mut Work,
     ) -> Result<Vec<Parameters>> {
-        let residual = &self.rows.residual;
+        let residual = &self.residual();
         let opened = |phi: &[f64]| phi.iter().enumerate().map(|(i, x)| residual.opened(i, *x)).collect();
         let mut starts = phi.map_or_else(|| residual.starts(), |phi| vec![opened(phi)]);
         if !self.is_tiny() {
@@ -30,7 +30,10 @@ impl Joint<'_> {
         }
         if phi.is_none() && !self.is_tiny() {
             let theta = moment_starts::moments(&self.model.a, &self.model.layout);
-            starts.iter_mut().for_each(|own| self.rows.guess(theta.iter().map(|t| t * t).sum(), own));
+            let ratio = theta.iter().map(|t| t * t).sum();
+            if let Some(rows) = &self.rows {
+                starts.iter_mut().for_each(|own| rows.guess(ratio, own));
+            }
         }
         // The user's start is one more; work after a fit begins at it alone.
         let around = options.look == Look::Around;
@@ -87,12 +90,12 @@ impl Joint<'_> {
         watch: &Watch,
         work: &mut Work,
     ) -> Result<Option<Parameters>> {
-        let own = self.shapes.clone();
-        if !own.iter().flatten().any(Shape::is_searched_in_roots) {
+        let own = self.patterns.clone();
+        if !own.iter().flatten().any(PatternedFactor::is_searched_in_roots) {
             return Ok(None);
         }
         let before = self.patterned();
-        self.shapes.iter_mut().flatten().for_each(Shape::equalise);
+        self.patterns.iter_mut().flatten().for_each(PatternedFactor::equalise);
         let mut at = first.clone();
         at.psi.clear();
         for ((_, shape, range), (_, equal, _)) in before.iter().zip(self.patterned()) {
@@ -100,7 +103,7 @@ impl Joint<'_> {
         }
         let end = self.descend_from(&at, None, options, watch, work);
         let equal = self.patterned();
-        self.shapes = own;
+        self.patterns = own;
         let Some((_, mut at)) = end? else { return Ok(None) };
         let psi = before.iter().zip(&equal).flat_map(|((_, shape, _), (_, equal, range))| {
             shape.opened(&shape.psi_of(&equal.factor(&at.psi[range.clone()]).0))
@@ -111,9 +114,9 @@ impl Joint<'_> {
 
     /// The parameters nearest to the fit without patterns, where there is one.
     fn near_unstructured(&mut self, first: &Parameters, options: &FitOptions) -> Result<Option<Parameters>> {
-        let held = std::mem::replace(&mut self.model.held, vec![false; self.shapes.len()]);
+        let held = std::mem::replace(&mut self.model.held, vec![false; self.patterns.len()]);
         self.set(&first.phi);
-        let free = if self.shapes.iter().any(Option::is_some) && identifiability::check(&mut self.model).is_ok() {
+        let free = if self.patterns.iter().any(Option::is_some) && identifiability::check(&mut self.model).is_ok() {
             // A point to begin at need not be exact.
             let rough = FitOptions { look: Look::Alone, tolerance: options.tolerance.max(1e-4), ..options.clone() };
             minimum::minimise(&mut self.model, &rough, &Watch::default()).ok()

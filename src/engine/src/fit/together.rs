@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::fit::certificate::{Looked, Status};
 use crate::fit::estimates::Fit;
 use crate::fit::minimum::Minimum;
-use crate::fit::problem::{Joint, Parameters};
+use crate::fit::problem::{Parameters, Problem};
 use crate::fit::settle::Ended;
 use crate::numerics::minimise::{self, Curvature, Objective};
 use crate::numerics::small;
@@ -25,22 +25,9 @@ pub(crate) const TINY: f64 = 1e5;
 /// How many times the decrease that its steps promise a descent may bring.
 const TRUST: f64 = 20.0;
 
-/// What was found beside theta.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// Coefficients of the log residual standard deviation, then the transformed correlation.
-    pub phi: Vec<f64>,
-    /// Residual correlation, if there is one.
-    pub rho: Option<f64>,
-    /// psi of the terms with a pattern.
-    pub psi: Vec<f64>,
-    /// Joint Hessian of the criterion in the free elements of theta (working basis), psi and phi, by rows.
-    pub hessian: Vec<f64>,
-}
-
 /// The criterion in the free elements of theta, in psi and in phi.
 pub(crate) struct All<'m, 'd> {
-    joint: &'m mut Joint<'d>,
+    joint: &'m mut Problem<'d>,
     kind: Criterion,
     pub at: Parameters,
     free: Vec<usize>,
@@ -82,7 +69,7 @@ impl Objective for All<'_, '_> {
         let shaped = self.joint.patterned().iter().all(|(_, s, range)| s.is_inside(&self.at.psi[range.clone()]));
         if x[..self.free.len()].iter().any(|v| v.abs() > 1e8)
             || !shaped
-            || !self.joint.rows.residual.is_inside(&self.at.phi)
+            || !self.joint.residual().is_inside(&self.at.phi)
         {
             return Ok(None);
         }
@@ -121,7 +108,7 @@ pub(crate) struct Work {
     pub lowest: Option<(f64, Parameters)>,
 }
 
-impl<'d> Joint<'d> {
+impl<'d> Problem<'d> {
     pub(crate) fn all<'m>(
         &'m mut self,
         at: &Parameters,
@@ -142,19 +129,22 @@ impl<'d> Joint<'d> {
     pub(crate) fn free(&self, ranks: Option<&[usize]>) -> Vec<usize> {
         let places = &self.model.layout.places;
         let within = |i: usize| ranks.is_none_or(|r| places[i].2 < r[places[i].0]);
-        (0..places.len()).filter(|&i| self.shapes[places[i].0].is_none() && within(i)).collect()
+        (0..places.len()).filter(|&i| self.patterns[places[i].0].is_none() && within(i)).collect()
     }
 
     /// Fits all parameters. `phi` is where to begin.
     ///
     /// # Errors
     /// Those of [`crate::Model::fit`]; [`Error::ResidualScale`] where a standard deviation tends to zero.
-    pub fn fit(&mut self, options: &FitOptions, phi: Option<&[f64]>, watch: &Watch) -> Result<(Fit, Found)> {
+    pub fn fit(&mut self, options: &FitOptions, phi: Option<&[f64]>, watch: &Watch) -> Result<Fit> {
+        if self.is_plain() {
+            return self.model.fit(options, watch);
+        }
         self.careful = false;
         self.careful = self.is_tiny();
         match self.fit_once(options, phi, watch) {
             Err(Error::Interrupted) => Err(Error::Interrupted),
-            Ok(found) if found.0.convergence.status.is_certified() => Ok(found),
+            Ok(found) if found.convergence.status.is_certified() => Ok(found),
             other if self.careful => other,
             // What was quick has not found a minimum.
             _ => {
@@ -164,7 +154,7 @@ impl<'d> Joint<'d> {
         }
     }
 
-    fn fit_once(&mut self, options: &FitOptions, phi: Option<&[f64]>, watch: &Watch) -> Result<(Fit, Found)> {
+    fn fit_once(&mut self, options: &FitOptions, phi: Option<&[f64]>, watch: &Watch) -> Result<Fit> {
         let begin = Instant::now();
         let kind = options.criterion;
         self.check_distinct(kind)?;
@@ -179,22 +169,17 @@ impl<'d> Joint<'d> {
         self.check_leaving(&ended, options)?;
         // Work after a fit takes such an end as it is, without a certificate.
         if phi.is_none() && !ended.is_certified(options) {
-            self.rows.residual.check_within(&ended.at.phi, 0.5)?;
+            self.residual().check_within(&ended.at.phi, 0.5)?;
         }
         self.set(&ended.at.phi);
         let searched = begin.elapsed().as_secs_f64();
-        let Ended { at, polished, .. } = &ended;
-        let found = Found {
-            rho: self.rows.residual.rho(&at.phi),
-            phi: at.phi.clone(),
-            psi: at.psi.clone(),
-            hessian: polished.hessian.clone(),
-        };
+        let (at, hessian) = (ended.at.clone(), ended.polished.hessian.clone());
         let minimum = self.certify(ended, options, &work)?;
         let mut fit = self.model.estimates(minimum, kind)?;
         fit.timing.optimise = searched;
         fit.timing.estimates = begin.elapsed().as_secs_f64() - searched;
-        Ok((fit, found))
+        (fit.rho, fit.phi, fit.psi, fit.joint_hessian) = (self.residual().rho(&at.phi), at.phi, at.psi, hessian);
+        Ok(fit)
     }
 
     /// The lowest settled end that is found.

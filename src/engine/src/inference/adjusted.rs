@@ -15,9 +15,10 @@ use super::fixed::{corrected, sandwich_of, KenwardRoger};
 use crate::covariance::products::{Middle, Strand};
 use crate::covariance::theta::Blocks;
 use crate::crossprod::row_reader::{Sheet, ROWS};
+use crate::crossprod::weighted_sums::WeightedSums;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::fit::problem::{Joint, Parameters};
+use crate::fit::problem::{Parameters, Problem};
 use crate::likelihood::gradient::blocks_of;
 use crate::likelihood::model::Model;
 use crate::numerics::small;
@@ -118,7 +119,7 @@ impl Sums {
     }
 }
 
-impl Joint<'_> {
+impl Problem<'_> {
     /// Kenward and Roger's pieces in working coordinates, at the phi that is set.
     pub(super) fn adjusted(&self, known: &Known<'_>) -> Result<Option<KenwardRoger>> {
         let (p, k) = (self.model.a.p, known.free.len());
@@ -184,18 +185,19 @@ impl Joint<'_> {
 
     /// sigma^2 R_i, in one pass over the rows.
     fn add_rows(&self, known: &Known<'_>, sums: &mut Sums) {
+        let Some(from) = &self.rows else { return };
         if self.residual().serial().is_none() {
             let all: Vec<u32> = (0..self.model.a.n as u32).collect();
-            all.chunks(CHUNK).for_each(|rows| self.add_strand(known, rows, sums));
+            all.chunks(CHUNK).for_each(|rows| self.add_strand(from, known, rows, sums));
         } else {
-            self.residual().classes.series.each(|rows| self.add_strand(known, rows, sums));
+            self.residual().classes.series.each(|rows| self.add_strand(from, known, rows, sums));
         }
     }
 
-    fn add_strand(&self, known: &Known<'_>, rows: &[u32], sums: &mut Sums) {
+    fn add_strand(&self, from: &WeightedSums<'_>, known: &Known<'_>, rows: &[u32], sums: &mut Sums) {
         let (residual, p) = (self.residual(), self.model.a.p);
         let strand = Strand::new(residual, rows, &known.at.phi);
-        let (e, mut da) = self.errors(known, rows);
+        let (e, mut da) = self.errors(from, known, rows);
         let a = strand.solve(&e, p);
         let mut turned = Vec::new();
         for (k, &(_, i)) in known.free.iter().enumerate().filter(|(_, place)| place.0 == 2) {
@@ -224,13 +226,13 @@ impl Joint<'_> {
     }
 
     /// R V^-1 X = X - Z T U of some rows, and -Z d(T U) for every free parameter.
-    fn errors(&self, known: &Known<'_>, rows: &[u32]) -> (Vec<f64>, Vec<Vec<f64>>) {
+    fn errors(&self, from: &WeightedSums<'_>, known: &Known<'_>, rows: &[u32]) -> (Vec<f64>, Vec<Vec<f64>>) {
         let (model, p) = (&self.model, self.model.a.p);
         let mut sheet = Sheet::new(&model.a);
         let mut e = vec![0.0; rows.len() * p];
         let mut de = vec![vec![0.0; rows.len() * p]; known.slopes.len()];
         for (block, rows) in rows.chunks(ROWS).enumerate() {
-            self.rows.reader.read(&self.rows.base, rows.len(), &|k| rows[k] as usize, &mut sheet);
+            from.reader.read(&from.base, rows.len(), &|k| rows[k] as usize, &mut sheet);
             for k in 0..rows.len() {
                 let own = (block * ROWS + k) * p..(block * ROWS + k + 1) * p;
                 e[own.clone()].copy_from_slice(&sheet.xy[k * (p + 1)..k * (p + 1) + p]);

@@ -5,8 +5,7 @@ use super::deletion::Deletion;
 use crate::design::design::{Column, Correlation, Design, Factor, Residual, Serial, Strata, Term};
 use crate::error::{Error, Result};
 use crate::fit::estimates::Fit;
-use crate::fit::problem::Joint;
-use crate::fit::together::Found;
+use crate::fit::problem::Problem;
 use crate::numerics::random::Stream;
 use crate::numerics::threads::Workers;
 use crate::options::{FitOptions, Look, Watch};
@@ -24,9 +23,9 @@ pub struct Estimates<'a> {
     pub phi: &'a [f64],
 }
 
-fn fit(design: &Design<'_>, from: Estimates<'_>, options: &FitOptions, watch: &Watch) -> Result<(Fit, Found)> {
+fn fit(design: &Design<'_>, from: Estimates<'_>, options: &FitOptions, watch: &Watch) -> Result<Fit> {
     let single = FitOptions { threads: 1, look: Look::Near, start: Some(from.theta.to_vec()), ..options.clone() };
-    let mut joint = Joint::new(design, &single)?;
+    let mut joint = Problem::new(design, &single)?;
     joint.fit(&single, (!from.phi.is_empty()).then_some(from.phi), &watch.part())
 }
 
@@ -79,9 +78,9 @@ pub fn refit_rows(
     Ok(out.into_iter().map(|r| r.unwrap_or(Refit::Stopped)).collect())
 }
 
-fn replicate(fitted: Result<(Fit, Found)>) -> Result<Refit> {
+fn replicate(fitted: Result<Fit>) -> Result<Refit> {
     match fitted {
-        Ok((f, found)) => Ok(Refit::Done(Replicate { phi: found.phi, ..Replicate::new(&f) })),
+        Ok(f) => Ok(Refit::Done(Replicate::new(&f))),
         Err(e) if is_of_the_data(&e) => Ok(Refit::Failed),
         Err(e) => Err(e),
     }
@@ -98,7 +97,7 @@ pub fn bootstrap_rows(
     (draws, seed): (usize, u64),
     watch: &Watch,
 ) -> Result<Vec<Refit>> {
-    let joint = Joint::new(design, options)?;
+    let joint = Problem::new(design, options)?;
     let out = run(draws, options, watch, |i| {
         let y = draw(&joint, design, from, &mut Stream::new(seed, i as u64));
         replicate(fit(&Design { y: &y, ..design.clone() }, from, options, watch))
@@ -107,7 +106,7 @@ pub fn bootstrap_rows(
 }
 
 /// One response from the fitted model.
-fn draw(joint: &Joint<'_>, design: &Design<'_>, from: Estimates<'_>, s: &mut Stream) -> Vec<f64> {
+fn draw(joint: &Problem<'_>, design: &Design<'_>, from: Estimates<'_>, s: &mut Stream) -> Vec<f64> {
     let n = design.n();
     let mut y: Vec<f64> = (0..n)
         .map(|i| {
@@ -166,8 +165,11 @@ pub fn delete_rows(
         }
         let rest = Subset::new(design, &keep);
         match fit(&rest.design(design), from, options, watch) {
-            Ok((f, _)) if f.kept.len() < rank => Ok(Deletion::Rank),
-            Ok((f, found)) => Ok(Deletion::Refitted(Box::new(f), found.phi)),
+            Ok(f) if f.kept.len() < rank => Ok(Deletion::Rank),
+            Ok(f) => {
+                let phi = f.phi.clone();
+                Ok(Deletion::Refitted(Box::new(f), phi))
+            }
             Err(e) if is_of_the_data(&e) => Ok(Deletion::Failed),
             Err(e) => Err(e),
         }

@@ -148,7 +148,7 @@ impl Replicate {
             sigma: f.sigma,
             criterion: f.criterion,
             certified: f.convergence.status.is_certified(),
-            phi: Vec::new(),
+            phi: f.phi.clone(),
         }
     }
 }

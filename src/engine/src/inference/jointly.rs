@@ -9,7 +9,7 @@ use super::directions::{compressed, rank, Satterthwaite};
 use super::fixed::{sandwich, FixedInference};
 use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::fit::problem::{Joint, Parameters};
+use crate::fit::problem::{Parameters, Problem};
 use crate::likelihood::gradient::Solved;
 use crate::numerics::small;
 use crate::options::Criterion;
@@ -17,7 +17,7 @@ use crate::options::Criterion;
 /// Gradient in the free parameters, Phi, and the solution.
 type Point = (Vec<f64>, Vec<f64>, Solution);
 
-impl Joint<'_> {
+impl Problem<'_> {
     /// Pieces for tests of the coefficients at a fit (theta in the user's basis): Phi and Satterthwaite's derivatives,
     /// with the uncertainty of all variance parameters; with `kr` and by REML Kenward and Roger's pieces as well.
     ///
@@ -96,7 +96,7 @@ impl Joint<'_> {
         let mut blocks = layout.zeros();
         layout.fill(&at.theta, &mut blocks);
         let mut free = Vec::new();
-        for (term, &(_, _, q)) in layout.terms.iter().enumerate().filter(|(k, _)| self.shapes[*k].is_none()) {
+        for (term, &(_, _, q)) in layout.terms.iter().enumerate().filter(|(k, _)| self.patterns[*k].is_none()) {
             let l = compressed(&layout.term_block(&blocks, term), q);
             let r = rank(&l, q);
             layout.set_term_block(&mut blocks, term, &l);

@@ -7,7 +7,7 @@
 use super::constrained::{Constrained, Target};
 use super::varying::Varying;
 use crate::error::Result;
-use crate::fit::problem::Joint;
+use crate::fit::problem::Problem;
 use crate::likelihood::model::Model;
 use crate::numerics::minimise::{self, Limits};
 use crate::numerics::{eigen, newton};
@@ -59,7 +59,7 @@ impl Model {
     }
 }
 
-impl Joint<'_> {
+impl Problem<'_> {
     /// The profile of `target` at a fit with parameters beyond theta.
     ///
     /// # Errors
@@ -75,8 +75,8 @@ impl Joint<'_> {
         self.set(phi);
         let shapes = self.patterned();
         let psi = self.psi_of(theta);
-        let Joint { model, rows, change, .. } = self;
-        let varying = Varying::new(shapes, &psi, phi, (&*rows, change.clone()));
+        let Problem { model, rows, change, .. } = self;
+        let varying = Varying::new(shapes, &psi, phi, rows.as_ref().zip(change.clone()));
         profile(model, varying, theta, kind, target, zetas)
     }
 }

@@ -1,10 +1,10 @@
 //! psi and phi in a problem where one quantity is held: which of them are free, and what they do to the criterion.
 
 use super::constrained::Target;
-use crate::covariance::pattern::Shape;
+use crate::covariance::pattern::PatternedFactor;
 use crate::covariance::theta::{Blocks, Layout};
 use crate::crossprod::crossprod::Crossprod;
-use crate::crossprod::weighted_sums::Reweight;
+use crate::crossprod::weighted_sums::WeightedSums;
 use crate::design::coordinates::{self, Coordinates};
 use crate::error::Result;
 use crate::likelihood::gradient::{Gamma, Solved};
@@ -15,13 +15,13 @@ use crate::numerics::small;
 #[derive(Default)]
 pub(super) struct Varying<'m> {
     /// Terms with a pattern and the places of their psi.
-    shapes: Vec<(usize, Shape, std::ops::Range<usize>)>,
+    shapes: Vec<(usize, PatternedFactor, std::ops::Range<usize>)>,
     /// psi of all such terms.
     psi: Vec<f64>,
     /// phi of the residuals.
     phi: Vec<f64>,
     /// Rows that follow phi, and room for the derivative of their sums.
-    rows: Option<(&'m Reweight<'m>, Crossprod)>,
+    rows: Option<(&'m WeightedSums<'m>, Crossprod)>,
     /// What is held among psi (its place), or among phi.
     held: Option<Held>,
 }
@@ -42,12 +42,12 @@ pub(super) struct VaryingSlope {
 impl<'m> Varying<'m> {
     /// Parameters at a fit, with nothing held.
     pub fn new(
-        shapes: Vec<(usize, Shape, std::ops::Range<usize>)>,
+        shapes: Vec<(usize, PatternedFactor, std::ops::Range<usize>)>,
         psi: &[f64],
         phi: &[f64],
-        rows: (&'m Reweight<'m>, Crossprod),
+        rows: Option<(&'m WeightedSums<'m>, Crossprod)>,
     ) -> Self {
-        Varying { shapes, psi: psi.to_vec(), phi: phi.to_vec(), rows: Some(rows), held: None }
+        Varying { shapes, psi: psi.to_vec(), phi: phi.to_vec(), rows, held: None }
     }
 
     /// True if a term has a pattern.

@@ -8,7 +8,7 @@
 use crate::crossprod::crossprod::{Crossprod, Pair};
 use crate::error::{Error, Result};
 use crate::numerics::dense::Dense;
-use crate::numerics::sparse::{Pattern, Sparse};
+use crate::numerics::sparse::{Sparse, SparsityPattern};
 use crate::numerics::strips::{Index, Strips};
 use crate::numerics::trailing::Trailing;
 
@@ -77,8 +77,8 @@ pub struct Structure {
     pub trail_row: usize,
     /// Columns of Z.
     pub q: usize,
-    /// Pattern of a sparse trailing matrix.
-    pattern: Option<Pattern>,
+    /// SparsityPattern of a sparse trailing matrix.
+    pattern: Option<SparsityPattern>,
     /// Predicted bytes of the workspace.
     pub bytes: f64,
     fill: f64,
@@ -188,9 +188,9 @@ impl Structure {
         refuse(self.bytes)
     }
 
-    /// Pattern of the trailing matrix, or `None` when it has more than `most` elements. The levels of the
+    /// SparsityPattern of the trailing matrix, or `None` when it has more than `most` elements. The levels of the
     /// outermost chain factor hold the columns of all levels below them, so their cliques are the whole pattern.
-    fn pattern(&self, order: usize, most: f64) -> Option<Pattern> {
+    fn pattern(&self, order: usize, most: f64) -> Option<SparsityPattern> {
         let outer = self.chain.last()?;
         let mut starts = vec![0usize; order + 1];
         for &c in &outer.cols {
@@ -207,7 +207,7 @@ impl Structure {
                 next[c as usize] += 1;
             }
         }
-        let mut pattern = Pattern { starts: vec![0], rows: Vec::new() };
+        let mut pattern = SparsityPattern { starts: vec![0], rows: Vec::new() };
         let mut stamp = vec![u32::MAX; order];
         let mut looked = 0.0;
         for c in 0..order {

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 
 /// Lower-triangular pattern by columns; row indices ascending, the diagonal first.
 #[derive(Clone, Debug, Default)]
-pub struct Pattern {
+pub struct SparsityPattern {
     /// Start of each column in `rows`; length n + 1.
     pub starts: Vec<usize>,
     /// Row indices.
@@ -29,7 +29,7 @@ pub struct Pattern {
 /// A sparse matrix on a fixed pattern with its factor and selected inverse.
 pub struct Sparse {
     n: usize,
-    pattern: Pattern,
+    pattern: SparsityPattern,
     /// Values on the pattern.
     pub values: Vec<f64>,
     symbolic: SymbolicCholesky<usize>,
@@ -44,7 +44,7 @@ pub struct Sparse {
 
 impl Sparse {
     /// Analyses `pattern` (order `n`). No numbers yet.
-    pub fn new(n: usize, pattern: Pattern, threads: usize) -> Result<Self> {
+    pub fn new(n: usize, pattern: SparsityPattern, threads: usize) -> Result<Self> {
         let par = if threads > 1 { Par::rayon(threads) } else { Par::Seq };
         let view = SymbolicSparseColMatRef::new_checked(n, n, &pattern.starts, None, &pattern.rows);
         let params = CholeskySymbolicParams {
@@ -287,9 +287,9 @@ mod tests {
     use crate::numerics::dense::Dense;
 
     /// An arrow with a chain: 40 nodes, node i tied to i + 1 and to the last one.
-    fn arrow() -> (usize, Pattern) {
+    fn arrow() -> (usize, SparsityPattern) {
         let n = 40;
-        let mut p = Pattern { starts: vec![0], rows: vec![] };
+        let mut p = SparsityPattern { starts: vec![0], rows: vec![] };
         for j in 0..n {
             p.rows.push(j);
             if j + 1 < n {
