@@ -3,7 +3,7 @@
 mod dyestuff;
 mod oracle;
 
-use dyestuff::{model, DYESTUFF, DYESTUFF2};
+use dyestuff::{fitted, model, DYESTUFF, DYESTUFF2};
 use ferrite_engine::{bootstrap, fit, Criterion, Crossprod, FitOptions, FixedInference, Model, Refit, Target, Watch};
 use oracle::designs;
 
@@ -18,7 +18,7 @@ fn df(pieces: &FixedInference, k: usize) -> f64 {
 fn balanced_one_way_layout_has_five_degrees_of_freedom() {
     // 6 batches: the mean has J - 1 = 5 degrees of freedom exactly, and Kenward-Roger adjusts nothing.
     let mut m = model(&DYESTUFF);
-    let f = m.fit(&FitOptions::default(), &Watch::default()).unwrap();
+    let f = fitted(&m, &FitOptions::default());
     let pieces = m.fixed_inference(&f.theta, Criterion::Reml, 1e9).unwrap();
     assert!((df(&pieces, 0) - 5.0).abs() < 1e-8, "{}", df(&pieces, 0));
     let kr = pieces.kenward_roger.unwrap();
@@ -31,7 +31,7 @@ fn balanced_one_way_layout_has_five_degrees_of_freedom() {
 fn a_zero_variance_leaves_all_residual_degrees_of_freedom() {
     // theta = 0: ordinary least squares with n - 1 = 29.
     let mut m = model(&DYESTUFF2);
-    let f = m.fit(&FitOptions::default(), &Watch::default()).unwrap();
+    let f = fitted(&m, &FitOptions::default());
     let pieces = m.fixed_inference(&f.theta, Criterion::Reml, 1e9).unwrap();
     assert!((df(&pieces, 0) - 29.0).abs() < 1e-8, "{}", df(&pieces, 0));
 }
@@ -69,7 +69,7 @@ fn profile_limits_by_ml() {
     let options = FitOptions { criterion: Criterion::Ml, ..Default::default() };
     let z = [1.959963984540054];
     let mut m = model(&DYESTUFF);
-    let f = m.fit(&options, &Watch::default()).unwrap();
+    let f = fitted(&m, &options);
     let cases = [
         (Target::Sd { term: 0, column: 0 }, 12.1965052789661, 84.0634109684649),
         (Target::Sigma, 38.2301233112571, 67.6576727947205),
@@ -83,7 +83,7 @@ fn profile_limits_by_ml() {
         );
     }
     let mut m = model(&DYESTUFF2);
-    let f = m.fit(&options, &Watch::default()).unwrap();
+    let f = fitted(&m, &options);
     let p = m.profile(&f.theta, Criterion::Ml, Target::Sd { term: 0, column: 0 }, &z).unwrap();
     assert_eq!(p.lower[0], 0.0);
     assert!(p.upper[0] > 1.0);
@@ -95,7 +95,7 @@ fn bootstrap_repeats_and_does_not_depend_on_threads() {
         let a = Crossprod::from_design(&rows.design(), 1).unwrap();
         let run = |threads| {
             let options = FitOptions { threads, ..Default::default() };
-            let f = Model::new(a.clone(), &options).unwrap().fit(&options, &Watch::default()).unwrap();
+            let f = fitted(&Model::new(a.clone(), &options).unwrap(), &options);
             let all = bootstrap(&a, &f, &options, 40, 17, &Watch::default()).unwrap();
             (f, all.iter().map(|r| r.done().unwrap().theta.clone()).collect::<Vec<_>>())
         };
@@ -109,8 +109,8 @@ fn bootstrap_has_the_sampling_distribution_of_the_balanced_layout() {
     // theta is zero if and only if F <= 1; under the fit, F / (1 + 5 theta^2) is F(5, 24). With theta^2 = 1764.05 / 2451.25
     // R's pf(1 / (1 + 5 * 1764.05 / 2451.25), 5, 24) is 0.04841829; 4 standard errors of 8,000 draws are 0.0096.
     let options = FitOptions::default();
-    let mut m = model(&DYESTUFF);
-    let f = m.fit(&options, &Watch::default()).unwrap();
+    let m = model(&DYESTUFF);
+    let f = fitted(&m, &options);
     let draws = bootstrap(m.crossprod(), &f, &options, 8000, 3, &Watch::default()).unwrap();
     let zero = draws.iter().filter_map(Refit::done).filter(|r| r.theta[0] == 0.0).count() as f64 / 8000.0;
     assert!((zero - 0.04841829).abs() < 0.0096, "{zero}");

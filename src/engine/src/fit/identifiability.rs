@@ -9,10 +9,11 @@
 //! followed: log|M'VM| is strictly concave along every direction but the flat ones.
 //! Not here: patterns and residuals that are not alike (see `distinct`).
 
+use super::distinct;
+use super::problem::Problem;
 use crate::design::coordinates;
 use crate::error::{Element, Error, Result};
 use crate::fit::mivque::{self, Mivque};
-use crate::fit::search::Search;
 use crate::likelihood::model::Model;
 use crate::numerics::null_space;
 use crate::numerics::small;
@@ -33,22 +34,14 @@ const FLAT: (f64, f64) = (1e-8, 1e-13);
 /// Elements of a direction below this share of the largest are none.
 const SHARE: f64 = 1e-6;
 
-impl Search<'_> {
-    pub(crate) fn check_sigma(&mut self, theta: &[f64], limit: f64) -> Result<()> {
-        let share = self.share_of_sigma(theta)?;
-        if share < limit {
-            return Err(Error::PerfectFit { reason: "random", ratio: share.max(0.0).sqrt() });
-        }
-        Ok(())
-    }
-
-    /// sigma^2 beside the variance of the response.
-    pub(crate) fn share_of_sigma(&mut self, theta: &[f64]) -> Result<f64> {
-        let mut blocks = self.model.layout.zeros();
-        self.model.layout.fill(theta, &mut blocks);
-        let value = self.model.value(&blocks, self.options.criterion)?;
-        let response = self.model.a.gram[self.model.a.gram.len() - 1] / self.model.a.n as f64;
-        Ok(value.pls.pwrss / self.model.nu(self.options.criterion) / response)
+/// Refuses a problem with parameters that cannot be told apart.
+///
+/// # Errors
+/// [`Error::Unidentified`] with the first direction that is found, [`Error::ResidualScale`] for one of phi.
+pub(crate) fn check(problem: &mut Problem<'_>, kind: Criterion) -> Result<()> {
+    match problem.is_plain() {
+        true => check_variances(&mut problem.model),
+        false => distinct::check(problem, kind),
     }
 }
 
@@ -56,7 +49,7 @@ impl Search<'_> {
 ///
 /// # Errors
 /// [`Error::Unidentified`] with the first direction that is found.
-pub(crate) fn check(model: &mut Model) -> Result<()> {
+pub(crate) fn check_variances(model: &mut Model) -> Result<()> {
     check_count(model)?;
     let u = mivque::within_x(&model.a)?;
     check_against_fixed(model, &u)?;

@@ -10,6 +10,7 @@ use crate::crossprod::crossprod::Crossprod;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
 use crate::fit::estimates::Fit;
+use crate::fit::problem::Problem;
 use crate::likelihood::model::Model;
 use crate::numerics::random::Stream;
 use crate::numerics::small;
@@ -102,16 +103,16 @@ pub fn bootstrap(
         if watch.is_stopped() {
             return Ok(vec![Refit::Stopped; range.len()]);
         }
-        let mut own = Model::new(a.clone(), &single)?;
+        let mut own = Problem::from_sums(a.clone(), &single)?;
         let mut out = Vec::with_capacity(range.len());
         for i in range {
             if watch.is_stopped() {
                 out.push(Refit::Stopped);
                 continue;
             }
-            generator.draw(&mut own.a, &mut Stream::new(seed, i as u64));
-            out.push(match own.fit(&single, &watch.part()) {
-                Ok(f) => Refit::Done(replicate(&own, &f, &centre)),
+            generator.draw(&mut own.model.a, &mut Stream::new(seed, i as u64));
+            out.push(match own.fit(&single, None, &watch.part()) {
+                Ok(f) => Refit::Done(replicate(&own.model, &f, &centre)),
                 Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => {
                     Refit::Failed
                 }

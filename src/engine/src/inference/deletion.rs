@@ -8,7 +8,7 @@ use crate::crossprod::working::{response, subtracted, weight, Row};
 use crate::design::design::Design;
 use crate::error::{Error, Result};
 use crate::fit::estimates::Fit;
-use crate::likelihood::model::Model;
+use crate::fit::problem::Problem;
 use crate::numerics::small;
 use crate::numerics::threads::Workers;
 use crate::options::{FitOptions, Look, Watch};
@@ -53,7 +53,7 @@ pub fn deletions(
         if watch.is_stopped() {
             return Ok(vec![Deletion::Stopped; range.len()]);
         }
-        let mut own = Model::new(a.clone(), &single)?;
+        let mut own = Problem::from_sums(a.clone(), &single)?;
         let mut row = Row::new(a);
         let mut out = Vec::with_capacity(range.len());
         for s in range {
@@ -76,7 +76,7 @@ pub fn deletions(
 fn delete(
     design: &Design<'_>,
     a: &Crossprod,
-    own: &mut Model,
+    own: &mut Problem<'_>,
     row: &mut Row,
     rows: &[usize],
     options: &FitOptions,
@@ -85,16 +85,16 @@ fn delete(
     if a.n - rows.len() <= a.p {
         return Ok(Deletion::Rank);
     }
-    own.a.clone_from(a);
+    own.model.a.clone_from(a);
     let gamma = subtracted(a);
     for &i in rows {
         row.read(design, a, i);
-        take_out(design, &mut own.a, row, &gamma, i);
+        take_out(design, &mut own.model.a, row, &gamma, i);
     }
-    if !full_rank(&own.a, a) {
+    if !full_rank(&own.model.a, a) {
         return Ok(Deletion::Rank);
     }
-    own.renew();
+    own.model.renew();
     match search(own, options, watch) {
         Ok(fit) => Ok(Deletion::Refitted(Box::new(fit), Vec::new())),
         Err(
@@ -106,13 +106,13 @@ fn delete(
 }
 
 /// From the fit with all rows; a search that ends without a certificate begins again from the data.
-fn search(own: &mut Model, options: &FitOptions, watch: &Watch) -> Result<Fit> {
-    let near = own.fit(options, &watch.part())?;
+fn search(own: &mut Problem<'_>, options: &FitOptions, watch: &Watch) -> Result<Fit> {
+    let near = own.fit(options, None, &watch.part())?;
     if near.convergence.status.is_certified() {
         return Ok(near);
     }
     let afresh = FitOptions { start: None, look: Look::Near, ..options.clone() };
-    let fresh = own.fit(&afresh, &watch.part())?;
+    let fresh = own.fit(&afresh, None, &watch.part())?;
     Ok(if fresh.criterion <= near.criterion { fresh } else { near })
 }
 

@@ -6,7 +6,7 @@ use crate::crossprod::replace_response;
 use crate::design::design::Design;
 use crate::error::{Error, Result};
 use crate::fit::estimates::Fit;
-use crate::likelihood::model::Model;
+use crate::fit::problem::Problem;
 use crate::numerics::threads::Workers;
 use crate::options::{FitOptions, Look, Watch};
 
@@ -35,7 +35,7 @@ pub fn refit_many(
         if watch.is_stopped() {
             return Ok(vec![Refit::Stopped; range.len()]);
         }
-        let mut own = Model::new(a.clone(), &single)?;
+        let mut own = Problem::from_sums(a.clone(), &single)?;
         let mut out = Vec::with_capacity(range.len());
         for r in range {
             let y = &responses[r * a.n..(r + 1) * a.n];
@@ -43,11 +43,11 @@ pub fn refit_many(
                 out.push(Refit::Stopped);
                 continue;
             }
-            if !replace_response::replace(design, &mut own.a, y) {
+            if !replace_response::replace(design, &mut own.model.a, y) {
                 out.push(Refit::Failed);
                 continue;
             }
-            out.push(match own.fit(&single, &watch.part()) {
+            out.push(match own.fit(&single, None, &watch.part()) {
                 Ok(f) => Refit::Done(Replicate::new(&f)),
                 Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => {
                     Refit::Failed

@@ -11,7 +11,7 @@ use crate::numerics::small;
 const RANGE: (f64, f64) = (0.05, 30.0);
 
 /// Theta (working basis) whose diagonal comes from moments.
-pub fn moments(a: &Crossprod, layout: &Layout) -> Vec<f64> {
+pub fn standard_deviations(a: &Crossprod, layout: &Layout) -> Vec<f64> {
     let diagonal = variances(a, layout).unwrap_or_default();
     let mut theta = vec![0.0; layout.len()];
     for (x, &(term, row, col)) in theta.iter_mut().zip(&layout.places) {
