@@ -100,10 +100,10 @@ pub fn run(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, mut w
     let limit = options.max_evaluations;
     std::thread::spawn(move || {
         let fitted = catch_unwind(AssertUnwindSafe(|| {
-            let mut model = Model::new(sums, &options)?;
-            let mut fit = model.fit(&options, &line)?;
+            let mut problem = Problem::from_sums(sums, &options)?;
+            let mut fit = problem.fit(&options, None, &line)?;
             fit.timing.crossprod = summed;
-            Ok((fit, model))
+            Ok((fit, problem.into_model(&[])))
         }));
         // Nobody listens any more after an interrupt.
         done.send(fitted).is_ok()

@@ -153,7 +153,7 @@ impl Task<'_> {
     ) -> Read<T> {
         let options = &self.at.options;
         let sums = Crossprod::from_design(design, options.threads)?;
-        let fit = Model::new(sums.clone(), options)?.at(self.at.theta()?, options.criterion)?;
+        let fit = Problem::from_sums(sums.clone(), options)?.at(self.at.theta()?, &[], options.criterion)?;
         watched(total, watch, |line| work(&sums, &fit, line))
     }
 }
