@@ -21,6 +21,8 @@ pub enum Status {
     Stalled,
     /// The budget of evaluations is used up.
     MaxEvaluations,
+    /// No search: the parameters were given.
+    NotSearched,
 }
 
 impl Status {
@@ -36,6 +38,7 @@ impl Status {
             Status::OnBoundary => "on_boundary",
             Status::Stalled => "stalled",
             Status::MaxEvaluations => "max_evaluations",
+            Status::NotSearched => "not_searched",
         }
     }
 }
@@ -89,7 +92,7 @@ impl Convergence {
     /// For estimates at a theta that no search has found.
     pub(crate) fn unknown(ranks: Vec<usize>, m: usize) -> Convergence {
         Convergence {
-            status: Status::Stalled,
+            status: Status::NotSearched,
             evaluations: 0,
             iterations: 0,
             starts: 0,

@@ -6,11 +6,9 @@
 
 pub(crate) mod certificate;
 pub(crate) mod certify;
-pub(crate) mod distinct;
 pub(crate) mod estimates;
 pub(crate) mod faces;
 pub(crate) mod identifiability;
-pub(crate) mod mivque;
 pub(crate) mod moments;
 pub(crate) mod objective;
 pub(crate) mod problem;

@@ -1,19 +1,21 @@
 //! Models whose variances the data cannot tell apart are refused before they are fitted.
 //!
 //! Var(y) is linear in sigma^2 and the elements of the covariance matrices, and restricted likelihood sees M Var(y) M, M the
-//! projection off X. So the parameters are identified if and only if the matrix F of [`crate::fit::mivque`] has full rank,
+//! projection off X. So the parameters are identified if and only if the matrix F of [`mivque`] has full rank,
 //! whatever y and the parameters are: a vector of its null space is a direction along which the likelihood is constant.
 //! ML gets the same verdict: along such a direction it sees the fixed effects alone, and never the data.
 //!
 //! A rank in floating point is a guess where weights or columns have many sizes. So a direction that F calls flat is
 //! followed: log|M'VM| is strictly concave along every direction but the flat ones.
-//! Not here: patterns and residuals that are not alike (see `distinct`).
+//! Not here: patterns and residuals that are not alike (see [`probes`]).
 
-use super::distinct;
+mod mivque;
+mod probes;
+
+use self::mivque::Mivque;
 use super::problem::Problem;
 use crate::design::coordinates;
 use crate::error::{Element, Error, Result};
-use crate::fit::mivque::{self, Mivque};
 use crate::likelihood::model::Model;
 use crate::numerics::null_space;
 use crate::numerics::small;
@@ -41,7 +43,7 @@ const SHARE: f64 = 1e-6;
 pub(crate) fn check(problem: &mut Problem<'_>, kind: Criterion) -> Result<()> {
     match problem.is_plain() {
         true => check_variances(&mut problem.model),
-        false => distinct::check(problem, kind),
+        false => probes::check(problem, kind),
     }
 }
 
