@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::fit::certificate::Convergence;
 use crate::fit::identifiability;
 use crate::fit::minimum::{self, Minimum};
+use crate::likelihood::evaluation::Pls;
 use crate::likelihood::model::Model;
-use crate::likelihood::pls::Pls;
 use crate::numerics::small;
 use crate::options::{Criterion, FitOptions, Watch};
 
@@ -92,7 +92,6 @@ impl Model {
     pub fn fit(&mut self, options: &FitOptions, watch: &Watch) -> Result<Fit> {
         let begin = Instant::now();
         identifiability::check(self)?;
-        self.forget();
         let minimum = minimum::minimise(self, options, watch)?;
         let searched = begin.elapsed().as_secs_f64();
         let mut fit = self.estimates(minimum, options.criterion)?;
@@ -106,7 +105,6 @@ impl Model {
     /// # Errors
     /// [`crate::Error::Dimension`] for a theta of the wrong length.
     pub fn at(&mut self, theta: &[f64], kind: Criterion) -> Result<Fit> {
-        self.forget();
         let blocks = self.blocks_from_user(theta)?;
         let mut lower = self.layout.zeros();
         let mut ranks = Vec::new();
@@ -136,7 +134,7 @@ impl Model {
         let mut terms = Vec::new();
         for k in 0..c.terms.len() {
             let t = self.layout.term_block(&blocks, k);
-            let (term, lower) = self.term(k, &t, unit, minimum.convergence.ranks[k]);
+            let (term, lower) = self.term(k, &t, unit, minimum.convergence.ranks[k])?;
             let q = term.q;
             let lost = |c: usize| {
                 let v = term.varcov[c * q + c];
@@ -189,7 +187,8 @@ impl Model {
         out
     }
 
-    fn term(&self, k: usize, t: &[f64], unit: f64, rank: usize) -> (TermFit, Vec<f64>) {
+    fn term(&self, k: usize, t: &[f64], unit: f64, rank: usize) -> Result<(TermFit, Vec<f64>)> {
+        let here = self.here()?;
         let c = &self.a.coordinates;
         let map = &c.terms[k];
         let (f, first, q) = self.layout.terms[k];
@@ -201,14 +200,14 @@ impl Model {
         let mut varcov = vec![0.0; q * q];
         small::mul_by_transposed(&mut varcov, &bt, &bt, q, q, q, unit);
         let row = self.s.first_row(f);
-        let diagonal = self.inverse.diagonal(&self.s, &self.w, f);
+        let diagonal = here.inverse_diagonal(f)?;
         let (mut b, mut u, mut condvar) = (vec![0.0; levels * q], vec![0.0; levels * q], vec![0.0; levels * q * q]);
         let mut own = vec![0.0; q];
         let mut inverse = vec![0.0; q * q];
         let mut half = vec![0.0; q * q];
         for j in 0..levels {
             for (i, x) in own.iter_mut().enumerate() {
-                *x = self.inverse.solution[(row + j * width + first + i) * m + self.a.p] * c.y_scale;
+                *x = here.inverse.solution[(row + j * width + first + i) * m + self.a.p] * c.y_scale;
             }
             small::mul(&mut b[j * q..(j + 1) * q], &bt, &own, q, q, 1, 1.0);
             small::mul_transposed(&mut u[j * q..(j + 1) * q], &turn, &own, q, q, 1, c.weight_mean.sqrt());
@@ -217,7 +216,7 @@ impl Model {
             small::mul(&mut half, &bt, &inverse, q, q, q, unit);
             small::mul_by_transposed(&mut condvar[j * q * q..(j + 1) * q * q], &half, &bt, q, q, q, 1.0);
         }
-        (TermFit { q, levels, varcov, b, u, condvar, rank }, lower)
+        Ok((TermFit { q, levels, varcov, b, u, condvar, rank }, lower))
     }
 
     /// The Hessian in the user's theta by the chain rule; at a minimum the second derivatives of the map drop out.

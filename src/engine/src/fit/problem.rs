@@ -12,7 +12,7 @@ use crate::crossprod::weighted_sums::WeightedSums;
 use crate::design::coordinates;
 use crate::design::design::{Design, Term};
 use crate::error::{Error, Result};
-use crate::likelihood::gradient::{Gamma, Solved};
+use crate::likelihood::evaluation::Gamma;
 use crate::likelihood::model::Model;
 use crate::numerics::small;
 use crate::options::{Criterion, FitOptions, Watch};
@@ -131,8 +131,7 @@ impl<'d> Problem<'d> {
     /// Weights the rows by phi.
     pub fn set(&mut self, phi: &[f64]) {
         if let Some(rows) = &self.rows {
-            rows.at(phi, &mut self.model.a);
-            self.model.renew();
+            self.model.change_sums(|a| rows.at(phi, a));
         }
     }
 
@@ -186,13 +185,11 @@ impl<'d> Problem<'d> {
         self.set(&at.phi);
         let t = self.blocks(at).ok_or(Error::NotPositiveDefinite)?;
         let (value, gamma) = self.model.value_and_gamma(&t, kind)?;
-        let sigma2 = value.pls.pwrss / self.model.nu(kind);
-        let solved = Solved { pls: &value.pls, sigma2, reml: kind == Criterion::Reml };
-        Ok((value.f, self.slope(at, &t, &gamma, &solved)?))
+        Ok((value.f, self.slope(at, &gamma)?))
     }
 
-    /// The gradient at the point that was solved last.
-    pub(crate) fn slope(&mut self, at: &Parameters, t: &Blocks, gamma: &Gamma, solved: &Solved<'_>) -> Result<Slope> {
+    /// The gradient at the point whose Gamma was found last.
+    pub(crate) fn slope(&mut self, at: &Parameters, gamma: &Gamma) -> Result<Slope> {
         let layout = &self.model.layout;
         let mut of_theta = vec![0.0; layout.len()];
         layout.pick(&gamma.total, &mut of_theta);
@@ -213,8 +210,7 @@ impl<'d> Problem<'d> {
                 return Err(Error::Internal("residuals that are alike have no phi".into()));
             };
             let log_det = rows.derivative(&at.phi, i, change);
-            let Model { s, w, inverse, .. } = &self.model;
-            of_phi.push(log_det + inverse.trace(s, change, w, t, solved));
+            of_phi.push(log_det + self.model.derivative_along(change)?);
         }
         Ok(Slope { theta: of_theta, psi: of_psi, phi: of_phi })
     }

@@ -94,7 +94,7 @@ pub fn bootstrap(
     model.attend(watch);
     let t = model.blocks_from_user(&fit.theta)?;
     let generator = Generator::new(&mut model, &t, options)?;
-    let centre = model.value(&t, options.criterion)?.pls.beta;
+    let centre = model.value(&t, options.criterion)?.pls.beta.clone();
     let workers = Workers::new(if draws > 1 { options.threads } else { 1 })?;
     let batches = (draws / 16).clamp(1, 64).max(workers.count().min(draws));
     let parts = workers.map(batches, |k| -> Result<Vec<Refit>> {
@@ -109,7 +109,7 @@ pub fn bootstrap(
                 out.push(Refit::Stopped);
                 continue;
             }
-            generator.draw(&mut own.a, &mut Stream::new(seed, i as u64));
+            own.change_sums(|a| generator.draw(a, &mut Stream::new(seed, i as u64)));
             out.push(match own.fit(&single, &watch.part()) {
                 Ok(f) => Refit::Done(replicate(&own, &f, &centre)),
                 Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => {

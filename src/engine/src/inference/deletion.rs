@@ -85,16 +85,17 @@ fn delete(
     if a.n - rows.len() <= a.p {
         return Ok(Deletion::Rank);
     }
-    own.a.clone_from(a);
     let gamma = subtracted(a);
-    for &i in rows {
-        row.read(design, a, i);
-        take_out(design, &mut own.a, row, &gamma, i);
-    }
+    own.change_sums(|left| {
+        left.clone_from(a);
+        for &i in rows {
+            row.read(design, a, i);
+            take_out(design, left, row, &gamma, i);
+        }
+    });
     if !full_rank(&own.a, a) {
         return Ok(Deletion::Rank);
     }
-    own.renew();
     match search(own, options, watch) {
         Ok(fit) => Ok(Deletion::Refitted(Box::new(fit), Vec::new())),
         Err(

@@ -43,7 +43,7 @@ pub fn refit_many(
                 out.push(Refit::Stopped);
                 continue;
             }
-            if !replace_response::replace(design, &mut own.a, y) {
+            if !own.change_sums(|a| replace_response::replace(design, a, y)) {
                 out.push(Refit::Failed);
                 continue;
             }
