@@ -10,7 +10,7 @@ use crate::covariance::theta;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
 use crate::likelihood::model::Model;
-use crate::likelihood::pls::Pls;
+use crate::likelihood::evaluation::Pls;
 use crate::numerics::small;
 use crate::options::{Criterion, FitOptions, Watch};
 
@@ -93,7 +93,6 @@ impl Problem<'_> {
     pub fn fit(&mut self, options: &FitOptions, phi: Option<&[f64]>, watch: &Watch) -> Result<Fit> {
         let begin = Instant::now();
         identifiability::check(self, options.criterion)?;
-        self.model.forget();
         let minimum = search::minimise(self, options, phi, watch)?;
         self.set(&minimum.at.phi);
         let searched = begin.elapsed().as_secs_f64();
@@ -145,7 +144,7 @@ fn estimates(model: &mut Model, minimum: &Minimum, kind: Criterion) -> Result<Fi
     let mut terms = Vec::new();
     for k in 0..c.terms.len() {
         let t = model.layout.term_block(&blocks, k);
-        let (term, lower) = term_fit(model, k, &t, unit, minimum.convergence.ranks[k]);
+        let (term, lower) = term_fit(model, k, &t, unit, minimum.convergence.ranks[k])?;
         let q = term.q;
         let lost = |c: usize| {
             let v = term.varcov[c * q + c];
@@ -200,7 +199,8 @@ fn vcov_beta(model: &Model, pls: &Pls, unit: f64) -> Vec<f64> {
 }
 
 /// Estimates of one term, and its factor in the user's basis.
-fn term_fit(model: &Model, k: usize, t: &[f64], unit: f64, rank: usize) -> (TermFit, Vec<f64>) {
+fn term_fit(model: &Model, k: usize, t: &[f64], unit: f64, rank: usize) -> Result<(TermFit, Vec<f64>)> {
+    let here = model.here()?;
     let c = &model.a.coordinates;
     let map = &c.terms[k];
     let (f, first, q) = model.layout.terms[k];
@@ -212,14 +212,14 @@ fn term_fit(model: &Model, k: usize, t: &[f64], unit: f64, rank: usize) -> (Term
     let mut varcov = vec![0.0; q * q];
     small::mul_by_transposed(&mut varcov, &bt, &bt, q, q, q, unit);
     let row = model.s.first_row(f);
-    let diagonal = model.inverse.diagonal(&model.s, &model.w, f);
+    let diagonal = here.inverse_diagonal(f)?;
     let (mut b, mut u, mut condvar) = (vec![0.0; levels * q], vec![0.0; levels * q], vec![0.0; levels * q * q]);
     let mut own = vec![0.0; q];
     let mut inverse = vec![0.0; q * q];
     let mut half = vec![0.0; q * q];
     for j in 0..levels {
         for (i, x) in own.iter_mut().enumerate() {
-            *x = model.inverse.solution[(row + j * width + first + i) * m + model.a.p] * c.y_scale;
+            *x = here.inverse.solution[(row + j * width + first + i) * m + model.a.p] * c.y_scale;
         }
         small::mul(&mut b[j * q..(j + 1) * q], &bt, &own, q, q, 1, 1.0);
         small::mul_transposed(&mut u[j * q..(j + 1) * q], &turn, &own, q, q, 1, c.weight_mean.sqrt());
@@ -228,7 +228,7 @@ fn term_fit(model: &Model, k: usize, t: &[f64], unit: f64, rank: usize) -> (Term
         small::mul(&mut half, &bt, &inverse, q, q, q, unit);
         small::mul_by_transposed(&mut condvar[j * q * q..(j + 1) * q * q], &half, &bt, q, q, q, 1.0);
     }
-    (TermFit { q, levels, varcov, b, u, condvar, rank }, lower)
+    Ok((TermFit { q, levels, varcov, b, u, condvar, rank }, lower))
 }
 
 /// The Hessian in the user's theta by the chain rule; at a minimum the second derivatives of the map drop out.

@@ -65,7 +65,7 @@ fn variances(a: &Crossprod, layout: &Layout) -> Option<Vec<Vec<f64>>> {
     e[k * (k + 1) + k] = (a.n - a.p) as f64;
     rhs[k] = a.gram[a.p * m + a.p];
     let total = rhs[k] / (a.n as f64);
-    let x = small::solve_general(e, rhs, k + 1)?;
+    let x = small::solve_general(&e, &rhs, k + 1)?;
     let sigma2 = if x[k] > 1e-6 * total { x[k] } else { 0.05 * total };
     let mut out: Vec<Vec<f64>> = a.factors.iter().map(|s| vec![0.0; s.q]).collect();
     for (i, &(f, c)) in place.iter().enumerate() {

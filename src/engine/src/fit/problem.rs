@@ -13,7 +13,7 @@ use crate::crossprod::weighted_sums::WeightedSums;
 use crate::design::coordinates;
 use crate::design::design::{Design, Term};
 use crate::error::{Error, Result};
-use crate::likelihood::gradient::{Gamma, Solved};
+use crate::likelihood::evaluation::Gamma;
 use crate::likelihood::model::Model;
 use crate::numerics::small;
 use crate::options::{Criterion, FitOptions, Watch};
@@ -169,8 +169,7 @@ impl<'d> Problem<'d> {
             return;
         }
         if let Some(rows) = &self.rows {
-            rows.at(phi, &mut self.model.a);
-            self.model.renew();
+            self.model.change_sums(|a| rows.at(phi, a));
             self.set = Some(phi.to_vec());
         }
     }
@@ -256,30 +255,21 @@ impl<'d> Problem<'d> {
         self.set(&at.phi);
         let t = self.blocks(at).ok_or(Error::NotPositiveDefinite)?;
         let (value, gamma) = self.model.value_and_gamma(&t, kind)?;
-        let sigma2 = value.pls.pwrss / self.model.nu(kind);
-        let solved = Solved { pls: &value.pls, sigma2, reml: kind == Criterion::Reml };
-        Ok((value.f, self.gradient(at, free, &t, &gamma, &solved)?))
+        Ok((value.f, self.gradient(at, free, &gamma)?))
     }
 
-    /// The gradient in all parameters at the point that was solved last.
-    pub(crate) fn slope(&mut self, at: &Parameters, t: &Blocks, gamma: &Gamma, solved: &Solved<'_>) -> Result<Slope> {
+    /// The gradient in all parameters at the point whose Gamma was found last.
+    pub(crate) fn slope(&mut self, at: &Parameters, gamma: &Gamma) -> Result<Slope> {
         let (n_theta, n_psi) = (at.theta.len(), at.psi.len());
         let all = Free { theta: (0..n_theta).collect(), psi: (0..n_psi).collect(), phi: (0..at.phi.len()).collect() };
-        let mut theta = self.gradient(at, &all, t, gamma, solved)?;
+        let mut theta = self.gradient(at, &all, gamma)?;
         let phi = theta.split_off(n_theta + n_psi);
         let psi = theta.split_off(n_theta);
         Ok(Slope { theta, psi, phi })
     }
 
-    /// The gradient in the free parameters at the point that was solved last.
-    pub(crate) fn gradient(
-        &mut self,
-        at: &Parameters,
-        free: &Free,
-        t: &Blocks,
-        gamma: &Gamma,
-        solved: &Solved<'_>,
-    ) -> Result<Vec<f64>> {
+    /// The gradient in the free parameters at the point whose Gamma was found last.
+    pub(crate) fn gradient(&mut self, at: &Parameters, free: &Free, gamma: &Gamma) -> Result<Vec<f64>> {
         let layout = &self.model.layout;
         let mut of_theta = vec![0.0; layout.len()];
         layout.pick(&gamma.total, &mut of_theta);
@@ -302,8 +292,7 @@ impl<'d> Problem<'d> {
                 return Err(Error::Internal("residuals that are alike have no phi".into()));
             };
             let log_det = rows.derivative(&at.phi, i, change);
-            let Model { s, w, inverse, .. } = &self.model;
-            out.push(log_det + inverse.trace(s, change, w, t, solved));
+            out.push(log_det + self.model.derivative_along(change)?);
         }
         Ok(out)
     }

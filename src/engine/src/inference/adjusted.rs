@@ -13,14 +13,12 @@
 
 use super::fixed::{corrected, sandwich_of, KenwardRoger};
 use crate::covariance::products::{Middle, Strand};
-use crate::covariance::theta::Blocks;
 use crate::crossprod::row_reader::{Sheet, ROWS};
 use crate::crossprod::weighted_sums::WeightedSums;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
 use crate::fit::problem::{Parameters, Problem};
-use crate::likelihood::gradient::blocks_of;
-use crate::likelihood::model::Model;
+use crate::likelihood::Here;
 use crate::numerics::small;
 
 /// Rows without correlation that are taken at once.
@@ -33,11 +31,12 @@ pub(super) struct Solution {
 }
 
 impl Solution {
-    /// Of the point that a model was evaluated at last.
-    pub fn new(model: &Model, t: &Blocks) -> Solution {
-        let (inverse, m) = (&model.inverse, model.a.p + 1);
+    /// Of the point whose gradient was found last.
+    pub fn new(here: Here<'_>) -> Solution {
+        let Here { inverse, t, .. } = here;
+        let m = here.a.p + 1;
         let mut fitted = vec![0.0; inverse.solution.len()];
-        for (factor, q, first, levels) in blocks_of(&model.s) {
+        for (factor, q, first, levels) in here.s.blocks() {
             let own = first * m..(first + levels * q) * m;
             let u = inverse.solution[own.clone()].chunks_exact(q * m);
             for (out, u) in fitted[own].chunks_exact_mut(q * m).zip(u) {
@@ -146,7 +145,7 @@ impl Problem<'_> {
             small::mul_by_transposed(&mut half, &wide, &t[factor], q, q, q, 1.0);
             turns.push((k, factor, (0..q * q).map(|x| half[x] + half[x % q * q + x / q]).collect()));
         }
-        for (factor, q, first, levels) in blocks_of(&model.s) {
+        for (factor, q, first, levels) in model.s.blocks() {
             let own: Vec<&(usize, usize, Vec<f64>)> = turns.iter().filter(|x| x.1 == factor).collect();
             for level in (0..levels).filter(|_| !own.is_empty()) {
                 let range = (first + level * q) * m..(first + (level + 1) * q) * m;

@@ -8,7 +8,6 @@ use super::varying::Varying;
 use crate::covariance::theta::Blocks;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::likelihood::gradient::Solved;
 use crate::likelihood::model::Model;
 use crate::numerics::minimise::Objective;
 use crate::numerics::small;
@@ -281,8 +280,7 @@ impl<'m> Constrained<'m> {
                 g[i] -= scaled;
             }
         }
-        let at = Solved { pls: &value.pls, sigma2: s, reml: self.kind == Criterion::Reml };
-        let slope = self.varying.slope(self.model, &t, &gamma, &at)?;
+        let slope = self.varying.slope(self.model, &gamma)?;
         let tail = x.len() - slope.free.len();
         g[tail..].copy_from_slice(&slope.free);
         if let Some(i) = place {
@@ -297,14 +295,13 @@ impl<'m> Constrained<'m> {
         }
         let t = self.blocks(x, 1.0)?;
         let held = self.held;
-        let (f, gamma, pls) = self.model.constrained_ml(&t, k, held)?;
+        let (value, gamma) = self.model.constrained_ml(&t, k, held)?;
         let mut full = vec![0.0; self.model.layout.len()];
         self.model.layout.pick(&gamma.total, &mut full);
         g.iter_mut().zip(&self.others).for_each(|(g, &i)| *g = 2.0 * full[i]);
-        let at = Solved { pls: &pls, sigma2: pls.pwrss / self.model.nu(Criterion::Ml), reml: false };
-        let slope = self.varying.slope(self.model, &t, &gamma, &at)?;
+        let slope = self.varying.slope(self.model, &gamma)?;
         g[self.others.len()..].copy_from_slice(&slope.free);
-        Ok(f)
+        Ok(value.f)
     }
 }
 

@@ -10,7 +10,6 @@ use super::fixed::{sandwich, FixedInference};
 use crate::design::coordinates;
 use crate::error::{Error, Result};
 use crate::fit::problem::{Parameters, Problem};
-use crate::likelihood::gradient::Solved;
 use crate::numerics::small;
 use crate::options::Criterion;
 
@@ -125,8 +124,7 @@ impl Problem<'_> {
         self.set(&at.phi);
         let t = self.blocks(at).ok_or(Error::NotPositiveDefinite)?;
         let (value, gamma) = self.model.value_and_gamma_at(&t, kind, Some(s))?;
-        let solved = Solved { pls: &value.pls, sigma2: s, reml: kind == Criterion::Reml };
-        let slope = self.slope(at, &t, &gamma, &solved)?;
+        let slope = self.slope(at, &gamma)?;
         let of = |&(which, i): &(usize, usize)| [&slope.theta, &slope.psi, &slope.phi][which][i];
         let mut g: Vec<f64> = free.iter().map(of).collect();
         g.push(self.model.nu(kind) / s - value.pls.pwrss / (s * s));
@@ -134,7 +132,7 @@ impl Problem<'_> {
         let mut c = vec![0.0; p * p];
         small::mul_by_transposed(&mut c, &value.pls.rx, &value.pls.rx, p, p, p, 1.0);
         let phi = small::invert_spd(&c, p).ok_or(Error::NotPositiveDefinite)?.iter().map(|x| x * s).collect();
-        let solution = Solution::new(&self.model, &t);
+        let solution = Solution::new(self.model.here()?);
         Ok((g, phi, solution))
     }
 }

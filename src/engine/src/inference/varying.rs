@@ -7,7 +7,7 @@ use crate::crossprod::crossprod::Crossprod;
 use crate::crossprod::weighted_sums::WeightedSums;
 use crate::design::coordinates::{self, Coordinates};
 use crate::error::Result;
-use crate::likelihood::gradient::{Gamma, Solved};
+use crate::likelihood::evaluation::Gamma;
 use crate::likelihood::model::Model;
 use crate::numerics::small;
 
@@ -160,8 +160,7 @@ impl<'m> Varying<'m> {
                 if !rows.residual.is_inside(&self.phi) {
                     return false;
                 }
-                rows.at(&self.phi, &mut model.a);
-                model.renew();
+                model.change_sums(|a| rows.at(&self.phi, a));
                 inside
             }
             _ => inside,
@@ -179,8 +178,8 @@ impl<'m> Varying<'m> {
         }
     }
 
-    /// The gradient at the point that was solved last.
-    pub fn slope(&mut self, model: &Model, t: &Blocks, gamma: &Gamma, at: &Solved<'_>) -> Result<VaryingSlope> {
+    /// The gradient at the point whose Gamma was found last.
+    pub fn slope(&mut self, model: &Model, gamma: &Gamma) -> Result<VaryingSlope> {
         let (free_psi, free_phi) = self.places();
         let c = &model.a.coordinates;
         let mut of_psi = vec![0.0; self.psi.len()];
@@ -199,7 +198,7 @@ impl<'m> Varying<'m> {
         if let Some((rows, change)) = &mut self.rows {
             for i in free_phi {
                 let log_det = rows.derivative(&self.phi, i, change);
-                free.push(log_det + model.inverse.trace(&model.s, change, &model.w, t, at));
+                free.push(log_det + model.derivative_along(change)?);
             }
         }
         // tau = sd / sigma falls by half of itself for a unit of ln sigma^2.

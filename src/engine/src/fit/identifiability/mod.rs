@@ -148,7 +148,6 @@ fn bend(model: &mut Model, direction: &[f64], g: f64) -> Option<(f64, f64)> {
             }
             layout.set_term_block(&mut t, k, &block);
         }
-        model.forget();
         let pls = model.value(&t, Criterion::Reml).ok()?.pls;
         let size = pls.log_det_m.abs() + pls.log_det_c.abs() + nu;
         Some((pls.log_det_m + pls.log_det_c + nu * sigma2.ln(), size))
