@@ -28,16 +28,11 @@ pub use error::{Element, Error, Result, Value};
 pub use fit::certificate::{Convergence, Status};
 pub use fit::estimates::{Fit, TermFit, Timing};
 pub use fit::problem::Problem;
-pub use inference::again::{bootstrap_rows, delete_rows, refit_rows, Estimates};
-pub use inference::bootstrap::{bootstrap, Refit, Replicate};
-pub use inference::constrained::Target;
-pub use inference::deletion::{deletions, Deletion};
-pub use inference::directions::Satterthwaite;
-pub use inference::fixed::{FixedInference, KenwardRoger};
-pub use inference::prediction::{Part, Rows};
-pub use inference::profile::Profile;
-pub use inference::refit::refit_many;
-pub use inference::rlrt::{simulate as simulate_rlrt, Null, RLRT_BATCH};
+pub use inference::{
+    bootstrap, deletions, fixed_inference, prediction_variance, profile, refit, simulate_rlrt, Derivatives, Estimates,
+    FixedInference, KenwardRoger, Null, Part, Profile, Refit, Replicate, Rows, Satterthwaite, Target, Wanted,
+    RLRT_BATCH,
+};
 pub use likelihood::model::Model;
 pub use likelihood::structure::Structure;
 pub use options::{Criterion, FitOptions, Look, Watch};

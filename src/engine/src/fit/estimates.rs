@@ -9,8 +9,8 @@ use super::search::{self, Minimum};
 use crate::covariance::theta;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::likelihood::model::Model;
 use crate::likelihood::evaluation::Pls;
+use crate::likelihood::model::Model;
 use crate::numerics::small;
 use crate::options::{Criterion, FitOptions, Watch};
 

@@ -8,8 +8,9 @@
 use crate::design::coordinates;
 use crate::design::design::Column;
 use crate::error::{Error, Result};
-use crate::likelihood::evaluation::Here;
+use crate::fit::problem::Problem;
 use crate::likelihood::model::Model;
+use crate::likelihood::Here;
 use crate::numerics::small;
 use crate::numerics::sums;
 use crate::numerics::threads::Workers;
@@ -58,83 +59,84 @@ struct Plan<'m> {
     unit: f64,
 }
 
-impl Model {
-    /// Var(x'beta^ + z'b^ - x'beta - z'b) for each row, in the unit of y squared.
-    ///
-    /// # Errors
-    /// [`Error::Dimension`] where lengths do not fit the model.
-    pub fn prediction_variance(
-        &mut self,
-        theta: &[f64],
-        kind: Criterion,
-        rows: &Rows<'_>,
-        threads: usize,
-    ) -> Result<Vec<f64>> {
-        self.check_rows(rows)?;
-        let t = self.blocks_from_user(theta)?;
-        let (value, _) = self.value_and_gamma(&t, kind)?;
-        let sigma2 = value.pls.pwrss / self.nu(kind);
-        let c = &self.a.coordinates;
-        let turns = (0..c.terms.len())
-            .map(|k| {
-                let q = c.terms[k].q();
-                let mut bt = vec![0.0; q * q];
-                let back = coordinates::user_from_working(&c.terms[k]);
-                small::mul(&mut bt, &back, &self.layout.term_block(&t, k), q, q, q, 1.0);
-                bt
-            })
-            .collect();
-        let plan = Plan {
-            model: self,
-            here: self.here()?,
-            jacobian: coordinates::jacobian(&c.x),
-            turns,
-            first_rows: (0..self.a.factors.len()).map(|f| self.s.first_row(f)).collect(),
-            unit: sigma2 * c.y_scale * c.y_scale,
-        };
-        let workers = Workers::new(if rows.n >= 4096 { threads } else { 1 })?;
-        plan.model.watch.announce(sums::chunks(rows.n));
-        let pieces = workers.map(sums::chunks(rows.n), |k| -> Result<Vec<f64>> {
-            plan.model.watch.check()?;
-            plan.model.watch.advance(1);
-            let mut work = vec![0.0; plan.model.s.trailing_order()];
-            sums::chunk(k, rows.n).map(|i| plan.row(rows, i, &mut work)).collect()
-        });
-        let mut out = Vec::with_capacity(rows.n);
-        for piece in pieces {
-            out.extend(piece?);
-        }
-        Ok(out)
+/// Var(x'beta^ + z'b^ - x'beta - z'b) for each row at a fit (theta in the user's basis), in the unit of y squared.
+///
+/// # Errors
+/// [`Error::Dimension`] where lengths do not fit the model; [`Error::Interrupted`].
+pub fn prediction_variance(
+    problem: &mut Problem<'_>,
+    theta: &[f64],
+    phi: &[f64],
+    kind: Criterion,
+    rows: &Rows<'_>,
+    threads: usize,
+) -> Result<Vec<f64>> {
+    problem.set(phi);
+    let model = &mut problem.model;
+    check_rows(model, rows)?;
+    let t = model.blocks_from_user(theta)?;
+    let (value, _) = model.value_and_gamma(&t, kind)?;
+    let sigma2 = value.pls.pwrss / model.nu(kind);
+    let c = &model.a.coordinates;
+    let turns = (0..c.terms.len())
+        .map(|k| {
+            let q = c.terms[k].q();
+            let mut bt = vec![0.0; q * q];
+            let back = coordinates::user_from_working(&c.terms[k]);
+            small::mul(&mut bt, &back, &model.layout.term_block(&t, k), q, q, q, 1.0);
+            bt
+        })
+        .collect();
+    let plan = Plan {
+        model,
+        here: model.here()?,
+        jacobian: coordinates::jacobian(&c.x),
+        turns,
+        first_rows: (0..model.a.factors.len()).map(|f| model.s.first_row(f)).collect(),
+        unit: sigma2 * c.y_scale * c.y_scale,
+    };
+    let workers = Workers::new(if rows.n >= 4096 { threads } else { 1 })?;
+    plan.model.watch.announce(sums::chunks(rows.n));
+    let pieces = workers.map(sums::chunks(rows.n), |k| -> Result<Vec<f64>> {
+        plan.model.watch.check()?;
+        plan.model.watch.advance(1);
+        let mut work = vec![0.0; plan.model.s.trailing_order()];
+        sums::chunk(k, rows.n).map(|i| plan.row(rows, i, &mut work)).collect()
+    });
+    let mut out = Vec::with_capacity(rows.n);
+    for piece in pieces {
+        out.extend(piece?);
     }
+    Ok(out)
+}
 
-    fn check_rows(&self, rows: &Rows<'_>) -> Result<()> {
-        let c = &self.a.coordinates;
-        let expect = |what, expected: usize, found: usize| {
-            if expected == found {
-                Ok(())
-            } else {
-                Err(Error::Dimension { what, expected, found })
-            }
-        };
-        expect("columns of X", c.columns, rows.x.len())?;
-        expect("random terms", c.terms.len(), rows.terms.len())?;
-        expect("factors", self.a.factors.len(), rows.codes.len())?;
-        let mut columns: Vec<&Column<'_>> = rows.x.iter().collect();
-        for (term, (part, basis)) in c.terms.iter().zip(&rows.terms) {
-            if *part == Part::None {
-                continue;
-            }
-            expect("columns of a random term", term.q(), basis.len())?;
-            expect("length of the codes", rows.n, rows.codes[term.factor].len())?;
-            columns.extend(basis);
+fn check_rows(model: &Model, rows: &Rows<'_>) -> Result<()> {
+    let c = &model.a.coordinates;
+    let expect = |what, expected: usize, found: usize| {
+        if expected == found {
+            Ok(())
+        } else {
+            Err(Error::Dimension { what, expected, found })
         }
-        for column in columns {
-            if let Column::Values(v) = column {
-                expect("length of a column", rows.n, v.len())?;
-            }
+    };
+    expect("columns of X", c.columns, rows.x.len())?;
+    expect("random terms", c.terms.len(), rows.terms.len())?;
+    expect("factors", model.a.factors.len(), rows.codes.len())?;
+    let mut columns: Vec<&Column<'_>> = rows.x.iter().collect();
+    for (term, (part, basis)) in c.terms.iter().zip(&rows.terms) {
+        if *part == Part::None {
+            continue;
         }
-        Ok(())
+        expect("columns of a random term", term.q(), basis.len())?;
+        expect("length of the codes", rows.n, rows.codes[term.factor].len())?;
+        columns.extend(basis);
     }
+    for column in columns {
+        if let Column::Values(v) = column {
+            expect("length of a column", rows.n, v.len())?;
+        }
+    }
+    Ok(())
 }
 
 impl Plan<'_> {

@@ -33,8 +33,6 @@ pub struct Model {
     inverse: Inverse,
     pub(crate) layout: Layout,
     pub(crate) workers: Workers,
-    /// Terms whose factor is not searched: they are given.
-    pub(crate) held: Vec<bool>,
     way: Way,
     /// Asked before every evaluation whether to go on.
     pub(crate) watch: Watch,
@@ -91,10 +89,9 @@ impl Model {
         let workers = Workers::new(if large { options.threads } else { 1 })?;
         let w = Workspace::new(&s, &a, workers.count())?;
         let (inverse, layout) = (Inverse::new(&s, &a), Layout::new(&a.coordinates, &a.widths()));
-        let held = vec![false; layout.terms.len()];
         let way = hessian::way(&s, &a, &layout, s.work(a.p));
         let (watch, last) = (Watch::default(), Last::default());
-        Ok(Model { a: ReadOnly(a), s, w, inverse, layout, workers, way, watch, last, held })
+        Ok(Model { a: ReadOnly(a), s, w, inverse, layout, workers, way, watch, last })
     }
 
     /// Changes the values of the cross-products, not their cells; what was solved for the old ones is dropped.
