@@ -56,13 +56,7 @@ pub fn fit(design: &Design<'_>, options: &FitOptions, watch: &Watch) -> Result<(
 /// # Errors
 /// [`Error::Unidentified`]; those of [`Crossprod::from_design`] and [`Model::new`].
 pub fn check_identified(design: &Design<'_>, options: &FitOptions) -> Result<()> {
-    if design.is_plain() {
-        return fit::identifiability::check(&mut Model::new(
-            Crossprod::from_design(design, options.threads)?,
-            options,
-        )?);
-    }
-    Problem::new(design, options)?.check_distinct(options.criterion)
+    fit::identifiability::check(&mut Problem::new(design, options)?, options.criterion)
 }
 
 /// The cross-products of a design with all cells that its fit needs, at equal weights: for its structure; and what

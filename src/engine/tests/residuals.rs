@@ -300,8 +300,9 @@ fn profiles_reach_their_height_and_do_not_depend_on_the_coding() {
         let limits = profile(&mut joint, &f.theta, &f.phi, Criterion::Ml, target, &z).unwrap();
         for value in [limits.lower[0], limits.upper[0]] {
             let phi = if form.is_some() { joint.residual().phi_of(value) } else { value };
-            let mut known = Problem::new(&design, &options).unwrap().into_model(&[phi]);
-            let height = known.fit(&options, &Watch::default()).unwrap().criterion - f.criterion;
+            let known = Problem::new(&design, &options).unwrap().into_model(&[phi]);
+            let mut known = Problem::from_sums(known.crossprod().clone(), &options).unwrap();
+            let height = known.fit(&options, None, &Watch::default()).unwrap().criterion - f.criterion;
             assert!((height - 2.25).abs() < 1e-6, "{form:?}: {height} at {value}");
         }
     }

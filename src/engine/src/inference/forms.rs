@@ -2,7 +2,7 @@
 
 use crate::design::coordinates::{self, Coordinates};
 use crate::error::{Error, Result};
-use crate::likelihood::pls::Pls;
+use crate::likelihood::evaluation::Pls;
 use crate::numerics::small;
 
 /// Var(beta) = sigma^2 C^-1 in working coordinates.

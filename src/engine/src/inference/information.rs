@@ -121,7 +121,7 @@ impl LevelSums {
         for &(f, level, here) in &part.members {
             let q = model.a.factors[f].q;
             let row = (model.s.first_row(f) + level * q) * m;
-            own[here * m..(here + q) * m].copy_from_slice(&model.inverse.residual[row..row + q * m]);
+            own[here * m..(here + q) * m].copy_from_slice(&model.here()?.inverse.residual[row..row + q * m]);
         }
         // E_i [H, h] and K E_i [H, h].
         let mut turned = Vec::with_capacity(k);

@@ -10,7 +10,7 @@ use crate::design::design::Column;
 use crate::error::{Error, Result};
 use crate::fit::problem::Problem;
 use crate::likelihood::model::Model;
-use crate::likelihood::pls::Pls;
+use crate::likelihood::Here;
 use crate::numerics::small;
 use crate::numerics::sums;
 use crate::numerics::threads::Workers;
@@ -50,7 +50,7 @@ struct Touch {
 /// What all rows share.
 struct Plan<'m> {
     model: &'m Model,
-    pls: Pls,
+    here: Here<'m>,
     /// Working from user's coefficients of X, transposed: p x p by rows.
     jacobian: Vec<f64>,
     /// For each term: user's z to w = Lambda'z, q x q by rows.
@@ -76,7 +76,7 @@ pub fn prediction_variance(
     check_rows(model, rows)?;
     let t = model.blocks_from_user(theta)?;
     let (value, _) = model.value_and_gamma(&t, kind)?;
-    let sigma2 = value.pls.pwrss / model.nu(kind);
+    let (model, sigma2) = (&*model, value.pls.pwrss / model.nu(kind));
     let c = &model.a.coordinates;
     let turns = (0..c.terms.len())
         .map(|k| {
@@ -89,7 +89,7 @@ pub fn prediction_variance(
         .collect();
     let plan = Plan {
         model,
-        pls: value.pls,
+        here: model.here()?,
         jacobian: coordinates::jacobian(&c.x),
         turns,
         first_rows: (0..model.a.factors.len()).map(|f| model.s.first_row(f)).collect(),
@@ -139,39 +139,6 @@ fn check_rows(model: &Model, rows: &Rows<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A coefficient: factor, level and column within the level.
-type Place = (usize, usize, usize);
-
-/// Element of M^-1 between two coefficients; `None` off the pattern of the selected inverse.
-fn inverse_between(model: &Model, a: Place, b: Place) -> Option<f64> {
-    let chain = |f: usize| model.s.chain.iter().position(|l| l.factor == f);
-    match (chain(a.0), chain(b.0)) {
-        (Some(c), Some(d)) if c == d => {
-            let q = model.s.chain[c].q;
-            (a.1 == b.1).then(|| model.inverse.diag[c][(a.1 * q + a.2) * q + b.2])
-        }
-        (Some(c), Some(d)) if c > d => inverse_between(model, b, a),
-        (Some(c), Some(d)) => {
-            let (link, k) = (&model.s.chain[c], d - c - 1);
-            let (q, qa) = (link.q, model.s.chain[d].q);
-            let parent = model.a.pairs[*link.up.get(k)?].cols[a.1] as usize;
-            (parent == b.1).then(|| model.inverse.up[c][k][(a.1 * q + a.2) * qa + b.2])
-        }
-        (Some(c), None) => {
-            let link = &model.s.chain[c];
-            let cols = &link.cols[link.starts[a.1]..link.starts[a.1 + 1]];
-            let at = cols.binary_search(&(trailing_column(model, b)? as u32)).ok()?;
-            Some(model.inverse.across[c][link.q * link.starts[a.1] + a.2 * cols.len() + at])
-        }
-        (None, Some(_)) => inverse_between(model, b, a),
-        (None, None) => model.w.trailing.selected_at(trailing_column(model, a)?, trailing_column(model, b)?),
-    }
-}
-
-fn trailing_column(model: &Model, at: Place) -> Option<usize> {
-    model.s.trail.iter().find(|t| t.factor == at.0).map(|t| t.col + at.1 * t.q + at.2)
-}
-
 impl Plan<'_> {
     fn row(&self, rows: &Rows<'_>, i: usize, work: &mut [f64]) -> Result<f64> {
         let a = &self.model.a;
@@ -208,10 +175,10 @@ impl Plan<'_> {
         for t in &touched {
             for (r, w) in t.w.iter().enumerate() {
                 let row = (self.first_rows[t.factor] + t.level * t.w.len() + r) * m;
-                h.iter_mut().zip(&self.model.inverse.solution[row..row + p]).for_each(|(h, u)| *h -= w * u);
+                h.iter_mut().zip(&self.here.inverse.solution[row..row + p]).for_each(|(h, u)| *h -= w * u);
             }
         }
-        small::solve_lower(&self.pls.rx, p, &mut h, 1);
+        small::solve_lower(&self.here.at.pls.rx, p, &mut h, 1);
         let fixed: f64 = h.iter().map(|v| v * v).sum();
         let random = match self.looked_up(&touched) {
             Some(v) => v,
@@ -229,7 +196,7 @@ impl Plan<'_> {
                     for (c, y) in b.w.iter().enumerate() {
                         let f = if i == j { x * y } else { 2.0 * x * y };
                         if f != 0.0 {
-                            sum += f * inverse_between(self.model, (a.factor, a.level, r), (b.factor, b.level, c))?;
+                            sum += f * self.here.inverse_between((a.factor, a.level, r), (b.factor, b.level, c))?;
                         }
                     }
                 }
@@ -240,7 +207,7 @@ impl Plan<'_> {
 
     /// w'M^-1w = |L^-1 w|^2, eliminating only what the row touches.
     fn solved(&self, touched: &[Touch], work: &mut [f64]) -> Result<f64> {
-        let Model { a, s, w: workspace, .. } = self.model;
+        let Here { a, s, w: workspace, .. } = self.here;
         work.fill(0.0);
         let mut own: Vec<Vec<(usize, Vec<f64>)>> = vec![Vec::new(); s.chain.len()];
         for t in touched {

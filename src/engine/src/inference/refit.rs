@@ -32,7 +32,7 @@ pub fn refit(
     let single = from.options(options, Look::Near);
     let workspace = || Problem::from_sums(problem.model.a.clone(), &single);
     run(count, options, watch, workspace, |own, r| {
-        if !replace_response::replace(design, &mut own.model.a, response(r)) {
+        if !own.model.change_sums(|a| replace_response::replace(design, a, response(r))) {
             return Ok(Refit::Failed);
         }
         done(own.fit(&single, None, &watch.part())?)
