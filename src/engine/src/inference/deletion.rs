@@ -35,7 +35,7 @@ pub fn deletions(
         let job = |(): &mut (), s| without_rows(design, from, options, &|i| sets[i] != s as i32 + 1, watch);
         return run(count, options, watch, || Ok(()), job);
     };
-    let (a, single) = (problem.model.crossprod(), from.options(options, Look::Alone));
+    let (a, single): (&Crossprod, _) = (&problem.model.a, from.options(options, Look::Alone));
     let (starts, rows) = members(sets, count);
     let workspace = || Ok((Problem::from_sums(a.clone(), &single)?, Row::new(a)));
     run(count, options, watch, workspace, |(own, row), s| {
@@ -43,9 +43,9 @@ pub fn deletions(
         if a.n - gone.len() <= a.p {
             return Ok(Refit::Rank);
         }
-        let gamma = subtracted(a);
         own.model.change_sums(|left| {
             left.clone_from(a);
+            let gamma = subtracted(a);
             for &i in gone {
                 row.read(design, a, i);
                 take_out(design, left, row, &gamma, i);
