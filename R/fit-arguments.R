@@ -1,0 +1,180 @@
+# What users of lmer() and lme() write in a call of lmm(): translated where it means something here, named in one
+# message where it does not, and for lme()'s `random =` an error that gives the formula.
+#
+# Reads   arguments of the call that lmm() does not have, `REML`, `start` and `control`.
+# Writes  the same in the words of lmm().
+# Used by fit-lmm.R, fit-control.R, engine-fit.R, fit-update.R. Words of nlme for residuals: formula-residual.R.
+
+#' Arguments of lmer() and lme() in a call of lmm()
+#'
+#' @param names Names of what is in `...`.
+#' @param value Function that gives the value of the k-th; not called for what is not known.
+#' @param formula Function that gives `formula`.
+#' @returns `list(progress, devfun)`: is a progress bar asked for, and the criterion as a function?
+#' @noRd
+read_dialect <- function(names, value, formula, call) {
+  if (any(c("fixed", "random") %in% names)) refuse_lme(names, value, formula, call)
+  known <- c("verbose", "devFunOnly")
+  if (!length(names) || !all(names %in% known)) {
+    refuse_unknown("lmm", setdiff(names, known), names(formals(lmm)), call)
+  }
+  asked <- list(progress = FALSE, devfun = FALSE)
+  if ("devFunOnly" %in% names) {
+    asked$devfun <- check_flag(value(match("devFunOnly", names)), "devFunOnly", call, "argument")
+  }
+  if (!"verbose" %in% names) return(asked)
+  verbose <- value(match("verbose", names))
+  if (!(is.numeric(verbose) || is.logical(verbose)) || length(verbose) != 1L || is.na(verbose)) {
+    bad_setting(verbose, "verbose", "one number, `TRUE` or `FALSE`", call, "argument")
+  }
+  if (verbose <= 0) return(asked)
+  inform_ferrite(
+    "argument", "What the search does should be read from the fit.",
+    "`verbose` prints no trace here; it shows a progress bar in fits that take longer than a second.",
+    hint = "See `convergence(fit)`; for the bar alone write `control = lmm_control(progress = TRUE)`.", call = call
+  )
+  asked$progress <- TRUE
+  asked
+}
+
+# `REML` as TRUE or FALSE; 1 and 0 will do, as for lmer(). The third argument of lme() is the random part.
+check_reml <- function(reml, call) {
+  if (isTRUE(reml) || isFALSE(reml)) return(reml)
+  if (is.numeric(reml) && length(reml) == 1L && reml %in% c(0, 1)) return(reml == 1)
+  if (inherits(reml, "formula") && length(reml) == 2L && is_bar(reml[[2L]])) {
+    refuse_lme("random", function(k) reml, function() eval(call$formula, environment(reml)), call)
+  }
+  check_flag(reml, "REML", call, "argument")
+}
+
+# lme() -------------------------------------------------------------------------------------------------------------
+
+refuse_lme <- function(names, value, formula, call) {
+  get <- function(name) if (name %in% names) tryCatch(value(match(name, names)), error = function(e) NULL)
+  fixed <- or_else(get("fixed"), tryCatch(formula(), error = function(e) NULL))
+  terms <- tryCatch(random_of_lme(get("random")), error = function(e) NULL)
+  whole <- inherits(fixed, "formula") && length(fixed) == 3L && length(terms)
+  if (whole) {
+    written <- call("~", fixed[[2L]], sum_of(c(list(fixed[[3L]]), terms)))
+    criterion <- if (identical(get("method"), "ML")) ", REML = FALSE"
+  }
+  own <- intersect(names, c("fixed", "random"))
+  abort_ferrite(
+    "argument", "The random part must stand in the formula, as `(columns | factor)`.",
+    paste0("There is ", plain_list(paste0("`", own, " =`")), ", as for `nlme::lme()`."),
+    hint = if (whole) paste0("Write `lmm(", deparse_one(written), ", data", criterion, ")`.")
+    else foreign_arguments[[own[1L]]],
+    call = call, data = list(argument = own)
+  )
+}
+
+# `random` of lme() as terms of a formula: ~ x | g, list(g = ~ x), list(g = pdDiag(~ x)). Further groups of a list are
+# nested within those before them.
+random_of_lme <- function(random) {
+  if (inherits(random, "formula")) return(if (is_bar(random[[2L]])) list(call("(", random[[2L]])))
+  if (!is.list(random) || is.null(names(random)) || !all(nzchar(names(random)))) return(NULL)
+  groups <- lapply(names(random), as.name)
+  lapply(seq_along(random), function(k) {
+    group <- Reduce(function(inner, outer) call(":", inner, outer), rev(groups[seq_len(k)]))
+    term_of_lme(random[[k]], group)
+  })
+}
+
+term_of_lme <- function(element, group) {
+  columns <- stats::formula(element)
+  columns <- columns[[length(columns)]]
+  bar <- call("|", columns, group)
+  kind <- class(element)[1L]
+  switch(kind,
+    pdDiag = call("(", call("||", columns, group)),
+    pdIdent = call("diag", bar, hom = TRUE),
+    pdCompSymm = call("cs", bar, hom = TRUE),
+    call("(", bar)
+  )
+}
+
+# start -------------------------------------------------------------------------------------------------------------
+
+# `start = list(theta = )` of lmer(), and theta with its names in another order.
+read_start <- function(start, names, call) {
+  if (is.list(start) && !is.object(start)) {
+    other <- setdiff(names(start), "theta")
+    if (!is.null(start$theta) && all(other %in% c("fixef", "beta"))) {
+      if (length(other)) {
+        inform_ferrite(
+          "start", "`start` should have values of theta only.",
+          paste0(quoted_list(other), " has no meaning here: fixed effects follow from theta."),
+          hint = "Leave it out.", call = call
+        )
+      }
+      start <- start$theta
+    }
+  }
+  given <- names(start)
+  if (is.numeric(start) && length(given) == length(names) && !anyDuplicated(names) && setequal(given, names)) {
+    start <- start[names]
+  }
+  start
+}
+
+# control -----------------------------------------------------------------------------------------------------------
+
+#' Settings that were not made by lmm_control()
+#'
+#' @param control What `lmerControl()` or `lmeControl()` gave, or a plain list.
+#' @returns A list of class `lmm_control`; `NULL` when `control` is nothing of the kind.
+#' @noRd
+translate_control <- function(control, call) {
+  if (!is.list(control) || (is.object(control) && !inherits(control, "merControl"))) return(NULL)
+  if (length(control) && (is.null(names(control)) || !all(nzchar(names(control))))) {
+    unknown_setting(names(control)[!nzchar(names(control))], names(formals(lmm_control)), call)
+  }
+  whole <- inherits(control, "merControl") || all(names(nlme::lmeControl()) %in% names(control))
+  settings <- if (whole) changed_settings(control) else flat_settings(control)
+  own <- if (!whole) settings[names(settings) %in% setdiff(names(formals(lmm_control)), "...")] else list()
+  settings <- settings[!names(settings) %in% names(own)]
+  most <- settings$optCtrl[intersect(c("maxfun", "maxeval"), names(settings$optCtrl))]
+  if (length(most) && is.null(own$max_evaluations)) {
+    own$max_evaluations <- most[[1L]]
+    if (length(settings$optCtrl) == 1L) settings$optCtrl <- NULL
+  }
+  unknown <- if (!whole) setdiff(names(settings), c(lmer_settings, names(nlme::lmeControl())))
+  if (length(unknown)) unknown_setting(unknown, names(formals(lmm_control)), call)
+  if (length(settings)) {
+    inform_ferrite(
+      "control", "Settings should be those of `lmm_control()`.",
+      paste0(quoted_list(names(settings), 8L), if (length(settings) == 1L) " has" else " have",
+             " no meaning here: there is one optimiser, which certifies its result."),
+      if (length(most)) sprintf("The most evaluations are %s.", format(own$max_evaluations, scientific = FALSE)),
+      hint = "Leave them out; see `?lmm_control`.", call = call, data = list(settings = names(settings))
+    )
+  }
+  tryCatch(do.call(lmm_control, own), ferrite_error = function(e) {
+    e$call <- call
+    stop(e)
+  })
+}
+
+# Names of the arguments of lmerControl(), in lme4 1.1 and 2.0.
+lmer_settings <- c(
+  "optimizer", "restart_edge", "boundary.tol", "calc.derivs", "use.last.params", "sparseX", "standardize.X",
+  "check.nobs.vs.rankZ", "check.nobs.vs.nlev", "check.nlev.gtreq.5", "check.nlev.gtr.1", "check.nobs.vs.nRE",
+  "check.rankX", "check.scaleX", "check.formula.LHS", "check.conv.grad", "check.conv.singular", "check.conv.hess",
+  "checkControl", "checkConv", "optCtrl", "mod.type", "autoscale", "check.conv.nobsmax", "check.conv.nparmax"
+)
+
+# lmerControl() keeps some of its arguments in lists.
+flat_settings <- function(control) {
+  inner <- intersect(c("checkControl", "checkConv"), names(control))
+  c(unclass(control)[setdiff(names(control), inner)], unlist(unname(unclass(control)[inner]), recursive = FALSE))
+}
+
+# What differs from the defaults; all of it where these are not known.
+changed_settings <- function(control) {
+  mixed <- inherits(control, "merControl")
+  defaults <- if (!mixed) nlme::lmeControl()
+  else if (requireNamespace("lme4", quietly = TRUE)) getExportedValue("lme4", class(control)[1L])()
+  control <- flat_settings(control)
+  defaults <- flat_settings(or_else(defaults, list()))
+  control[!vapply(names(control), function(name) identical(control[[name]], defaults[[name]]), NA)]
+}
