@@ -1,9 +1,64 @@
-# What users of lmer() and lme() write in a call of lmm(): translated where it means something here, named in one
-# message where it does not, and for lme()'s `random =` an error that gives the formula.
+# The arguments of lmm() and lmm_plan(), read in one place; among them what users of lmer() and lme() write: translated
+# where it means something here, named in one message where it does not, and for lme()'s `random =` an error that gives
+# the formula.
 #
-# Reads   arguments of the call that lmm() does not have, `REML`, `start` and `control`.
-# Writes  the same in the words of lmm().
-# Used by fit-lmm.R, fit-control.R, engine-fit.R, fit-update.R. Words of nlme for residuals: formula-residual.R.
+# Reads   the frame of the function that was called: nothing is evaluated there before it is needed.
+# Writes  the values, checked and in the words of lmm(); the formula parsed.
+# Used by fit-lmm.R, fit-plan.R, fit-control.R, engine-fit.R, fit-update.R. Words of nlme for residuals:
+#         formula-residual.R.
+
+#' The arguments of lmm() and lmm_plan(), but for `contrasts` and `start`
+#'
+#' @param frame Where they are: that of `verb`, "lmm" or "lmm_plan". `env` is where it was called.
+#' @returns `list(asked, REML, control, data, parsed, extras, na_action)`: `asked` is what `...` asked for, `parsed` as
+#'   parse_formula() gives it, with `residual`; `extras` are the weights, the offset and the subset.
+#' @noRd
+read_arguments <- function(frame, env, call, verb = "lmm") {
+  absent <- function(name) eval(as.call(list(quote(missing), as.name(name))), frame)
+  written <- function(name) eval(as.call(list(quote(substitute), as.name(name))), frame)
+  value <- function(name) get(name, frame)
+  asked <- if (eval(quote(...length()), frame)) {
+    others <- eval(quote(...names()), frame)
+    if (verb != "lmm") refuse_unknown(verb, others, names(formals(verb)), call)
+    read_other_arguments(others, eval(quote(function(k) ...elt(k)), frame), function() value("formula"), call)
+  }
+  residual <- if (!absent("dispersion") || !absent("correlation")) {
+    read_residual(function() value("dispersion"), written("correlation"), function() value("correlation"), call)
+  }
+  reml <- check_reml(value("REML"), call)
+  control <- check_control(value("control"), call)
+  if (isTRUE(asked$progress)) control$progress <- TRUE
+  formula <- as_two_sided(if (!absent("formula")) given(value("formula"), "formula", call), env, call)
+  data <- check_data(if (!absent("data")) given(value("data"), "data", call), call)
+  parsed <- parse_formula(formula, if (is.list(data)) names(data), env, call)
+  parsed$residual <- residual
+  extra <- function(name) {
+    if (!absent(name)) evaluate_extra(written(name), function() value(name), name, data, parsed$env, call)
+  }
+  list(
+    asked = asked, REML = reml, control = control, data = data, parsed = parsed,
+    extras = list(weights = extra("weights"), offset = extra("offset"),
+                  subset = check_subset(extra("subset"), data, call)),
+    na_action = resolve_na_action(
+      if (absent("na.action")) getOption("na.action", "na.omit") else value("na.action"), call
+    )
+  )
+}
+
+# The value of an argument, or a classed error when it cannot be had.
+given <- function(value, name, call) {
+  tryCatch(
+    value,
+    error = function(e) {
+      abort_ferrite(
+        if (name == "formula") "formula" else "data", paste0("The argument `", name, "` must have a value."),
+        paste0(sub("\\.$", "", conditionMessage(e)), "."), hint = "Check how it is made.", call = call
+      )
+    }
+  )
+}
+
+# lmer() --------------------------------------------------------------------------------------------------------------
 
 #' Arguments of lmer() and lme() in a call of lmm()
 #'
@@ -12,7 +67,7 @@
 #' @param formula Function that gives `formula`.
 #' @returns `list(progress, devfun)`: is a progress bar asked for, and the criterion as a function?
 #' @noRd
-read_dialect <- function(names, value, formula, call) {
+read_other_arguments <- function(names, value, formula, call) {
   if (any(c("fixed", "random") %in% names)) refuse_lme(names, value, formula, call)
   known <- c("verbose", "devFunOnly")
   if (!length(names) || !all(names %in% known)) {

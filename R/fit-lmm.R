@@ -117,47 +117,16 @@ lmm <- function(formula, data, REML = TRUE, weights, offset, subset, na.action, 
                 contrasts = NULL, dispersion = ~ 1, correlation = NULL, start = NULL, control = lmm_control(), ...) {
   begin <- clock()
   call <- user_call(match.call())
-  asked <- if (...length()) read_dialect(...names(), function(k) ...elt(k), function() formula, call)
-  residual <- if (!missing(dispersion) || !missing(correlation)) {
-    read_residual(function() dispersion, substitute(correlation), function() correlation, call)
-  }
-  REML <- check_reml(REML, call) # nolint: object_name_linter.
-  control <- check_control(control, call)
-  if (isTRUE(asked$progress)) control$progress <- TRUE
-  input <- read_input(environment(), parent.frame(), call)
-  input$parsed$residual <- residual
+  input <- read_arguments(environment(), parent.frame(), call)
   built <- build_frame(input$parsed, input$data, input$extras, input$na_action, call)
   framed <- clock()
-  design <- build_design(built, input$parsed$random, contrasts, control$memory, call)
+  design <- build_design(built, input$parsed$random, contrasts, input$control$memory, call)
   designed <- clock()
-  raw <- fit_design(design, REML, start, control, built$frame, call)
-  fit <- new_lmm(raw, design, built, input$parsed$formula, REML, control, call)
+  raw <- fit_design(design, input$REML, start, input$control, built$frame, call)
+  fit <- new_lmm(raw, design, built, input$parsed$formula, input$REML, input$control, call)
   fit$convergence$timing <- stage_times(fit$convergence$timing, c(begin, framed, designed, clock()))
   report_outcome(fit, call)
-  if (isTRUE(asked$devfun)) criterion_function(fit, call) else fit
-}
-
-# The arguments formula, data, weights, offset, subset and na.action in the frame of lmm() or lmm_plan(), checked;
-# `env` is where it was called.
-read_input <- function(frame, env, call) {
-  absent <- function(name) eval(as.call(list(quote(missing), as.name(name))), frame)
-  value <- function(name) get(name, frame)
-  formula <- as_two_sided(if (!absent("formula")) given(value("formula"), "formula", call), env, call)
-  data <- check_data(if (!absent("data")) given(value("data"), "data", call), call)
-  parsed <- parse_formula(formula, if (is.list(data)) names(data), env, call)
-  extra <- function(name) {
-    if (absent(name)) return(NULL)
-    expr <- eval(as.call(list(quote(substitute), as.name(name))), frame)
-    evaluate_extra(expr, function() value(name), name, data, parsed$env, call)
-  }
-  list(
-    data = data, parsed = parsed,
-    extras = list(weights = extra("weights"), offset = extra("offset"),
-                  subset = check_subset(extra("subset"), data, call)),
-    na_action = resolve_na_action(
-      if (absent("na.action")) getOption("na.action", "na.omit") else value("na.action"), call
-    )
-  )
+  if (isTRUE(input$asked$devfun)) criterion_function(fit, call) else fit
 }
 
 # Seconds, to a millionth.
@@ -169,19 +138,6 @@ stage_times <- function(engine, marks) {
   stages <- c(frame = own[1L], design = own[2L], engine)
   total <- max(sum(own), sum(stages))
   c(stages, object = total - sum(stages), total = total)
-}
-
-# The value of an argument, or a classed error when it cannot be had.
-given <- function(value, name, call) {
-  tryCatch(
-    value,
-    error = function(e) {
-      abort_ferrite(
-        if (name == "formula") "formula" else "data", paste0("The argument `", name, "` must have a value."),
-        paste0(sub("\\.$", "", conditionMessage(e)), "."), hint = "Check how it is made.", call = call
-      )
-    }
-  )
 }
 
 # The call as the user wrote it; do.call() with the function itself would put its whole text in front of a message.

@@ -61,20 +61,13 @@ lmm_plan <- function(formula, data, REML = TRUE, weights, offset, subset, na.act
                      ...) {
   begin <- clock()
   call <- user_call(match.call())
-  if (...length()) refuse_unknown("lmm_plan", ...names(), names(formals(lmm_plan)), call)
-  residual <- if (!missing(dispersion) || !missing(correlation)) {
-    read_residual(function() dispersion, substitute(correlation), function() correlation, call)
-  }
-  REML <- check_reml(REML, call) # nolint: object_name_linter.
-  control <- check_control(control, call)
-  input <- read_input(environment(), parent.frame(), call)
-  input$parsed$residual <- residual
+  input <- read_arguments(environment(), parent.frame(), call, "lmm_plan")
   built <- build_frame(input$parsed, input$data, input$extras, input$na_action, call)
-  design <- build_design(built, input$parsed$random, contrasts, control$memory, call)
+  design <- build_design(built, input$parsed$random, contrasts, input$control$memory, call)
   # On few rows the first call of a session takes longer than the next; `call` of the rates stands for it.
   read <- if (length(design$y) > 1e4) clock() - begin else 0
-  raw <- plan_engine(design, control, built$frame, call)
-  new_plan(raw, design, input$parsed$formula, control, read)
+  raw <- plan_engine(design, input$control, built$frame, call)
+  new_plan(raw, design, input$parsed$formula, input$control, read)
 }
 
 new_plan <- function(raw, design, formula, control, read) {

@@ -307,14 +307,3 @@ print_correlation <- function(correlation, symbols = FALSE) {
   dimnames(text) <- list(rownames(correlation), short)
   print(text[-1L, -p, drop = FALSE], quote = FALSE, right = TRUE)
 }
-
-# An argument that would be swallowed by `...` is an error: the user would believe that it had an effect.
-refuse_arguments <- function(verb, ..., call) {
-  extra <- names(list(...))
-  if (...length()) {
-    shown <- if (is.null(extra)) "an argument without a name" else quoted_list(extra[extra != ""])
-    abort_ferrite("argument", sprintf("Every argument of `%s()` must be one that it knows.", verb),
-      sprintf("It does not know %s.", shown), hint = sprintf("See `?%s.lmm`.", verb), call = call
-    )
-  }
-}

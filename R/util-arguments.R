@@ -70,6 +70,17 @@ foreign_arguments <- c(
   dispformula = "Write `dispersion = ~ g`: it is the log of a standard deviation."
 )
 
+# An argument that would be swallowed by `...` is an error: the user would believe that it had an effect.
+refuse_arguments <- function(verb, ..., call) {
+  extra <- names(list(...))
+  if (...length()) {
+    shown <- if (is.null(extra)) "an argument without a name" else quoted_list(extra[extra != ""])
+    abort_ferrite("argument", sprintf("Every argument of `%s()` must be one that it knows.", verb),
+      sprintf("It does not know %s.", shown), hint = sprintf("See `?%s.lmm`.", verb), call = call
+    )
+  }
+}
+
 # Arguments of a method that other packages have and that mean nothing here: one message for all of them, `words` says
 # why for each. Others are refused.
 set_aside_arguments <- function(verb, ..., words, call) {
