@@ -1,3 +1,9 @@
+# plot() of a fit: what is asked for, and which graphical parameters are known.
+#
+# Reads   a fit.
+# Writes  pictures (plot-picture.R) of its tables (plot-data.R), drawn by plot-base.R; what a formula says is drawn by
+#         plot-lattice.R.
+
 #' Plots of a fit
 #'
 #' Base graphics, in colours that colour-blind readers can tell apart; shapes and line types say the same, for prints in
@@ -84,26 +90,9 @@ plot.lmm <- function(x, which = c("residuals", "qq"), level = 0.95, group = NULL
   options <- check_plot_options(x, level, group, effect, show, call)
   check_graphical(list(...), call)
   tables <- lapply(stats::setNames(which, which), function(one) plot_table(x, one, options))
-  panels <- unlist(lapply(which, function(one) panels_of(tables[[one]], one)), recursive = FALSE)
-  draw_pages(panels, if (identical(which, "profile")) 12L else 6L, ask, ...)
+  plots <- unlist(lapply(which, function(one) plots_of(pictures_of(tables[[one]], one))), recursive = FALSE)
+  draw_pages(plots, if (identical(which, "profile")) 12L else 6L, ask, ...)
   invisible(if (length(tables) == 1L) tables[[1L]] else tables)
-}
-
-# Panels on one page or on several; `most`: how many of them a page has at most.
-draw_pages <- function(panels, most, ask, ...) {
-  free <- prod(graphics::par("mfrow"))
-  if (free == 1L && length(panels) > 1L) {
-    shown <- panels_per_page(length(panels), most)
-    old <- graphics::par(mfrow = grid_size(shown), mar = c(3.6, 4.1, 3.2, 0.8), mgp = c(2.3, 0.7, 0))
-    on.exit(graphics::par(old), add = TRUE)
-    free <- prod(graphics::par("mfrow"))
-  }
-  if (is.null(ask)) ask <- length(panels) > free && grDevices::dev.interactive()
-  if (ask) {
-    asked <- grDevices::devAskNewPage(TRUE)
-    on.exit(grDevices::devAskNewPage(asked), add = TRUE)
-  }
-  for (panel in panels) panel(...)
 }
 
 # What plot.default() and par() know and a panel can use.
@@ -135,59 +124,4 @@ check_graphical <- function(given, call, own = c("which", "level", "group", "eff
     hint = if (length(near)) sprintf("Did you mean `%s`?", near[1L]) else sprintf("See `?%s`.", help),
     call = call
   )
-}
-
-# Rows and columns for at most twelve panels; the longer side of the device gets more of them.
-grid_size <- function(n, device = graphics::par("din")) {
-  wide <- device[1L] > device[2L]
-  rows <- if (n <= 2L) 1L else if (n <= 4L || (wide && n <= 6L)) 2L else if (wide || n <= 9L) 3L else 4L
-  c(rows, ceiling(n / rows))
-}
-
-# As many panels as there are, or as fit on a page with their margins. A grid of 2 by 2 makes text smaller, a larger one
-# still more.
-panels_per_page <- function(n, most, device = graphics::par("din")) {
-  for (count in c(12L, 9L, 6L, 4L, 2L, 1L)) {
-    shown <- min(n, count)
-    grid <- grid_size(shown, device)
-    cex <- if (max(grid) > 2L) 0.66 else if (min(grid) == 2L) 0.83 else 1
-    if (count <= most && all(device / rev(grid) >= c(0.5, 0.4) + c(1, 1.4) * cex)) break
-  }
-  shown
-}
-
-# A table as a list of functions that draw one panel each.
-panels_of <- function(table, which) {
-  level <- attr(table, "level")
-  texts <- attr(table, "labels")
-  response <- attr(table, "response")
-  one <- function(draw) list(function(...) draw(table, ...))
-  each <- function(pieces, draw) lapply(unname(pieces), function(piece) function(...) draw(piece, ...))
-  switch(which,
-    residuals = one(draw_residuals),
-    scale = one(draw_scale),
-    qq = one(draw_qq),
-    by_group = each(with_texts(split_in_order(table, table$grpvar), texts), draw_by_group),
-    ranef_qq = each(with_texts(split_in_order(table, effect_panels(table)), texts), draw_ranef_qq),
-    caterpillar = each(split_in_order(table, effect_panels(table)), function(piece, ...) {
-      draw_caterpillar(piece, level, ...)
-    }),
-    shrinkage = each(shrinkage_pieces(table), function(piece, ...) draw_shrinkage(piece, response, ...)),
-    observed = one(draw_observed),
-    varcomp = one(draw_varcomp),
-    profile = each(split(table, table$par, drop = TRUE), function(piece, ...) draw_profile(piece, level, ...)),
-    influence = one(draw_influence),
-    strata = one(draw_strata),
-    acf = one(draw_acf)
-  )
-}
-
-# Pieces in the order in which they come.
-split_in_order <- function(table, by) split(table, factor(by, levels = unique(by)))
-
-with_texts <- function(pieces, texts) {
-  lapply(pieces, function(piece) {
-    attr(piece, "labels") <- texts
-    piece
-  })
 }

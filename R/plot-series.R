@@ -2,7 +2,7 @@
 # would be if the model were right.
 #
 # Reads   a fit and the options of a plot.
-# Writes  the tables "strata" and "acf" as plot_data() describes them, and the panels.
+# Writes  the tables "strata" and "acf" as plot_data() describes them, and their pictures.
 
 # Autocorrelation ------------------------------------------------------------------------------------------------------
 #
@@ -192,7 +192,7 @@ with_own_generator <- function(seed, expr) {
   expr
 }
 
-# Panels ---------------------------------------------------------------------------------------------------------------
+# Strata ---------------------------------------------------------------------------------------------------------------
 
 # Residuals over sigma and the root of the weights, by stratum; for a numeric dispersion tenths of its standard
 # deviation are the strata.
@@ -237,9 +237,6 @@ fit_of_rows <- function(fit) {
   fit
 }
 
-# More strata than this have no room for the names of all; more than 200 are thin lines over ranks.
-strata_named <- 40L
-
 # Rows that are drawn: of each stratum at most so many that all are some 5000, the extremes among them; points of a
 # stratum are spread over its width in the order of the rows, so that a plot is the same when drawn again.
 strata_points <- function(table) {
@@ -262,71 +259,54 @@ strata_bars <- function(table) {
   )
 }
 
-draw_strata <- function(table, ...) {
+# More than 200 strata are thin lines over ranks.
+strata_picture <- function(table) {
   texts <- attr(table, "labels")
-  given <- list(...)
   n <- nlevels(table$stratum)
   many <- n > 200L
   shown <- strata_points(table)
   bars <- strata_bars(table)
-  points <- point_style(nrow(shown))
-  style <- c(list(xlab = paste0(texts$x, if (many) " (rank)"), ylab = texts$y, main = texts$title,
-    xlim = c(0.5, n + 0.5), xaxt = if (many) "s" else "n", ylim = range(table$residual, bars$y)), points)
-  draw_frame(shown$place, shown$residual, style, ..., main_line = title_line)
-  graphics::abline(h = 0, col = plot_colours[["guide"]])
-  colours <- c(plot_colours[["line"]], "black")
-  kind <- as.integer(bars$what)
-  graphics::segments(bars$left, bars$y, bars$right, bars$y, col = colours[kind], lty = if (many) 1L else kind,
-    lwd = if (many) 1 else 3 - kind
-  )
-  if (!many && !isFALSE(given$axes) && is.null(given$xaxt)) draw_strata_axis(levels(table$stratum))
-  legend_above(c("model sd", "observed"), col = colours, lty = if (many) 1L else 1:2, lwd = if (many) 1 else 2:1)
-}
-
-# Names below as many strata as have room for them, upright where that lets more be named.
-draw_strata_axis <- function(names) {
-  n <- length(names)
-  width <- graphics::par("pin")[1L]
-  short <- cut_text(names, 15L)
-  cex <- 0.8
-  across <- sum(graphics::strwidth(short, "inches", cex = cex) + 0.1) <= width
-  space <- (graphics::par("mar")[1L] - graphics::par("mgp")[1L] - 0.2) * line_height()
-  if (across) {
-    graphics::axis(1L, at = seq_len(n), labels = short, cex.axis = cex)
-    return(invisible())
+  bar <- function(what, col, lty, lwd) {
+    rows <- bars[bars$what == what, , drop = FALSE]
+    layer("segments", data.frame(x = rows$left, y = rows$y, xend = rows$right, yend = rows$y), col,
+      lty = if (many) 1L else lty, lwd = if (many) 1 else lwd, key = what)
   }
-  # upright names have the lines between the axis and its title
-  room <- max(space, (graphics::par("mgp")[1L] - 0.8) * line_height())
-  at <- seq.int(1L, n, by = max(1L, ceiling(n * 1.15 * 0.6 * graphics::par("csi") / width)))
-  labels <- cut_to_width(names[at], room, cex = 0.6)
-  graphics::axis(1L, at = at, labels = labels, las = 2L, cex.axis = 0.6, mgp = c(3, 0.4, 0), tcl = -0.2)
+  layers <- list(
+    points_layer(shown$place, shown$residual), rule_layer(h = 0, lty = 1L),
+    bar("model sd", plot_colours[["line"]], 1L, 2), bar("observed", "black", 2L, 1.5)
+  )
+  x <- paste0(texts$x, if (many) " (rank)")
+  one <- panel(table, layers, shown, x = x, xlim = c(0.5, n + 0.5), ylim = range(table$residual, bars$y),
+    marks = if (!many) list(at = seq_len(n), labels = levels(table$stratum), names = TRUE)
+  )
+  picture(table, list(one), c(x = "place", y = "residual"), x = x)
 }
 
-draw_acf <- function(table, ...) {
+# The picture of the autocorrelation -----------------------------------------------------------------------------------
+
+acf_picture <- function(table) {
   texts <- attr(table, "labels")
-  given <- list(...)
-  ends <- range(0, table$acf, table$lower, table$upper, table$raw, table$model, finite = TRUE)
   half <- acf_half_width(table)
-  style <- list(xlab = sprintf("%s (%s)", texts$x, acf_band_text(table)), ylab = texts$y, main = texts$title,
-    ylim = ends, xlim = c(min(table$lag) - 1.5 * half, max(table$lag) + 1.5 * half), xaxt = "n")
-  draw_frame(numeric(), numeric(), style, ..., own_type = "n", main_line = title_line)
-  if (!isFALSE(given$axes) && is.null(given$xaxt)) {
-    graphics::axis(1L, at = acf_marks(table$lag))
-  }
-  graphics::rect(table$lag - half, table$lower, table$lag + half, table$upper, col = "#DDDDDD", border = NA)
-  graphics::segments(table$lag - half, table$expected, table$lag + half, table$expected, col = plot_colours[["guide"]])
-  graphics::abline(h = 0, col = plot_colours[["guide"]])
-  graphics::segments(table$lag, 0, table$lag, table$acf, col = or_else(given$col, plot_colours[["point"]]), lwd = 3)
   serial <- !all(is.na(table$model))
-  if (serial) {
-    graphics::points(table$lag, table$raw, pch = 1L, col = plot_colours[["line"]])
-    graphics::lines(table$lag, table$model, col = plot_colours[["line"]], lty = 2L)
-  }
-  drawn <- c(TRUE, TRUE, serial, serial)
-  legend_above(c("normalized residuals", "band", "not whitened", "these under the fit")[drawn],
-    col = c(plot_colours[["point"]], "#DDDDDD", plot_colours[c("line", "line")])[drawn], lty = c(1L, 0L, 0L, 2L)[drawn],
-    lwd = c(3, 1, 1, 1)[drawn], pch = c(NA, 15L, 1L, NA)[drawn], pt.cex = 1.2
+  band <- acf_band_text(table)
+  layers <- list(
+    layer("rects", data.frame(xmin = table$lag - half, xmax = table$lag + half, ymin = table$lower, ymax = table$upper),
+      NA, fill = "#DDDDDD", key = "band"),
+    layer("segments", data.frame(x = table$lag - half, y = table$expected, xend = table$lag + half,
+      yend = table$expected), plot_colours[["guide"]], lwd = 1),
+    rule_layer(h = 0, lty = 1L),
+    layer("segments", data.frame(x = table$lag, y = table$acf, xend = table$lag, yend = 0), lwd = 3, takes = "col",
+      key = "normalized residuals"),
+    if (serial) layer("points", data.frame(x = table$lag, y = table$raw), plot_colours[["line"]], pch = 1L, cex = 1,
+      key = "not whitened"),
+    if (serial) layer("line", data.frame(x = table$lag, y = table$model), plot_colours[["line"]], lty = 2L, lwd = 1,
+      key = "these under the fit")
   )
+  one <- panel(table, layers, table, x = sprintf("%s (%s)", texts$x, band), keys = "normalized residuals",
+    marks = list(at = acf_marks(table$lag)), xlim = c(min(table$lag) - 1.5 * half, max(table$lag) + 1.5 * half),
+    ylim = range(0, table$acf, table$lower, table$upper, table$raw, table$model, finite = TRUE)
+  )
+  picture(table, list(one), c(x = "lag", y = "acf"), subtitle = band)
 }
 
 # The lags that are written at the axis.
@@ -337,61 +317,3 @@ acf_marks <- function(lags) {
 
 # Half of the width of a band at one lag.
 acf_half_width <- function(table) 0.4 * if (nrow(table) > 1L) min(diff(table$lag)) else 1
-
-# ggplot2 -------------------------------------------------------------------------------------------------------
-
-gg_strata <- function(table) {
-  names <- levels(table$stratum)
-  n <- length(names)
-  many <- n > 200L
-  shown <- strata_points(table)
-  labels <- attr(table, "labels")
-  upright <- n > 8L || sum(nchar(cut_text(names, 15L))) > 60L
-  axis <- if (many) {
-    list(ggplot2::labs(x = paste(labels$x, "(rank)")))
-  } else {
-    at <- seq.int(1L, n, by = max(1L, ceiling(n / strata_named)))
-    list(
-      ggplot2::scale_x_continuous(breaks = at, labels = cut_text(names[at], 15L)),
-      if (upright) ggplot2::theme(axis.text.x = ggplot2::element_text(angle = 90, hjust = 1, vjust = 0.5))
-    )
-  }
-  gg_frame(table, shown, x = "place", y = "residual") + gg_points(nrow(shown)) + gg_guide(yintercept = 0) +
-    ggplot2::geom_segment(
-      aes_of(x = "left", xend = "right", y = "y", yend = "y", linetype = "what", colour = "what"), strata_bars(table),
-      linewidth = if (many) 0.4 else 0.8
-    ) +
-    ggplot2::scale_linetype_manual(NULL, values = c("model sd" = 1L, observed = if (many) 1L else 2L)) +
-    ggplot2::scale_colour_manual(NULL, values = c("model sd" = plot_colours[["line"]], observed = "black")) +
-    axis + ggplot2::theme(panel.grid.major.x = ggplot2::element_blank())
-}
-
-gg_acf <- function(table) {
-  table$zero <- 0
-  table$what <- "normalized residuals"
-  half <- acf_half_width(table)
-  table$left <- table$lag - half
-  table$right <- table$lag + half
-  serial <- !all(is.na(table$model))
-  band <- acf_band_text(table)
-  colours <- c("normalized residuals" = plot_colours[["point"]], "not whitened" = plot_colours[["line"]],
-    "these under the fit" = plot_colours[["line"]])
-  ours <- list(
-    ggplot2::geom_rect(aes_of(xmin = "left", xmax = "right", ymin = "lower", ymax = "upper"), fill = "#DDDDDD"),
-    ggplot2::geom_segment(aes_of(x = "left", xend = "right", y = "expected", yend = "expected"),
-      colour = plot_colours[["guide"]], linewidth = 0.4),
-    gg_guide(yintercept = 0),
-    ggplot2::geom_segment(aes_of(xend = "lag", yend = "zero", colour = "what"), linewidth = 1.2),
-    if (serial) ggplot2::geom_point(aes_of(y = "raw", colour = "raw_name"), shape = 1L),
-    if (serial) ggplot2::geom_line(aes_of(y = "model", colour = "model_name"), linetype = 2L)
-  )
-  table$raw_name <- "not whitened"
-  table$model_name <- "these under the fit"
-  looks <- list(linetype = c(1, 0, 2), shape = c(NA, 1, NA), linewidth = c(1.2, 0.5, 0.5))
-  used <- if (serial) 1:3 else 1L
-  gg_frame(table, x = "lag", y = "acf") + ours +
-    ggplot2::scale_colour_manual(NULL, values = colours, breaks = names(colours)[used],
-      guide = ggplot2::guide_legend(override.aes = lapply(looks, `[`, used))
-    ) +
-    ggplot2::scale_x_continuous(breaks = acf_marks(table$lag)) + ggplot2::labs(subtitle = band)
-}
