@@ -18,8 +18,8 @@ model_arguments <- function(fit, threads = fit$control$threads) {
 #' @param kr Whether Kenward-Roger's pieces are wanted: by REML; for plain residuals and unstructured random terms only
 #'   if the largest connected set of levels fits in memory.
 #' @param known Whether the parameters of the residuals count as known, and all random terms as unstructured.
-#' @returns `phi` (r x r), `free` (`jac` r x r x K, `cov` K x K: Satterthwaite), `kr` (`NULL`, or `P` r x r x m,
-#'   `W` m x m, `phi_adjusted` r x r), `bytes_needed` when `kr` is `NULL` for want of memory.
+#' @returns `vcov_beta` (r x r), `free` (`jac` r x r x K, `cov` K x K: Satterthwaite), `kr` (`NULL`, or `P` r x r x m,
+#'   `W` m x m, `vcov_adjusted` r x r), `bytes_needed` when `kr` is `NULL` for want of memory.
 #' @noRd
 infer_fixed <- function(fit, kr = TRUE, known = FALSE, call = sys.call(-1)) {
   a <- model_arguments(fit)
@@ -32,12 +32,12 @@ infer_fixed <- function(fit, kr = TRUE, known = FALSE, call = sys.call(-1)) {
   square <- function(x) matrix(x, r, r, dimnames = names)
   k <- as.integer(round(sqrt(length(raw$covariance))))
   out <- list(
-    phi = square(raw$phi),
+    vcov_beta = square(raw$phi),
     free = list(jac = array(raw$jacobian, c(r, r, k)), cov = matrix(raw$covariance, k, k))
   )
   if (kr && !is.null(raw$kr)) {
     m <- as.integer(round(sqrt(length(raw$kr$w))))
-    out$kr <- list(P = array(raw$kr$p, c(r, r, m)), W = matrix(raw$kr$w, m, m), phi_adjusted = square(raw$kr$adjusted))
+    out$kr <- list(P = array(raw$kr$p, c(r, r, m)), W = matrix(raw$kr$w, m, m), vcov_adjusted = square(raw$kr$adjusted))
   }
   if (raw$bytes > 0) out$bytes_needed <- raw$bytes
   out

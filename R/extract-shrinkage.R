@@ -256,14 +256,14 @@ pool_unit <- function(fit, design, unit) {
   common <- common_part(within, x, y)
   none <- common$own
   none[!estimable_within(within)] <- NA_real_
-  absorbed <- x[, common$absorbed, drop = FALSE] - x[, common$kept, drop = FALSE] %*% common$relation
-  shares <- level_shares(within, z, absorbed)
+  spanned <- x[, common$spanned, drop = FALSE] - x[, common$kept, drop = FALSE] %*% common$relation
+  shares <- level_shares(within, z, spanned)
   beta <- unname(fit$beta[fit$kept])
   least_squares <- if (ncol(x)) qr.coef(qr(x, LAPACK = TRUE), y) else numeric()
   modes <- do.call(cbind, lapply(fit$random[unit$terms], function(term) unname(term$b)))
   list(
-    complete = level_values(shares, least_squares[common$absorbed]), none = none,
-    partial = level_values(shares, beta[common$absorbed]) + modes + outer_part(fit, design, unit, within, z, root),
+    complete = level_values(shares, least_squares[common$spanned]), none = none,
+    partial = level_values(shares, beta[common$spanned]) + modes + outer_part(fit, design, unit, within, z, root),
     factor = shrinkage_factors(fit, design, unit, z, within, root)
   )
 }
@@ -273,7 +273,7 @@ unit_basis <- function(design, unit, n) {
 }
 
 # Least squares with own coefficients in every level. `kept` columns of x have common coefficients; the others are, but
-# for kept %*% relation, absorbed by the levels.
+# for kept %*% relation, spanned by the levels.
 common_part <- function(within, x, y) {
   p <- ncol(x)
   fit <- regress_within(within, cbind(x, y))
@@ -290,10 +290,10 @@ common_part <- function(within, x, y) {
     beta <- qr.coef(qr, fit$residual[, p + 1L])
     relation <- matrix(qr.coef(qr, rest), length(kept), p)
   }
-  absorbed <- setdiff(seq_len(p), kept)
+  spanned <- setdiff(seq_len(p), kept)
   relation[, !seq_len(p) %in% free] <- 0
   own <- level_values(fit$coefficients, c(replace(numeric(p), kept, -beta), 1))
-  list(kept = kept, absorbed = absorbed, relation = relation[, absorbed, drop = FALSE], own = own)
+  list(kept = kept, spanned = spanned, relation = relation[, spanned, drop = FALSE], own = own)
 }
 
 # J x k x m times m: J x k.
@@ -301,7 +301,7 @@ level_values <- function(shares, beta) {
   matrix(times_matrix(shares, matrix(beta, ncol = 1L)), dim(shares)[1L])
 }
 
-# D_j: the coefficients of columns that the levels absorb, on the columns of each level. Where a level's own rows do not
+# D_j: the coefficients of columns that the levels span, on the columns of each level. Where a level's own rows do not
 # determine them, the pattern of the other levels does: the same numbers if all have the same, or else the same columns.
 level_shares <- function(within, z, columns) {
   shares <- regress_within(within, columns)$coefficients

@@ -90,12 +90,13 @@ boot_acceleration <- function(boot, call) {
 
 # The acceleration -----------------------------------------------------------------------------------------------------
 #
-# With the gradient (g_b, g_p) of t, Phi = (X'V^-1X)^-1 and the expected information I of psi, the least favourable
-# direction is d_b = Phi g_b, d_p = I^-1 g_p. The score in that direction is a linear plus a quadratic form in normal
-# variables, with the cumulants
-#   k2 = d_b' g_b + d_p' g_p
-#   k3 = - sum_ijk d_i d_j d_k dI_jk/dpsi_i - 3 sum_i d_i d_b' P_i d_b,     P_i = d(X'V^-1X)/dpsi_i,
-# since the third cumulant of the score of a covariance that is linear in psi, tr((PV_d)^3), is minus the derivative of
+# The skewness of the score in the least favourable direction (Efron 1987, section 6) of a statistic t(beta, v), where v
+# are the variances: for every term the lower triangle of Var(b) by columns, then sigma^2. With the gradient (g_b, g_v)
+# of t, C = (X'V^-1X)^-1 and the expected information I of v, that direction is d_b = C g_b, d_v = I^-1 g_v. The score
+# in it is a linear plus a quadratic form in normal variables, with the cumulants
+#   k2 = d_b' g_b + d_v' g_v
+#   k3 = - sum_ijk d_i d_j d_k dI_jk/dv_i - 3 sum_i d_i d_b' P_i d_b,     P_i = d(X'V^-1X)/dv_i,
+# since the third cumulant of the score of a covariance that is linear in v, tr((PV_d)^3), is minus the derivative of
 # the information, tr((PV_d)^2)/2, in its own direction. The acceleration is k3 / (6 k2^(3/2)).
 
 #' @returns As many numbers as the statistic has; NA where they cannot be computed.
@@ -116,36 +117,38 @@ accelerations <- function(fit, statistic, size) {
     )
   }
   beta <- unname(fit$beta[fit$kept])
-  steps <- 1e-4 * sqrt(diag(centre$phi))
+  steps <- 1e-4 * sqrt(diag(centre$vcov_beta))
   beta_gradient <- vapply(seq_along(beta), function(k) {
     step <- replace(numeric(length(beta)), k, steps[k])
     (value_at(place, beta + step) - value_at(place, beta - step)) / (2 * steps[k])
   }, numeric(size))
-  psi_gradient <- vapply(seq_along(place$steps), function(i) {
+  variance_gradient <- vapply(seq_along(place$steps), function(i) {
     step <- place$steps[i]
     (value_at(shifted(place, i, step), beta) - value_at(shifted(place, i, -step), beta)) / (2 * step)
   }, numeric(size))
   beta_gradient <- matrix(beta_gradient, size)
-  psi_gradient <- matrix(psi_gradient, size)
-  vapply(seq_len(size), function(k) skewness_of_score(beta_gradient[k, ], psi_gradient[k, ], centre, slopes) / 6, 0)
+  variance_gradient <- matrix(variance_gradient, size)
+  vapply(seq_len(size), function(k) {
+    skewness_of_score(beta_gradient[k, ], variance_gradient[k, ], centre, slopes) / 6
+  }, 0)
 }
 
-skewness_of_score <- function(beta_gradient, psi_gradient, centre, slopes) {
-  if (!all(is.finite(c(beta_gradient, psi_gradient)))) {
+skewness_of_score <- function(beta_gradient, variance_gradient, centre, slopes) {
+  if (!all(is.finite(c(beta_gradient, variance_gradient)))) {
     return(NA_real_)
   }
-  d_beta <- drop(centre$phi %*% beta_gradient)
-  d_psi <- drop(centre$inverse %*% psi_gradient)
-  second <- sum(d_beta * beta_gradient) + sum(d_psi * psi_gradient)
+  d_beta <- drop(centre$vcov_beta %*% beta_gradient)
+  d_variance <- drop(centre$inverse %*% variance_gradient)
+  second <- sum(d_beta * beta_gradient) + sum(d_variance * variance_gradient)
   if (!is.finite(second) || second <= 0) {
     return(NA_real_)
   }
-  m <- length(d_psi)
+  m <- length(d_variance)
   third <- 0
   for (i in seq_len(m)) {
-    along <- sum(d_psi * (slopes[, , i] %*% d_psi))
+    along <- sum(d_variance * (slopes[, , i] %*% d_variance))
     mixed <- sum(d_beta * (matrix(centre$P[, , i], length(d_beta)) %*% d_beta))
-    third <- third - d_psi[i] * (along + 3 * mixed)
+    third <- third - d_variance[i] * (along + 3 * mixed)
   }
   third / second^1.5
 }
@@ -195,14 +198,14 @@ theta_of <- function(place) {
   }))
 }
 
-psi_of <- function(place) {
+variances_of <- function(place) {
   lower <- function(covariance) covariance[lower.tri(covariance, diag = TRUE)]
   c(unlist(lapply(place$covariances, lower)), place$sigma2)
 }
 
-# How the engine's parameters come from psi: `M`, up to the square of a unit of the response, and that `unit2`. It makes
-# the columns of each term orthonormal from left to right, with unit (weighted) mean square: basis = Q A, so that its
-# covariances are A Var(b) A'; its weights have a geometric mean of one.
+# How the engine's parameters come from the variances: `M`, up to the square of a unit of the response, and that
+# `unit2`. It makes the columns of each term orthonormal from left to right, with unit (weighted) mean square:
+# basis = Q A, so that its covariances are A Var(b) A'; its weights have a geometric mean of one.
 engine_units <- function(fit, place) {
   design <- design_of(fit)
   weights <- or_else(design$weights, rep(1, fit$nobs))
@@ -231,8 +234,8 @@ engine_units <- function(fit, place) {
   units
 }
 
-# Expected information at a place, its `inverse`, `phi` and `P`; NULL if they do not fit in memory. The engine takes
-# sigma^2 from the data; psi'I psi = (n - r)/2 at every psi says by which `ratio` it differs from that of the place.
+# Expected information at a place, its `inverse`, `vcov_beta` and `P`; NULL if they do not fit in memory. The engine
+# takes sigma^2 from the data; v'I v = (n - r)/2 at every v says by which `ratio` it differs from that of the place.
 information_at <- function(fit, place, units, theta = theta_of(place)) {
   fit$REML <- TRUE
   fit$theta[] <- theta
@@ -244,24 +247,24 @@ information_at <- function(fit, place, units, theta = theta_of(place)) {
   }
   size <- sqrt(diag(found$kr$W))
   information <- crossprod(units$M / size, solve(found$kr$W / outer(size, size), units$M / size))
-  psi <- psi_of(place)
-  ratio <- sqrt((fit$nobs - fit$rank) / 2 / sum(psi * (information %*% psi)))
+  v <- variances_of(place)
+  ratio <- sqrt((fit$nobs - fit$rank) / 2 / sum(v * (information %*% v)))
   turned <- solve(units$M)
-  slopes <- matrix(found$kr$P, ncol = length(psi)) %*% units$M
+  slopes <- matrix(found$kr$P, ncol = length(v)) %*% units$M
   list(
     ratio = ratio, information = ratio^2 * information, inverse = turned %*% found$kr$W %*% t(turned) / ratio^2,
-    phi = found$phi / (ratio * units$unit2), P = array(ratio^2 * units$unit2 * slopes, dim(found$kr$P))
+    vcov_beta = found$vcov_beta / (ratio * units$unit2), P = array(ratio^2 * units$unit2 * slopes, dim(found$kr$P))
   )
 }
 
-# X'V^-1X = - sum psi_i P_i: false if the parameters are not what they are taken for.
+# X'V^-1X = - sum v_i P_i: false if the parameters are not what they are taken for.
 is_coherent <- function(centre, place) {
-  r <- nrow(centre$phi)
-  product <- centre$phi %*% matrix(matrix(centre$P, ncol = length(place$steps)) %*% psi_of(place), r)
+  r <- nrow(centre$vcov_beta)
+  product <- centre$vcov_beta %*% matrix(matrix(centre$P, ncol = length(place$steps)) %*% variances_of(place), r)
   all(abs(product + diag(r)) < 1e-6)
 }
 
-# d information / d psi_i, an m x m x m array.
+# d information / d v_i, an m x m x m array.
 information_slopes <- function(fit, place, units) {
   m <- length(place$steps)
   slopes <- vapply(seq_len(m), function(i) {

@@ -3,11 +3,12 @@
 # Reads   a fit and, through infer_fixed(), the derivatives of the covariance matrix of the estimates.
 # Writes  `inference`, the list that every test of fixed effects starts from:
 #   method    the method used (not always the one asked for)
-#   beta, phi, sigma   estimates, their covariance matrix, residual sd; of the REML refit for Kenward-Roger on ML fits
-#   variance  covariance matrix for standard errors: phi, or Kenward and Roger's adjusted one
-#   jac, cov  d phi / d psi (r x r x K) and the covariance matrix of the variance parameters psi (K x K): of the free
-#             ones by the observed information (Satterthwaite, and Kenward-Roger for fits with a structure), of all by
-#             the expected one (Kenward-Roger); NULL when asymptotic
+#   beta, vcov_beta, sigma   estimates, their covariance matrix, residual sd; of the REML refit for Kenward-Roger on ML
+#             fits
+#   variance  covariance matrix for standard errors: vcov_beta, or Kenward and Roger's adjusted one
+#   jac, cov  the derivatives of vcov_beta in K variance parameters (r x r x K), and the covariance matrix of these
+#             (K x K): of the free ones by the observed information (Satterthwaite, and Kenward-Roger for fits with a
+#             structure), of all by the expected one (Kenward-Roger); NULL when asymptotic
 # Used by report-print.R, infer-contest.R, infer-anova.R, infer-drop1.R. Nothing of it is stored in a fit.
 # Satterthwaite with several rows as in Fai and Cornelius (1996) with the averaging of lmerTest (Kuznetsova, Brockhoff
 # and Christensen 2017); Kenward and Roger (1997), section 3, with the limiting cases of pbkrtest (Halekoh, Hojsgaard
@@ -39,8 +40,8 @@ inference_of <- function(fit, ddf, call) {
 }
 
 inference_basis <- function(fit, method) {
-  phi <- vcov(fit, complete = FALSE)
-  list(method = method, beta = fixef(fit, complete = FALSE), phi = phi, variance = phi, sigma = fit$sigma)
+  v <- vcov(fit, complete = FALSE)
+  list(method = method, beta = fixef(fit, complete = FALSE), vcov_beta = v, variance = v, sigma = fit$sigma)
 }
 
 # NULL, with a message, when Kenward and Roger's quantities are not to be had.
@@ -63,10 +64,10 @@ kenward_roger_of <- function(fit, call) {
     )
   }
   basis <- inference_basis(used, "Kenward-Roger")
-  basis$variance <- structure(found$kr$phi_adjusted, dim = dim(basis$phi), dimnames = dimnames(basis$phi))
-  # d phi / d sigma_i = -phi P_i phi
+  basis$variance <- structure(found$kr$vcov_adjusted, dim = dim(basis$vcov_beta), dimnames = dimnames(basis$vcov_beta))
+  # with C = vcov_beta, dC / dv_i = -C P_i C
   basis$jac <- found$kr$P
-  for (i in seq_len(dim(basis$jac)[3L])) basis$jac[, , i] <- -basis$phi %*% found$kr$P[, , i] %*% basis$phi
+  for (i in seq_len(dim(basis$jac)[3L])) basis$jac[, , i] <- -basis$vcov_beta %*% found$kr$P[, , i] %*% basis$vcov_beta
   basis$cov <- found$kr$W
   basis
 }
@@ -97,12 +98,13 @@ t_tests <- function(inference, L, rhs = 0) { # nolint: object_name_linter.
 # l' A l for each row l of L.
 quadratic_forms <- function(L, A) unname(rowSums((L %*% A) * L)) # nolint: object_name_linter.
 
-# Degrees of freedom of each row of L: 2 v^2 / Var(v) for v = l' phi l. Kenward and Roger's formulas come to the same in
-# one dimension (A1 = A2 = A there, so that df = 2 / A, with scale 1), only with their covariance of the parameters.
+# Degrees of freedom of each row of L: 2 v^2 / Var(v) for v = l' C l with C = vcov_beta. Kenward and Roger's formulas
+# come to the same in one dimension (A1 = A2 = A there, so that df = 2 / A, with scale 1), only with their covariance of
+# the parameters.
 row_df <- function(inference, L) { # nolint: object_name_linter.
   if (is.null(inference$jac)) return(rep(Inf, nrow(L)))
   gradient <- matrix(apply(inference$jac, 3L, function(slope) quadratic_forms(L, slope)), nrow(L))
-  df <- 2 * quadratic_forms(L, inference$phi)^2 / quadratic_forms(gradient, inference$cov)
+  df <- 2 * quadratic_forms(L, inference$vcov_beta)^2 / quadratic_forms(gradient, inference$cov)
   # at a fit that is no minimum the observed information can be indefinite
   df[!is.na(df) & df <= 0] <- NaN
   df
@@ -133,22 +135,22 @@ f_test <- function(inference, L, rhs = 0) { # nolint: object_name_linter.
   c(F = scale * statistic, scale = scale, ndf = q, ddf = ddf)
 }
 
-# The rows of L turned so that their estimates are uncorrelated, list(L, distance): eigenvectors of L phi L', by which
-# lmerTest defines its denominator degrees of freedom. Rank is judged after scaling each row to variance one, so that
+# The rows of L turned so that their estimates are uncorrelated, list(L, distance): eigenvectors of L C L' with
+# C = vcov_beta, by which lmerTest defines its denominator degrees of freedom. Rank is judged after scaling each row to variance one, so that
 # the units of the covariates do not matter; rows whose variances are too far apart for the eigenvectors of the
 # unscaled matrix are turned after that scaling.
 independent_rows <- function(inference, L, rhs = 0) { # nolint: object_name_linter.
   distance <- drop(L %*% inference$beta) - rhs
-  spread <- sqrt(quadratic_forms(L, inference$phi))
+  spread <- sqrt(quadratic_forms(L, inference$vcov_beta))
   used <- which(is.finite(spread) & spread > 0)
   L <- L[used, , drop = FALSE] # nolint: object_name_linter.
   if (length(used) < 2L) return(list(L = L, distance = distance[used]))
   scaled <- L / spread[used]
-  turn <- eigen(scaled %*% inference$phi %*% t(scaled), symmetric = TRUE)
+  turn <- eigen(scaled %*% inference$vcov_beta %*% t(scaled), symmetric = TRUE)
   rank <- sum(turn$values > 1e-10 * turn$values[1L])
   rows <- L
   distance <- distance[used]
-  plain <- eigen(rows %*% inference$phi %*% t(rows), symmetric = TRUE)
+  plain <- eigen(rows %*% inference$vcov_beta %*% t(rows), symmetric = TRUE)
   if (sum(plain$values > 1e-8 * plain$values[1L]) == rank) {
     turn <- plain
   } else {
@@ -181,7 +183,7 @@ average_df <- function(nu) {
 # the F distribution with the approximate mean and variance of the Wald statistic.
 kenward_roger_f <- function(inference, L) { # nolint: object_name_linter.
   q <- nrow(L)
-  inner <- L %*% inference$phi %*% t(L)
+  inner <- L %*% inference$vcov_beta %*% t(L)
   slopes <- lapply(seq_len(dim(inference$jac)[3L]), function(i) {
     solve_scaled(inner, L %*% inference$jac[, , i] %*% t(L))
   })

@@ -266,8 +266,8 @@ knit_print_icc <- function(x, ...) {
 # Harville and Fenech (1985): with r and f degrees of freedom, Q(ratio) / r over the within mean square is F(r, f) at
 # the true ratio. Limits below zero are zero.
 exact_limits <- function(fit, table, level, design) {
-  a <- absorb_term(fit, 1L, design)
-  squares <- absorbed_squares(a)
+  a <- term_sums(fit, 1L, design)
+  squares <- term_squares(a)
   limits <- matrix(NA_real_, nrow(table), 2L)
   if (squares$df1 < 1 || squares$df2 < 1) return(limits)
   f <- function(ratio) (weighed_between(a, ratio) / squares$df1) / (squares$within / squares$df2)

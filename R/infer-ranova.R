@@ -86,7 +86,7 @@ ranova.lmm <- function(fit, nsim = 10000, reduce.terms = TRUE, threads = NULL, .
   one <- length(fit$random) == 1L && length(fit$random[[1L]]$effects) == 1L && is.null(fit$residual)
   structure(
     table, class = c("ranova_lmm", "anova", "data.frame"), REML = fit$REML, formula = fit$formula, nsim = nsim,
-    F = if (one) absorbed_f(absorb_term(fit, 1L, design))
+    F = if (one) term_f_test(term_sums(fit, 1L, design))
   )
 }
 
@@ -184,7 +184,7 @@ reduction_row <- function(fit, design, reduction, nsim, threads, call) {
   test <- list(p_value = NA_real_, method = NA_character_)
   if (!is.null(reduction$removed) && is.null(fit$residual)) {
     test <- rlrt_test(fit, reduction$removed, statistic, nsim, draw_seed(), threads,
-      absorb_term(fit, reduction$removed, design))
+      term_sums(fit, reduction$removed, design))
   }
   data.frame(
     npar = npar, logLik = -criterion / 2, AIC = criterion + 2 * npar, LRT = statistic, Df = reduction$df,

@@ -21,8 +21,8 @@
 #' @returns list(mu, xi, n, p, rounded): eigenvalues of Z'MZ (positive ones) and of Z'Z, M the residual projection of
 #'   the fixed part, rows transformed by sqrt(weight); `rounded` when levels were put into classes of like size.
 #' @noRd
-rlrt_spectrum <- function(fit, term, absorbed = absorb_term(fit, term)) {
-  spectrum <- absorbed_spectrum(absorbed)
+rlrt_spectrum <- function(fit, term, absorbed = term_sums(fit, term)) {
+  spectrum <- term_spectrum(absorbed)
   list(
     mu = spectrum$mu, xi = sort(absorbed$d, decreasing = TRUE), n = absorbed$n, p = absorbed$p,
     rounded = spectrum$rounded
@@ -35,7 +35,7 @@ rlrt_spectrum <- function(fit, term, absorbed = absorb_term(fit, term)) {
 #' @returns list(p_value, method, draws): method is "exact" when the term is the only one, else "conditional"; the
 #'   p-value counts the observed ratio among the draws, so that it is never zero.
 #' @noRd
-rlrt_test <- function(fit, term, statistic, nsim, seed, threads, absorbed = absorb_term(fit, term)) {
+rlrt_test <- function(fit, term, statistic, nsim, seed, threads, absorbed = term_sums(fit, term)) {
   method <- if (length(fit$random) == 1L) "exact" else "conditional"
   if (statistic <= 0) return(list(p_value = 1, method = method, draws = 0L))
   spectrum <- rlrt_spectrum(fit, term, absorbed)
@@ -99,7 +99,7 @@ mixture_notes <- function(reference) {
 #   d (J) = z'z, t (J) = z'e, B (J x p) = z'Q, all by level, so that Z'MZ = diag(d) - BB' and Z'My = t.
 # Subtracting z t / d and z B / d from e and Q leaves what varies within levels; its cross-products are `inside`.
 
-absorb_term <- function(fit, k, design = design_of(fit)) {
+term_sums <- function(fit, k, design = design_of(fit)) {
   term <- design$terms[[k]]
   codes <- design$factors[[term$factor]]$codes
   n <- length(design$y)
@@ -151,7 +151,7 @@ null_criterion <- function(fit, REML = fit$REML, design = design_of(fit)) { # no
 
 # The sums of squares when the term is fixed as well: between (given the fixed part) and within, with degrees of
 # freedom.
-absorbed_squares <- function(a) {
+term_squares <- function(a) {
   p <- a$p
   part <- inside_part(a)
   between <- sum(a$t^2 / a$d) + part$explained
@@ -170,8 +170,8 @@ inside_part <- function(a) {
 }
 
 # Exact F test of a variance of zero (Wald 1947); F > 1 pulls the estimate off zero in balanced one-way layouts.
-absorbed_f <- function(a) {
-  squares <- absorbed_squares(a)
+term_f_test <- function(a) {
+  squares <- term_squares(a)
   if (squares$df1 < 1 || squares$df2 < 1) return(NULL)
   f <- (squares$between / squares$df1) / (squares$within / squares$df2)
   list(
@@ -196,7 +196,7 @@ weighed_between <- function(a, ratio) {
 # Eigenvalues of Z'MZ = diag(d) - BB', positive ones only, in decreasing order. Levels with the same d share all but p
 # of theirs, so that the matrix that is left has order p times the number of distinct d. When that is above `limit`, d
 # is rounded to classes of equal width on the log scale (`rounded`).
-absorbed_spectrum <- function(a, limit = 1500L) {
+term_spectrum <- function(a, limit = 1500L) {
   p <- a$p
   class <- signif(a$d, 10L)
   most <- max(1L, limit %/% max(p, 1L))

@@ -124,7 +124,7 @@ contest.lmm_robust <- function(fit, L, joint = TRUE, rhs = 0, level = 0.95, ...)
 }
 
 robust_joint <- function(fit, pieces, tested) {
-  model <- list(beta = fit$beta[fit$kept], phi = fit$vcov)
+  model <- list(beta = fit$beta[fit$kept], vcov_beta = fit$vcov)
   basis <- independent_rows(model, tested$L, tested$rhs)
   test <- robust_f(pieces, basis$L, basis$distance)
   data.frame(

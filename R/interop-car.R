@@ -125,7 +125,7 @@ wald_inference <- function(fit, test, ddf, given, call) {
     )
   }
   inference <- inference_of(fit, "asymptotic", call)
-  if (!is.null(given)) inference$variance <- inference$phi <- given_variance(fit, given, call)
+  if (!is.null(given)) inference$variance <- inference$vcov_beta <- given_variance(fit, given, call)
   inference
 }
 

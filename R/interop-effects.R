@@ -117,7 +117,7 @@ emm_df <- function(inference) {
       k <- as.double(k)
       square <- as.vector(tcrossprod(k))
       gradient <- crossprod(dfargs$jac, square)
-      df <- 2 * sum(dfargs$phi * square)^2 / sum(gradient * (dfargs$cov %*% gradient))
+      df <- 2 * sum(dfargs$vcov_beta * square)^2 / sum(gradient * (dfargs$cov %*% gradient))
       if (is.na(df) || df > 0) df else NaN
     }
   }
@@ -128,7 +128,10 @@ emm_df_arguments <- function(inference) {
   if (is.null(inference$jac)) {
     return(list())
   }
-  list(phi = unname(inference$phi), jac = matrix(inference$jac, ncol = dim(inference$jac)[3L]), cov = inference$cov)
+  list(
+    vcov_beta = unname(inference$vcov_beta), jac = matrix(inference$jac, ncol = dim(inference$jac)[3L]),
+    cov = inference$cov
+  )
 }
 
 # An orthonormal basis of the combinations of columns of X that are zero: a linear function is estimable when it is

@@ -6,7 +6,7 @@
 
 # MuMIn, DHARMa, texreg, arm -------------------------------------------------------------------------------------------
 
-contract_methods <- function() {
+part_methods <- function() {
   c(
     listed_methods("arm", list(sigma.hat = arm_deviations)),
     listed_methods("MuMIn", list(r.squaredGLMM = nakagawa_shares, coeffs = plain_estimates)),

@@ -79,7 +79,7 @@ foreign_methods <- function() {
 register_foreign_methods <- function() {
   methods <- c(
     foreign_methods(), tidy_methods(), insight_methods(), performance_methods(), parameters_methods(),
-    club_sandwich_methods(), car_methods(), nlme_methods(), lattice_methods(), result_plots(), contract_methods()
+    club_sandwich_methods(), car_methods(), nlme_methods(), lattice_methods(), result_plots(), part_methods()
   )
   for (entry in methods) do.call(register_s3, entry)
   for (entry in s4_methods()) do.call(register_s4, entry)
