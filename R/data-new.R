@@ -29,14 +29,7 @@ needed_columns <- function(fit, newdata, based, grouped, anew, call) {
     needed <- c(needed, fit$factors[[k]]$expressions)
   }
   names <- unique(unlist(lapply(needed, all.vars)))
-  direct <- vapply(Filter(is.symbol, needed), as.character, "")
-  env <- environment(fit$terms)
-  rows <- fit$nobs + length(fit$na.action)
-  missing <- Filter(function(name) {
-    if (name %in% names(newdata)) return(FALSE)
-    # constants of a transformation may stay in the session; variables, and anything as long as the data, may not
-    name %in% direct || !exists(name, envir = env) || NROW(get(name, envir = env)) == rows
-  }, names)
+  missing <- absent_columns(fit, newdata, needed)
   if (length(missing)) {
     abort_ferrite("newdata", "`newdata` must have every variable that the prediction needs.",
       sprintf("It has no column %s.", paste0("`", missing, "`", collapse = ", ")),
@@ -50,6 +43,19 @@ needed_columns <- function(fit, newdata, based, grouped, anew, call) {
     )
   }
   intersect(names, names(newdata))
+}
+
+# Variables of expressions that newdata does not have. Constants of a transformation may stay in the session; variables,
+# and anything as long as the data, may not.
+absent_columns <- function(fit, newdata, expressions) {
+  direct <- vapply(Filter(is.symbol, expressions), as.character, "")
+  env <- environment(fit$terms)
+  rows <- fit$nobs + length(fit$na.action)
+  names <- unique(unlist(lapply(expressions, all.vars)))
+  Filter(function(name) {
+    if (name %in% names(newdata)) return(FALSE)
+    name %in% direct || !exists(name, envir = env) || NROW(get(name, envir = env)) == rows
+  }, names)
 }
 
 # A column that can be anything of a model: no list, no array, no broken factor.
@@ -160,7 +166,7 @@ new_codes <- function(fit, k, newdata, allow_new, call) {
   codes <- codes_in(factor, values)
   new <- is.na(codes)
   if (any(new) && !allow_new) {
-    labels <- unique(do.call(paste, c(lapply(values, function(value) as.character(value[new])), sep = ":")))
+    labels <- labels_where(values, new)
     abort_ferrite("new_levels",
       sprintf("Every level of the grouping factor `%s` in `newdata` must be one of the fit.", factor$name),
       sprintf("%s %s new.", quoted_list(labels), if (length(labels) == 1L) "is" else "are"),
@@ -169,6 +175,11 @@ new_codes <- function(fit, k, newdata, allow_new, call) {
     )
   }
   codes
+}
+
+# The different labels of the rows `at` of several variables.
+labels_where <- function(values, at) {
+  unique(do.call(paste, c(lapply(values, function(value) as.character(value[at])), sep = ":")))
 }
 
 # The variables of a grouping factor in new rows, as a named list.

@@ -45,6 +45,14 @@ crossed_factor <- function(term, coded) {
   )
 }
 
+# Several coded variables crossed in the rows `whole`: list(codes, parts), parts being the labels of each for every
+# combination.
+cross_coded <- function(coded, whole) {
+  crossed <- cross_codes(lapply(coded, function(one) one$codes[whole]), lengths(lapply(coded, `[[`, "levels")))
+  parts <- Map(function(one, j) one$levels[crossed$parents[, j]], unname(coded), seq_along(coded))
+  list(codes = crossed$codes, parts = parts)
+}
+
 # One variable -> list(codes, levels) without unused levels. Levels are in the order of factor().
 code_variable <- function(x, name, call) {
   if (is.factor(x)) return(code_factor(x))

@@ -57,7 +57,7 @@ component <- function(fit, name, limit = 1e9, ...) {
 
 #' @export
 component.default <- function(fit, name, limit = 1e9, ...) {
-  ask_lme4("getME", fit, name)
+  ask_package("lme4", "getME", fit, name)
 }
 
 #' @export
@@ -267,7 +267,7 @@ getME <- function(object, name, ...) {
 
 #' @export
 getME.default <- function(object, name, ...) {
-  ask_lme4("getME", object, name, ...)
+  ask_package("lme4", "getME", object, name, ...)
 }
 
 #' @rdname getME

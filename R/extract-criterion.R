@@ -58,7 +58,7 @@ REMLcrit <- function(object, ...) { # nolint: object_name_linter.
 
 #' @export
 REMLcrit.default <- function(object, ...) {
-  ask_lme4("REMLcrit", object)
+  ask_package("lme4", "REMLcrit", object)
 }
 
 #' @export

@@ -282,7 +282,7 @@ rePCA <- function(x, ...) {
 
 #' @export
 rePCA.default <- function(x, ...) {
-  ask_lme4("rePCA", x, ...)
+  ask_package("lme4", "rePCA", x, ...)
 }
 
 #' @rdname rePCA

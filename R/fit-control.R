@@ -71,9 +71,9 @@ unknown_setting <- function(names, known, call) {
   )
 }
 
-check_whole <- function(x, name, call) {
+check_whole <- function(x, name, call, class = "control") {
   good <- is.numeric(x) && length(x) == 1L && is.finite(x) && x >= 1 && x <= .Machine$integer.max && x == round(x)
-  if (!good) bad_setting(x, name, "one positive whole number", call)
+  if (!good) bad_setting(x, name, "one positive whole number", call, class)
   as.integer(x)
 }
 

@@ -39,7 +39,8 @@ refit <- function(object, newresp, ...) {
 
 #' @export
 refit.default <- function(object, newresp, ...) {
-  if (missing(newresp)) ask_lme4("refit", object, ...) else ask_lme4("refit", object, newresp, ...)
+  if (missing(newresp)) ask_package("lme4", "refit", object, ...)
+  else ask_package("lme4", "refit", object, newresp, ...)
 }
 
 #' @rdname refit
@@ -69,7 +70,7 @@ refitML <- function(x, ...) {
 
 #' @export
 refitML.default <- function(x, ...) {
-  ask_lme4("refitML", x, ...)
+  ask_package("lme4", "refitML", x, ...)
 }
 
 #' @rdname refit

@@ -196,11 +196,10 @@ coded_clusters <- function(values, name, call) {
   }
   codes <- lapply(coded, `[[`, "codes")
   whole <- !Reduce(`|`, lapply(codes, is.na))
-  crossed <- cross_codes(lapply(codes, `[`, whole), lengths(lapply(coded, `[[`, "levels")))
-  labels <- Map(function(one, j) one$levels[crossed$parents[, j]], coded, seq_along(coded))
+  crossed <- cross_coded(coded, whole)
   list(
-    name = name, codes = replace(rep(NA_integer_, length(whole)), whole, crossed$codes), n = nrow(crossed$parents),
-    labels = do.call(paste, c(unname(labels), sep = ":"))
+    name = name, codes = replace(rep(NA_integer_, length(whole)), whole, crossed$codes),
+    n = length(crossed$parts[[1L]]), labels = do.call(paste, c(crossed$parts, sep = ":"))
   )
 }
 

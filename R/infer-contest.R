@@ -152,8 +152,10 @@ plain_table <- function(table) {
 }
 
 # A t test and an interval for each row.
-t_table <- function(inference, tested, level) {
-  tests <- t_tests(inference, tested$L, tested$rhs)
+t_table <- function(inference, tested, level) with_t_limits(t_tests(inference, tested$L, tested$rhs), level)
+
+# t tests with limits between the statistic and the p-value.
+with_t_limits <- function(tests, level) {
   half <- stats::qt((1 + level) / 2, tests[, "df"]) * tests[, "Std. Error"]
   table <- data.frame(
     tests[, 1:4, drop = FALSE], lower = tests[, 1L] - half, upper = tests[, 1L] + half, tests[, 5L],

@@ -86,12 +86,15 @@ kr_reason_text <- function(found) {
 
 # t tests of the rows of L: matrix with Estimate, Std. Error, df, t value, Pr(>|t|).
 t_tests <- function(inference, L, rhs = 0) { # nolint: object_name_linter.
-  estimate <- drop(L %*% inference$beta)
-  error <- sqrt(quadratic_forms(L, inference$variance))
-  df <- row_df(inference, L)
+  t_matrix(L, drop(L %*% inference$beta), sqrt(quadratic_forms(L, inference$variance)), row_df(inference, L), rhs)
+}
+
+t_columns <- c("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)")
+
+t_matrix <- function(L, estimate, error, df, rhs) { # nolint: object_name_linter.
   statistic <- (estimate - rhs) / error
   table <- cbind(estimate, error, df, statistic, 2 * stats::pt(-abs(statistic), df))
-  dimnames(table) <- list(rownames(L), c("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)"))
+  dimnames(table) <- list(rownames(L), t_columns)
   table
 }
 
@@ -136,9 +139,9 @@ f_test <- function(inference, L, rhs = 0) { # nolint: object_name_linter.
 }
 
 # The rows of L turned so that their estimates are uncorrelated, list(L, distance): eigenvectors of L C L' with
-# C = vcov_beta, by which lmerTest defines its denominator degrees of freedom. Rank is judged after scaling each row to variance one, so that
-# the units of the covariates do not matter; rows whose variances are too far apart for the eigenvectors of the
-# unscaled matrix are turned after that scaling.
+# C = vcov_beta, by which lmerTest defines its denominator degrees of freedom. Rank is judged after scaling each row to
+# variance one, so that the units of the covariates do not matter; rows whose variances are too far apart for the
+# eigenvectors of the unscaled matrix are turned after that scaling.
 independent_rows <- function(inference, L, rhs = 0) { # nolint: object_name_linter.
   distance <- drop(L %*% inference$beta) - rhs
   spread <- sqrt(quadratic_forms(L, inference$vcov_beta))

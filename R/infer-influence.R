@@ -146,11 +146,10 @@ bad_groups <- function(fit, data, found, name, call) {
 crossed_deletions <- function(coded) {
   codes <- lapply(coded, `[[`, "codes")
   whole <- Reduce(`&`, lapply(codes, `>`, 0L))
-  crossed <- cross_codes(lapply(codes, `[`, whole), lengths(lapply(coded, `[[`, "levels")))
-  labels <- Map(function(one, j) one$levels[crossed$parents[, j]], coded, seq_along(coded))
+  crossed <- cross_coded(coded, whole)
   list(
     codes = replace(integer(length(whole)), whole, crossed$codes),
-    levels = unique_labels(do.call(paste, c(labels, sep = ".")))
+    levels = unique_labels(do.call(paste, c(crossed$parts, sep = ".")))
   )
 }
 
@@ -418,8 +417,7 @@ print.influence.lmm <- function(x, n = 6, digits = max(3L, getOption("digits") -
   check_printed(digits, n)
   m <- length(x$deleted)
   there <- sum(x$status %in% c("ok", "stalled"))
-  what <- if (x$groups == "case") "case" else paste0("group (", x$groups, ")")
-  cat("Influence: deletion of each ", what, ", ", counted(there, "exact refit"), "\n", sep = "")
+  cat(influence_title(x, there), "\n", sep = "")
   formula <- deparse_one(x$formula)
   cat(strwrap(formula, 0.95 * getOption("width"), initial = "Formula: ", prefix = strrep(" ", 9L)), sep = "\n")
   shown <- min(n, there)
@@ -431,6 +429,11 @@ print.influence.lmm <- function(x, n = 6, digits = max(3L, getOption("digits") -
   }
   if (there < m) cat(counted(m - there, "deletion"), "without a result, see $status\n")
   invisible(x)
+}
+
+influence_title <- function(x, there) {
+  what <- if (x$groups == "case") "case" else paste0("group (", x$groups, ")")
+  paste0("Influence: deletion of each ", what, ", ", counted(there, "exact refit"))
 }
 
 # The most influential deletions as text: of the coefficients and of the other parameters the one that moves most.

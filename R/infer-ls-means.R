@@ -41,7 +41,7 @@ ls_means <- function(model, ...) {
 }
 
 #' @export
-ls_means.default <- function(model, ...) ask_lmertest("ls_means", model, ...)
+ls_means.default <- function(model, ...) ask_package("lmerTest", "ls_means", model, ...)
 
 #' @rdname ls_means
 #' @export
@@ -62,7 +62,7 @@ lsmeansLT <- function(model, ...) { # nolint: object_name_linter.
 }
 
 #' @export
-lsmeansLT.default <- function(model, ...) ask_lmertest("lsmeansLT", model, ...)
+lsmeansLT.default <- function(model, ...) ask_package("lmerTest", "lsmeansLT", model, ...)
 
 #' @export
 lsmeansLT.lmm <- ls_means.lmm
@@ -74,7 +74,7 @@ difflsmeans <- function(model, ...) {
 }
 
 #' @export
-difflsmeans.default <- function(model, ...) ask_lmertest("difflsmeans", model, ...)
+difflsmeans.default <- function(model, ...) ask_package("lmerTest", "difflsmeans", model, ...)
 
 #' @rdname ls_means
 #' @export
@@ -84,16 +84,6 @@ difflsmeans.lmm <- function(model, which = NULL, level = 0.95,
   refuse_arguments("difflsmeans", ..., call = call)
   check_level(level, call)
   means_table(model, which, level, ddf, TRUE, call)
-}
-
-# Hand a model of lme4 to lmerTest; anything else is an error that names the class.
-ask_lmertest <- function(name, model, ...) {
-  if (inherits(model, "merMod") && requireNamespace("lmerTest", quietly = TRUE)) {
-    return(getExportedValue("lmerTest", name)(model, ...))
-  }
-  abort_ferrite("argument", sprintf("`%s()` must be given a fitted mixed model.", name),
-    paste0("It was given ", a_kind(model), "."), hint = "Fit one with `lmm()`.", call = sys.call(-2)
-  )
 }
 
 means_table <- function(fit, which, level, ddf, pairwise, call) {

@@ -91,11 +91,7 @@ ranova.lmm <- function(fit, nsim = 10000, reduce.terms = TRUE, threads = NULL, .
 }
 
 # nsim, threads and the like, as arguments of a method.
-check_count <- function(x, name, call) {
-  good <- is.numeric(x) && length(x) == 1L && is.finite(x) && x >= 1 && x <= .Machine$integer.max && x == round(x)
-  if (!good) bad_setting(x, name, "one positive whole number", call, "argument")
-  as.integer(x)
-}
+check_count <- function(x, name, call) check_whole(x, name, call, "argument")
 
 # Reductions ------------------------------------------------------------------------------------------------------
 

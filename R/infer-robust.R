@@ -74,7 +74,7 @@ robust.lmm <- function(fit, type = c("CR2", "CR1", "CR0"), cluster = NULL, ...) 
   design <- design_of(fit)
   clusters <- find_clusters(fit, cluster, design, call)
   out <- structure(class = "lmm_robust", list(
-    coefficients = matrix(0, 0L, 5L, dimnames = list(NULL, robust_columns)), vcov = fit$vcov, type = type,
+    coefficients = matrix(0, 0L, 5L, dimnames = list(NULL, t_columns)), vcov = fit$vcov, type = type,
     clusters = c(clusters[c("name", "n", "codes")], list(size = range(tabulate(clusters$codes)))),
     fit = fit, call = call
   ))
@@ -88,18 +88,13 @@ robust.lmm <- function(fit, type = c("CR2", "CR1", "CR0"), cluster = NULL, ...) 
   out
 }
 
-robust_columns <- c("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)")
-
 # t tests of the rows of L.
 robust_t <- function(fit, pieces, rows, rhs) {
   estimate <- drop(rows %*% fit$beta[fit$kept])
   df <- robust_df(pieces, rows)
   error <- sqrt(quadratic_forms(rows, robust_matrix(pieces)))
   error[is.na(df)] <- NA_real_
-  statistic <- (estimate - rhs) / error
-  table <- cbind(estimate, error, df, statistic, 2 * stats::pt(-abs(statistic), df))
-  dimnames(table) <- list(rownames(rows), robust_columns)
-  table
+  t_matrix(rows, estimate, error, df, rhs)
 }
 
 pieces_of <- function(x, call) {
@@ -134,14 +129,7 @@ robust_joint <- function(fit, pieces, tested) {
 }
 
 robust_each <- function(fit, pieces, tested, level) {
-  tests <- robust_t(fit, pieces, tested$L, tested$rhs)
-  half <- stats::qt((1 + level) / 2, tests[, "df"]) * tests[, "Std. Error"]
-  table <- data.frame(
-    tests[, 1:4, drop = FALSE], lower = tests[, 1L] - half, upper = tests[, 1L] + half, tests[, 5L],
-    row.names = make.unique(rownames(tests))
-  )
-  names(table)[c(1:4, 7L)] <- robust_columns
-  table
+  with_t_limits(robust_t(fit, pieces, tested$L, tested$rhs), level)
 }
 
 # contest.lmm_robust() was called as contest().

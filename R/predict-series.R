@@ -22,12 +22,7 @@ residual_expressions <- function(fit, scale, serial) {
 needed_residual <- function(fit, newdata, scale, serial, call) {
   expressions <- residual_expressions(fit, scale, serial)
   names <- unique(unlist(lapply(expressions, all.vars)))
-  direct <- vapply(Filter(is.symbol, expressions), as.character, "")
-  env <- environment(fit$terms)
-  missing <- Filter(function(name) {
-    !name %in% names(newdata) &&
-      (name %in% direct || !exists(name, envir = env) || NROW(get(name, envir = env)) == fit$nobs)
-  }, names)
+  missing <- absent_columns(fit, newdata, expressions)
   if (length(missing)) {
     own <- unlist(lapply(residual_expressions(fit, FALSE, TRUE), all.vars))
     abort_ferrite("newdata", "`newdata` must have every variable that the residuals of new rows need.",
@@ -67,7 +62,7 @@ new_scale <- function(fit, newdata, call) {
 }
 
 new_strata <- function(strata, values, new, call) {
-  labels <- unique(do.call(paste, c(lapply(values, function(value) as.character(value[new])), sep = ":")))
+  labels <- labels_where(values, new)
   abort_ferrite("new_levels",
     sprintf("Every stratum of `dispersion` (`%s`) in `newdata` must be one of the fit.", strata$name),
     sprintf("%s %s new: nothing is known of the residual variance.", quoted_list(labels),

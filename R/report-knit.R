@@ -312,8 +312,7 @@ knit_print_influence <- function(x, n = 6L, ...) {
   m <- length(x$deleted)
   there <- sum(x$status %in% c("ok", "stalled"))
   shown <- min(n, there)
-  what <- if (x$groups == "case") "case" else paste0("group (", x$groups, ")")
-  title <- paste0("Influence: deletion of each ", what, ", ", counted(there, "exact refit"))
+  title <- influence_title(x, there)
   as_output(list(
     if (shown) captioned(influence_text(x, shown, report_digits(), 100L), title, left = 1L)
     else structure(title, role = "title"),

@@ -45,7 +45,7 @@ isREML <- function(x, ...) {
 
 #' @export
 isREML.default <- function(x, ...) {
-  ask_lme4("isREML", x, ...)
+  ask_package("lme4", "isREML", x, ...)
 }
 
 #' @export
@@ -62,7 +62,8 @@ isSingular <- function(x, tol = 0, ...) {
 #' @export
 isSingular.default <- function(x, tol = 0, ...) {
   # lme4's default tolerance stays in force unless the user gave one
-  if (missing(tol)) ask_lme4("isSingular", x, ...) else ask_lme4("isSingular", x, tol = tol, ...)
+  if (missing(tol)) ask_package("lme4", "isSingular", x, ...)
+  else ask_package("lme4", "isSingular", x, tol = tol, ...)
 }
 
 #' @export
@@ -82,7 +83,7 @@ ngrps <- function(object, ...) {
 
 #' @export
 ngrps.default <- function(object, ...) {
-  ask_lme4("ngrps", object, ...)
+  ask_package("lme4", "ngrps", object, ...)
 }
 
 #' @export
@@ -94,10 +95,10 @@ ngrps.lmm <- function(object, ...) {
   )
 }
 
-# Hand a model of lme4 to lme4; anything else is an error that names the class.
-ask_lme4 <- function(name, model, ...) {
-  if (inherits(model, "merMod") && requireNamespace("lme4", quietly = TRUE)) {
-    return(getExportedValue("lme4", name)(model, ...))
+# Hand a model of lme4 to lme4 or lmerTest; anything else is an error that names the class.
+ask_package <- function(package, name, model, ...) {
+  if (inherits(model, "merMod") && requireNamespace(package, quietly = TRUE)) {
+    return(getExportedValue(package, name)(model, ...))
   }
   abort_ferrite("argument", sprintf("`%s()` must be given a fitted mixed model.", name),
     paste0("It was given ", a_kind(model), "."),
