@@ -3,7 +3,7 @@
 #
 # Reads   what build_frame() returns, or (design_of) a finished fit.
 # Writes  the design list of the seam: y, offset, weights, x, x_names, factors, terms, residual.
-# Used by engine-fit.R, fit-object.R, and every method that needs X or Z again.
+# Used by engine-calls.R, fit-object.R, and every method that needs X or Z again.
 # A block of columns is a double vector, a double matrix, or the number 1 (a constant column): an intercept or a numeric
 # variable is passed on as it is, so that a large fit needs no model matrix. Random terms: design-random.R.
 

@@ -2,7 +2,7 @@
 #
 # Reads   a failure record list(class, message, data), the design, the model frame.
 # Raises  `ferrite_error_<class>`; `ferrite_error_unidentified` has the fields `terms`, `columns` and `suggestion`.
-# Used by engine-fit.R, engine-inference.R. What R can see of unidentified variances before the engine is asked:
+# Used by engine-calls.R. What R can see of unidentified variances before the engine is asked:
 #         design-random.R. Failures of residuals that are not alike: design-residual.R, design-correlation.R.
 
 # Numbers of which the squares are zero or infinite.

@@ -4,7 +4,7 @@
 #
 # Reads   the frame of the function that was called: nothing is evaluated there before it is needed.
 # Writes  the values, checked and in the words of lmm(); the formula parsed.
-# Used by fit-lmm.R, fit-plan.R, fit-control.R, engine-fit.R, fit-update.R. Words of nlme for residuals:
+# Used by fit-lmm.R, fit-plan.R, fit-control.R, engine-calls.R, fit-update.R. Words of nlme for residuals:
 #         formula-residual.R.
 
 #' The arguments of lmm() and lmm_plan(), but for `contrasts` and `start`
@@ -170,66 +170,4 @@ read_start <- function(start, names, call) {
     start <- start[names]
   }
   start
-}
-
-# control -----------------------------------------------------------------------------------------------------------
-
-#' Settings that were not made by lmm_control()
-#'
-#' @param control What `lmerControl()` or `lmeControl()` gave, or a plain list.
-#' @returns A list of class `lmm_control`; `NULL` when `control` is nothing of the kind.
-#' @noRd
-translate_control <- function(control, call) {
-  if (!is.list(control) || (is.object(control) && !inherits(control, "merControl"))) return(NULL)
-  if (length(control) && (is.null(names(control)) || !all(nzchar(names(control))))) {
-    unknown_setting(names(control)[!nzchar(names(control))], names(formals(lmm_control)), call)
-  }
-  whole <- inherits(control, "merControl") || all(names(nlme::lmeControl()) %in% names(control))
-  settings <- if (whole) changed_settings(control) else flat_settings(control)
-  own <- if (!whole) settings[names(settings) %in% setdiff(names(formals(lmm_control)), "...")] else list()
-  settings <- settings[!names(settings) %in% names(own)]
-  most <- settings$optCtrl[intersect(c("maxfun", "maxeval"), names(settings$optCtrl))]
-  if (length(most) && is.null(own$max_evaluations)) {
-    own$max_evaluations <- most[[1L]]
-    if (length(settings$optCtrl) == 1L) settings$optCtrl <- NULL
-  }
-  unknown <- if (!whole) setdiff(names(settings), c(lmer_settings, names(nlme::lmeControl())))
-  if (length(unknown)) unknown_setting(unknown, names(formals(lmm_control)), call)
-  if (length(settings)) {
-    inform_ferrite(
-      "control", "Settings should be those of `lmm_control()`.",
-      paste0(quoted_list(names(settings), 8L), if (length(settings) == 1L) " has" else " have",
-             " no meaning here: there is one optimiser, which certifies its result."),
-      if (length(most)) sprintf("The most evaluations are %s.", format(own$max_evaluations, scientific = FALSE)),
-      hint = "Leave them out; see `?lmm_control`.", call = call, data = list(settings = names(settings))
-    )
-  }
-  tryCatch(do.call(lmm_control, own), ferrite_error = function(e) {
-    e$call <- call
-    stop(e)
-  })
-}
-
-# Names of the arguments of lmerControl(), in lme4 1.1 and 2.0.
-lmer_settings <- c(
-  "optimizer", "restart_edge", "boundary.tol", "calc.derivs", "use.last.params", "sparseX", "standardize.X",
-  "check.nobs.vs.rankZ", "check.nobs.vs.nlev", "check.nlev.gtreq.5", "check.nlev.gtr.1", "check.nobs.vs.nRE",
-  "check.rankX", "check.scaleX", "check.formula.LHS", "check.conv.grad", "check.conv.singular", "check.conv.hess",
-  "checkControl", "checkConv", "optCtrl", "mod.type", "autoscale", "check.conv.nobsmax", "check.conv.nparmax"
-)
-
-# lmerControl() keeps some of its arguments in lists.
-flat_settings <- function(control) {
-  inner <- intersect(c("checkControl", "checkConv"), names(control))
-  c(unclass(control)[setdiff(names(control), inner)], unlist(unname(unclass(control)[inner]), recursive = FALSE))
-}
-
-# What differs from the defaults; all of it where these are not known.
-changed_settings <- function(control) {
-  mixed <- inherits(control, "merControl")
-  defaults <- if (!mixed) nlme::lmeControl()
-  else if (requireNamespace("lme4", quietly = TRUE)) getExportedValue("lme4", class(control)[1L])()
-  control <- flat_settings(control)
-  defaults <- flat_settings(or_else(defaults, list()))
-  control[!vapply(names(control), function(name) identical(control[[name]], defaults[[name]]), NA)]
 }

@@ -1,6 +1,6 @@
 # lmm_control(): every number that steers a fit, with its default, unit and reason.
 #
-# Writes  a plain list of class "lmm_control"; engine-fit.R hands it on.
+# Writes  a plain list of class "lmm_control"; engine-calls.R hands it on.
 # Not here: `start`, which belongs to a model and is an argument of lmm().
 
 #' Settings of a fit
@@ -71,40 +71,6 @@ unknown_setting <- function(names, known, call) {
   )
 }
 
-check_whole <- function(x, name, call, class = "control") {
-  good <- is.numeric(x) && length(x) == 1L && is.finite(x) && x >= 1 && x <= .Machine$integer.max && x == round(x)
-  if (!good) bad_setting(x, name, "one positive whole number", call, class)
-  as.integer(x)
-}
-
-check_positive <- function(x, name, call) {
-  good <- is.numeric(x) && length(x) == 1L && is.finite(x) && x > 0
-  if (!good) bad_setting(x, name, "one positive number", call)
-  as.double(x)
-}
-
-check_flag <- function(x, name, call, class = "control") {
-  if (isTRUE(x) || isFALSE(x)) return(x)
-  bad_setting(x, name, "`TRUE` or `FALSE`", call, class)
-}
-
-bad_setting <- function(x, name, rule, call, class = "control") {
-  abort_ferrite(
-    class, paste0("`", name, "` must be ", rule, "."),
-    paste0("It is ", if (is.atomic(x) && length(x) == 1L) paste0("`", code_text(x), "`") else a_kind(x), "."),
-    hint = paste0("Leave `", name, "` out to use the default."), call = call, data = list(setting = name)
-  )
-}
-
-# "a data.frame", "a character vector of length 2": what was found, for messages.
-a_kind <- function(x) {
-  if (is.null(x)) return("`NULL`")
-  if (is.function(x)) return("a function")
-  if (is.object(x) || !is.atomic(x) || is.array(x)) return(paste("an object of class", class(x)[1L]))
-  kind <- class(x)[1L]
-  paste0(if (kind == "integer") "an " else "a ", kind, " vector of length ", length(x))
-}
-
 at_most_cores <- function(threads) {
   if (threads <= 2L) return(threads)
   cores <- parallel::detectCores()
@@ -134,4 +100,66 @@ read_bytes <- function(path, pattern, unit) {
   lines <- tryCatch(readLines(path, n = 4L, warn = FALSE), error = function(e) character())
   digits <- gsub("[^0-9]", "", grep(pattern, lines, value = TRUE)[1L])
   if (!is.na(digits) && nzchar(digits)) as.double(digits) * unit
+}
+
+# Settings of other packages -------------------------------------------------------------------------------------------
+
+#' Settings that were not made by lmm_control()
+#'
+#' @param control What `lmerControl()` or `lmeControl()` gave, or a plain list.
+#' @returns A list of class `lmm_control`; `NULL` when `control` is nothing of the kind.
+#' @noRd
+translate_control <- function(control, call) {
+  if (!is.list(control) || (is.object(control) && !inherits(control, "merControl"))) return(NULL)
+  if (length(control) && (is.null(names(control)) || !all(nzchar(names(control))))) {
+    unknown_setting(names(control)[!nzchar(names(control))], names(formals(lmm_control)), call)
+  }
+  whole <- inherits(control, "merControl") || all(names(nlme::lmeControl()) %in% names(control))
+  settings <- if (whole) changed_settings(control) else flat_settings(control)
+  own <- if (!whole) settings[names(settings) %in% setdiff(names(formals(lmm_control)), "...")] else list()
+  settings <- settings[!names(settings) %in% names(own)]
+  most <- settings$optCtrl[intersect(c("maxfun", "maxeval"), names(settings$optCtrl))]
+  if (length(most) && is.null(own$max_evaluations)) {
+    own$max_evaluations <- most[[1L]]
+    if (length(settings$optCtrl) == 1L) settings$optCtrl <- NULL
+  }
+  unknown <- if (!whole) setdiff(names(settings), c(lmer_settings, names(nlme::lmeControl())))
+  if (length(unknown)) unknown_setting(unknown, names(formals(lmm_control)), call)
+  if (length(settings)) {
+    inform_ferrite(
+      "control", "Settings should be those of `lmm_control()`.",
+      paste0(quoted_list(names(settings), 8L), if (length(settings) == 1L) " has" else " have",
+             " no meaning here: there is one optimiser, which certifies its result."),
+      if (length(most)) sprintf("The most evaluations are %s.", format(own$max_evaluations, scientific = FALSE)),
+      hint = "Leave them out; see `?lmm_control`.", call = call, data = list(settings = names(settings))
+    )
+  }
+  tryCatch(do.call(lmm_control, own), ferrite_error = function(e) {
+    e$call <- call
+    stop(e)
+  })
+}
+
+# Names of the arguments of lmerControl(), in lme4 1.1 and 2.0.
+lmer_settings <- c(
+  "optimizer", "restart_edge", "boundary.tol", "calc.derivs", "use.last.params", "sparseX", "standardize.X",
+  "check.nobs.vs.rankZ", "check.nobs.vs.nlev", "check.nlev.gtreq.5", "check.nlev.gtr.1", "check.nobs.vs.nRE",
+  "check.rankX", "check.scaleX", "check.formula.LHS", "check.conv.grad", "check.conv.singular", "check.conv.hess",
+  "checkControl", "checkConv", "optCtrl", "mod.type", "autoscale", "check.conv.nobsmax", "check.conv.nparmax"
+)
+
+# lmerControl() keeps some of its arguments in lists.
+flat_settings <- function(control) {
+  inner <- intersect(c("checkControl", "checkConv"), names(control))
+  c(unclass(control)[setdiff(names(control), inner)], unlist(unname(unclass(control)[inner]), recursive = FALSE))
+}
+
+# What differs from the defaults; all of it where these are not known.
+changed_settings <- function(control) {
+  mixed <- inherits(control, "merControl")
+  defaults <- if (!mixed) nlme::lmeControl()
+  else if (requireNamespace("lme4", quietly = TRUE)) getExportedValue("lme4", class(control)[1L])()
+  control <- flat_settings(control)
+  defaults <- flat_settings(or_else(defaults, list()))
+  control[!vapply(names(control), function(name) identical(control[[name]], defaults[[name]]), NA)]
 }

@@ -21,10 +21,10 @@
 #' @returns list(mu, xi, n, p, rounded): eigenvalues of Z'MZ (positive ones) and of Z'Z, M the residual projection of
 #'   the fixed part, rows transformed by sqrt(weight); `rounded` when levels were put into classes of like size.
 #' @noRd
-rlrt_spectrum <- function(fit, term, absorbed = term_sums(fit, term)) {
-  spectrum <- term_spectrum(absorbed)
+rlrt_spectrum <- function(fit, term, sums = term_sums(fit, term)) {
+  spectrum <- term_spectrum(sums)
   list(
-    mu = spectrum$mu, xi = sort(absorbed$d, decreasing = TRUE), n = absorbed$n, p = absorbed$p,
+    mu = spectrum$mu, xi = sort(sums$d, decreasing = TRUE), n = sums$n, p = sums$p,
     rounded = spectrum$rounded
   )
 }
@@ -35,10 +35,10 @@ rlrt_spectrum <- function(fit, term, absorbed = term_sums(fit, term)) {
 #' @returns list(p_value, method, draws): method is "exact" when the term is the only one, else "conditional"; the
 #'   p-value counts the observed ratio among the draws, so that it is never zero.
 #' @noRd
-rlrt_test <- function(fit, term, statistic, nsim, seed, threads, absorbed = term_sums(fit, term)) {
+rlrt_test <- function(fit, term, statistic, nsim, seed, threads, sums = term_sums(fit, term)) {
   method <- if (length(fit$random) == 1L) "exact" else "conditional"
   if (statistic <= 0) return(list(p_value = 1, method = method, draws = 0L))
-  spectrum <- rlrt_spectrum(fit, term, absorbed)
+  spectrum <- rlrt_spectrum(fit, term, sums)
   draws <- simulate_rlrt(
     mu = spectrum$mu, xi = if (fit$REML) numeric() else spectrum$xi, n = spectrum$n, p = spectrum$p, fixed = 0,
     nsim = nsim, seed = seed, threads = threads, progress = fit$control$progress

@@ -1,4 +1,5 @@
-# Arguments with a fixed set of values, and arguments that are not known: classed errors that name what there is.
+# Arguments with a fixed set of values or of one kind, and arguments that are not known: classed errors that name what
+# there is.
 
 # One of `choices`, the first when the argument was left out; the beginning of a value is enough, as in match.arg().
 choose_one <- function(value, choices, name, call) {
@@ -104,4 +105,38 @@ check_printed <- function(digits, n = 1, call = method_call(sys.call(-1L))) {
     bad_setting(digits, "digits", "one number from 1 to 22", call, "argument")
   }
   if (!one(n) || n < 0) bad_setting(n, "n", "one number that is not negative", call, "argument")
+}
+
+check_whole <- function(x, name, call, class = "control") {
+  good <- is.numeric(x) && length(x) == 1L && is.finite(x) && x >= 1 && x <= .Machine$integer.max && x == round(x)
+  if (!good) bad_setting(x, name, "one positive whole number", call, class)
+  as.integer(x)
+}
+
+check_positive <- function(x, name, call) {
+  good <- is.numeric(x) && length(x) == 1L && is.finite(x) && x > 0
+  if (!good) bad_setting(x, name, "one positive number", call)
+  as.double(x)
+}
+
+check_flag <- function(x, name, call, class = "control") {
+  if (isTRUE(x) || isFALSE(x)) return(x)
+  bad_setting(x, name, "`TRUE` or `FALSE`", call, class)
+}
+
+bad_setting <- function(x, name, rule, call, class = "control") {
+  abort_ferrite(
+    class, paste0("`", name, "` must be ", rule, "."),
+    paste0("It is ", if (is.atomic(x) && length(x) == 1L) paste0("`", code_text(x), "`") else a_kind(x), "."),
+    hint = paste0("Leave `", name, "` out to use the default."), call = call, data = list(setting = name)
+  )
+}
+
+# "a data.frame", "a character vector of length 2": what was found, for messages.
+a_kind <- function(x) {
+  if (is.null(x)) return("`NULL`")
+  if (is.function(x)) return("a function")
+  if (is.object(x) || !is.atomic(x) || is.array(x)) return(paste("an object of class", class(x)[1L]))
+  kind <- class(x)[1L]
+  paste0(if (kind == "integer") "an " else "a ", kind, " vector of length ", length(x))
 }

@@ -50,7 +50,7 @@ test_that("every file of R/ stands in a room, and the rooms are loaded in their 
 
 test_that("calls of Rust and model matrices stand in the files of their rooms", {
   expect_match(files_with(".Call"), "^engine-", all = TRUE)
-  expect_setequal(files_with("model.matrix"), c("design-columns.R", "extract-frame.R", "infer-anova.R",
+  expect_setequal(files_with("model.matrix"), c("design-columns.R", "extract-model.R", "infer-anova.R",
     "infer-compare.R", "infer-drop1.R"))
 })
 
