@@ -1,6 +1,7 @@
 //! Kernels on slices: dense, small and sparse matrices, minimisers, random numbers, threads. No statistics.
 
 pub(crate) mod dense;
+pub(crate) mod distributions;
 pub(crate) mod eigen;
 pub(crate) mod minimise;
 pub(crate) mod newton;
