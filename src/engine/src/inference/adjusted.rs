@@ -14,7 +14,7 @@
 use super::fixed::{corrected, sandwich_of, KenwardRoger};
 use crate::covariance::products::{Middle, Strand};
 use crate::covariance::theta::Blocks;
-use crate::crossprod::row_reader::{Sheet, ROWS};
+use crate::crossprod::row_reader::ROWS;
 use crate::crossprod::weighted_sums::WeightedSums;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
@@ -228,18 +228,18 @@ impl Problem<'_> {
     /// R V^-1 X = X - Z T U of some rows, and -Z d(T U) for every free parameter.
     fn errors(&self, from: &WeightedSums<'_>, known: &Known<'_>, rows: &[u32]) -> (Vec<f64>, Vec<Vec<f64>>) {
         let (model, p) = (&self.model, self.model.a.p);
-        let mut sheet = Sheet::new(&model.a);
+        let mut block = from.reader.block();
         let mut e = vec![0.0; rows.len() * p];
         let mut de = vec![vec![0.0; rows.len() * p]; known.slopes.len()];
-        for (block, rows) in rows.chunks(ROWS).enumerate() {
-            from.reader.read(&from.base, rows.len(), &|k| rows[k] as usize, &mut sheet);
+        for (at, rows) in rows.chunks(ROWS).enumerate() {
+            from.reader.read(rows.len(), &|k| rows[k] as usize, &mut block);
             for k in 0..rows.len() {
-                let own = (block * ROWS + k) * p..(block * ROWS + k + 1) * p;
-                e[own.clone()].copy_from_slice(&sheet.xy[k * (p + 1)..k * (p + 1) + p]);
-                for (f, levels) in sheet.levels.iter().enumerate() {
+                let own = (at * ROWS + k) * p..(at * ROWS + k + 1) * p;
+                e[own.clone()].copy_from_slice(&block.xy[k * (p + 1)..k * (p + 1) + p]);
+                for (f, levels) in block.levels.iter().enumerate() {
                     let q = model.a.factors[f].q;
                     let first = model.s.first_row(f) + levels[k] as usize * q;
-                    for (c, z) in sheet.z[f][k * q..(k + 1) * q].iter().enumerate() {
+                    for (c, z) in block.z[f][k * q..(k + 1) * q].iter().enumerate() {
                         let from = (first + c) * (p + 1)..(first + c) * (p + 1) + p;
                         let take = |out: &mut [f64], b: &[f64]| out.iter_mut().zip(b).for_each(|(o, b)| *o -= z * b);
                         take(&mut e[own.clone()], &known.here.fitted[from.clone()]);

@@ -4,17 +4,14 @@
 //! which adds nothing to the likelihood. Deletions are independent and run in threads.
 
 use crate::crossprod::crossprod::Crossprod;
-use crate::crossprod::working::{response, subtracted, weight, Row};
+use crate::crossprod::delete_rows::RowDeletion;
 use crate::design::design::Design;
 use crate::error::{Error, Result};
 use crate::fit::estimates::Fit;
 use crate::likelihood::model::Model;
-use crate::numerics::small;
+use crate::numerics::counting_sort::Sorted;
 use crate::numerics::threads::Workers;
 use crate::options::{FitOptions, Look, Watch};
-
-/// A column of X that keeps less than this share of its square is a combination of the others, to rounding.
-const LOST: f64 = 1e-11;
 
 /// What became of a deletion.
 #[derive(Clone, Debug)]
@@ -47,21 +44,21 @@ pub fn deletions(
     let single = FitOptions { threads: 1, look: Look::Alone, start: Some(fit.theta.clone()), ..options.clone() };
     let workers = Workers::new(if count > 1 { options.threads } else { 1 })?;
     let batches = (count / 16).clamp(1, 64).max(workers.count().min(count));
-    let (starts, rows) = members(sets, count);
+    let members = Sorted::by_key(count + 1, sets.iter().map(|s| *s as usize));
     let parts = workers.map(batches, |k| -> Result<Vec<Deletion>> {
         let range = k * count / batches..(k + 1) * count / batches;
         if watch.is_stopped() {
             return Ok(vec![Deletion::Stopped; range.len()]);
         }
         let mut own = Model::new(a.clone(), &single)?;
-        let mut row = Row::new(a);
+        let mut rows = RowDeletion::new(design, a);
         let mut out = Vec::with_capacity(range.len());
         for s in range {
             if watch.is_stopped() {
                 out.push(Deletion::Stopped);
                 continue;
             }
-            out.push(delete(design, a, &mut own, &mut row, &rows[starts[s]..starts[s + 1]], &single, watch)?);
+            out.push(delete(&mut rows, &mut own, members.of(s + 1), &single, watch)?);
             watch.advance(1);
         }
         Ok(out)
@@ -74,24 +71,13 @@ pub fn deletions(
 }
 
 fn delete(
-    design: &Design<'_>,
-    a: &Crossprod,
+    sums: &mut RowDeletion<'_>,
     own: &mut Model,
-    row: &mut Row,
-    rows: &[usize],
+    rows: &[u32],
     options: &FitOptions,
     watch: &Watch,
 ) -> Result<Deletion> {
-    if a.n - rows.len() <= a.p {
-        return Ok(Deletion::Rank);
-    }
-    own.a.clone_from(a);
-    let gamma = subtracted(a);
-    for &i in rows {
-        row.read(design, a, i);
-        take_out(design, &mut own.a, row, &gamma, i);
-    }
-    if !full_rank(&own.a, a) {
+    if !sums.delete(rows, &mut own.a) {
         return Ok(Deletion::Rank);
     }
     own.renew();
@@ -114,69 +100,4 @@ fn search(own: &mut Model, options: &FitOptions, watch: &Watch) -> Result<Fit> {
     let afresh = FitOptions { start: None, look: Look::Near, ..options.clone() };
     let fresh = own.fit(&afresh, &watch.part())?;
     Ok(if fresh.criterion <= near.criterion { fresh } else { near })
-}
-
-/// Subtracts the products of one row.
-fn take_out(design: &Design<'_>, a: &mut Crossprod, row: &Row, gamma: &[f64], i: usize) {
-    let m = a.p + 1;
-    let (w, y) = (weight(design, a, i), response(design, a, row, gamma, i));
-    let mut xy = row.x.clone();
-    xy.push(y);
-    for r in 0..m {
-        for c in 0..m {
-            a.gram[r * m + c] -= w * xy[r] * xy[c];
-        }
-    }
-    let level = |f: usize| design.factors[f].codes[i] as usize - 1;
-    for (f, sums) in a.factors.iter_mut().enumerate() {
-        let (j, q, z) = (level(f), sums.q, &row.z[f]);
-        sums.counts[j] -= 1;
-        let gone = sums.counts[j] == 0;
-        let (diag, rhs) = (&mut sums.diag[j * q * q..(j + 1) * q * q], &mut sums.rhs[j * q * m..(j + 1) * q * m]);
-        if gone {
-            diag.fill(0.0);
-            rhs.fill(0.0);
-            continue;
-        }
-        for r in 0..q {
-            let f = w * z[r];
-            diag[r * q..(r + 1) * q].iter_mut().zip(z).for_each(|(d, v)| *d -= f * v);
-            rhs[r * m..(r + 1) * m].iter_mut().zip(&xy).for_each(|(d, v)| *d -= f * v);
-        }
-    }
-    for pair in &mut a.pairs {
-        let (zf, zg) = (&row.z[pair.f], &row.z[pair.g]);
-        let j = level(pair.f);
-        let cells = &pair.cols[pair.starts[j]..pair.starts[j + 1]];
-        if let Ok(at) = cells.binary_search(&(level(pair.g) as u32)) {
-            let (qf, qg) = (zf.len(), zg.len());
-            let cell = pair.starts[j] + at;
-            small::mul_by_transposed(&mut pair.blocks[cell * qf * qg..(cell + 1) * qf * qg], zf, zg, qf, 1, qg, -w);
-        }
-    }
-    a.n -= 1;
-    a.coordinates.weight_log_sum -= design.weights.map_or(0.0, |w| w[i].ln());
-}
-
-/// True if X still has its rank: no pivot of X'WX has vanished.
-fn full_rank(a: &Crossprod, before: &Crossprod) -> bool {
-    let (p, m) = (a.p, a.p + 1);
-    let mut l: Vec<f64> = (0..p * p).map(|k| a.gram[k / p * m + k % p]).collect();
-    small::cholesky(&mut l, p) && (0..p).all(|i| l[i * p + i].powi(2) > LOST * before.gram[i * m + i])
-}
-
-/// Rows of every set: those of set s are `rows[starts[s]..starts[s + 1]]`.
-fn members(sets: &[i32], count: usize) -> (Vec<usize>, Vec<usize>) {
-    let mut starts = vec![0; count + 1];
-    sets.iter().filter(|s| **s > 0).for_each(|&s| starts[s as usize] += 1);
-    for s in 0..count {
-        starts[s + 1] += starts[s];
-    }
-    let mut next = starts.clone();
-    let mut rows = vec![0; starts[count]];
-    for (i, &s) in sets.iter().enumerate().filter(|(_, s)| **s > 0) {
-        rows[next[s as usize - 1]] = i;
-        next[s as usize - 1] += 1;
-    }
-    (starts, rows)
 }

@@ -1,49 +1,67 @@
-//! Outer products of rows, added to sums in one flat vector.
+//! Rows with weights, added to sums in one flat vector: the one place where products of rows are formed, once coordinates
+//! are known. A deletion is an addition with weight -1, residuals that are not alike are other weights, correlated rows are
+//! added in pairs.
 
-use crate::crossprod::crossprod::Crossprod;
-use crate::crossprod::flat::{add_outer, Places};
-use crate::crossprod::row_reader::Sheet;
+use crate::crossprod::crossprod::{Crossprod, Pair};
+use crate::crossprod::row_reader::RowBlock;
+use crate::crossprod::sum_layout::SumLayout;
 
-/// Rows of a sheet, each with its weight and the set of sums that it is added to.
-pub(crate) struct Chosen<'s> {
-    /// The sheet.
-    pub sheet: &'s Sheet,
+/// Some rows of a block.
+#[derive(Clone, Copy)]
+pub(crate) struct Selection<'s> {
+    /// The block.
+    pub block: &'s RowBlock,
     /// Rows of it.
     pub rows: &'s [u32],
 }
 
-/// Weights of rows, and the sets of sums they are added to.
-pub(crate) struct Into<'s> {
-    /// Weights.
+/// What becomes of selected rows, or pairs of them, one after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Addition<'s> {
+    /// Weight of each.
     pub weights: &'s [f64],
-    /// Sets.
+    /// Set of sums to which each is added.
     pub sets: &'s [u32],
 }
 
-impl Places {
-    /// `w a a'` for rows; of X and y the upper triangle only, until [`Places::mirror`].
-    pub fn add_rows(&self, a: &Crossprod, out: &mut [f64], rows: &Chosen<'_>, into: &Into<'_>) {
-        match a.p + 1 {
-            2 => self.add_rows_of::<2>(a, out, rows, into),
-            3 => self.add_rows_of::<3>(a, out, rows, into),
-            4 => self.add_rows_of::<4>(a, out, rows, into),
-            5 => self.add_rows_of::<5>(a, out, rows, into),
-            6 => self.add_rows_of::<6>(a, out, rows, into),
-            _ => self.add_rows_of::<0>(a, out, rows, into),
+/// A linear combination of rows: coefficients of X and y, and of every factor by level.
+pub(crate) struct Combination {
+    /// Columns of X, and y.
+    pub xy: Vec<f64>,
+    /// For each factor the levels it touches and their columns.
+    pub z: Vec<Vec<(usize, Vec<f64>)>>,
+}
+
+/// Calls a method with the number of columns of X and y as a constant where the compiler should know it, else 0.
+macro_rules! with_width {
+    ($m:expr, $self:ident.$method:ident($($arg:expr),*)) => {
+        match $m {
+            2 => $self.$method::<2>($($arg),*),
+            3 => $self.$method::<3>($($arg),*),
+            4 => $self.$method::<4>($($arg),*),
+            5 => $self.$method::<5>($($arg),*),
+            6 => $self.$method::<6>($($arg),*),
+            _ => $self.$method::<0>($($arg),*),
         }
+    };
+}
+
+impl SumLayout {
+    /// `w a a'` for rows; of X and y the upper triangle only, until [`SumLayout::mirror`].
+    pub fn add_rows(&self, a: &Crossprod, out: &mut [f64], rows: Selection<'_>, to: Addition<'_>) {
+        with_width!(a.p + 1, self.add_rows_of(a, out, rows, to));
     }
 
     /// `M`: columns of X and y where the compiler should know; 0 where it cannot.
-    fn add_rows_of<const M: usize>(&self, a: &Crossprod, out: &mut [f64], rows: &Chosen<'_>, into: &Into<'_>) {
+    fn add_rows_of<const M: usize>(&self, a: &Crossprod, out: &mut [f64], rows: Selection<'_>, to: Addition<'_>) {
         let m = if M > 0 { M } else { a.p + 1 };
-        let sheet = rows.sheet;
-        let all =
-            || rows.rows.iter().zip(into.weights).zip(into.sets).map(|((k, w), s)| (*k as usize, *w, *s as usize));
-        let one = alike(into.sets, rows.rows.len());
+        let block = rows.block;
+        let all = || rows.rows.iter().zip(to.weights).zip(to.sets).map(|((k, w), s)| (*k as usize, *w, *s as usize));
+        let one = alike(to.sets, rows.rows.len());
         if let (true, Some(set)) = (M > 0, one) {
             let mut own = [[0.0; M]; M];
             for (k, w, _) in all() {
-                let xy = &sheet.xy[k * M..(k + 1) * M];
+                let xy = &block.xy[k * M..(k + 1) * M];
                 for i in 0..M {
                     let f = w * xy[i];
                     (i..M).for_each(|j| own[i][j] += f * xy[j]);
@@ -52,7 +70,7 @@ impl Places {
             add_square(&mut out[set * self.len..], &own);
         }
         for (k, w, set) in all().filter(|_| M == 0 || one.is_none()) {
-            let xy = &sheet.xy[k * m..(k + 1) * m];
+            let xy = &block.xy[k * m..(k + 1) * m];
             let gram = &mut out[set * self.len..set * self.len + m * m];
             for i in 0..m {
                 let f = w * xy[i];
@@ -60,14 +78,14 @@ impl Places {
             }
         }
         for (f, sums) in a.factors.iter().enumerate() {
-            let (q, levels, z) = (sums.q, &sheet.levels[f], &sheet.z[f]);
+            let (q, levels, z) = (sums.q, &block.levels[f], &block.z[f]);
             if q == 1 {
                 let (diag, rhs) = (self.diag[f], self.rhs[f]);
                 for (k, w, set) in all() {
                     let (j, f, base) = (levels[k] as usize, w * z[k], set * self.len);
                     out[base + diag + j] += f * z[k];
                     let at = base + rhs + j * m;
-                    add::<M>(&mut out[at..at + m], &sheet.xy[k * m..(k + 1) * m], f);
+                    add::<M>(&mut out[at..at + m], &block.xy[k * m..(k + 1) * m], f);
                 }
                 continue;
             }
@@ -76,45 +94,35 @@ impl Places {
                 let at = base + self.diag[f] + j * q * q;
                 add_outer(&mut out[at..at + q * q], z, z, w);
                 let at = base + self.rhs[f] + j * q * m;
-                let xy = &sheet.xy[k * m..(k + 1) * m];
+                let xy = &block.xy[k * m..(k + 1) * m];
                 out[at..at + q * m].chunks_exact_mut(m).zip(z).for_each(|(o, z)| add::<M>(o, xy, w * z));
             }
         }
         for (c, pair) in a.pairs.iter().enumerate().filter(|(_, p)| p.f != p.g) {
             for (k, w, set) in all() {
                 let own = &mut out[set * self.len..(set + 1) * self.len];
-                self.add_cell(own, c, pair, of(sheet, pair.f, k, a), of(sheet, pair.g, k, a), w);
+                self.add_cell(own, (c, pair), of(block, pair.f, k, a), of(block, pair.g, k, a), w);
             }
         }
     }
 
-    /// `w (a b' + b a')` for pairs of rows; of X and y the upper triangle only, until [`Places::mirror`].
-    pub fn add_pairs(&self, a: &Crossprod, out: &mut [f64], one: &Chosen<'_>, two: &Chosen<'_>, into: &Into<'_>) {
-        match a.p + 1 {
-            2 => self.add_pairs_of::<2>(a, out, one, two, into),
-            3 => self.add_pairs_of::<3>(a, out, one, two, into),
-            4 => self.add_pairs_of::<4>(a, out, one, two, into),
-            5 => self.add_pairs_of::<5>(a, out, one, two, into),
-            6 => self.add_pairs_of::<6>(a, out, one, two, into),
-            _ => self.add_pairs_of::<0>(a, out, one, two, into),
-        }
+    /// `w (a b' + b a')` for pairs of rows; of X and y the upper triangle only, until [`SumLayout::mirror`].
+    pub fn add_pairs(&self, a: &Crossprod, out: &mut [f64], one: Selection<'_>, two: Selection<'_>, to: Addition<'_>) {
+        with_width!(a.p + 1, self.add_pairs_of(a, out, one, two, to));
     }
 
     fn add_pairs_of<const M: usize>(
         &self,
         a: &Crossprod,
         out: &mut [f64],
-        one: &Chosen<'_>,
-        two: &Chosen<'_>,
-        into: &Into<'_>,
+        one: Selection<'_>,
+        two: Selection<'_>,
+        to: Addition<'_>,
     ) {
         let m = if M > 0 { M } else { a.p + 1 };
-        let (u, v) = (one.sheet, two.sheet);
-        let all = || {
-            let rows = one.rows.iter().zip(two.rows).map(|(k, l)| (*k as usize, *l as usize));
-            rows.zip(into.weights.iter().zip(into.sets)).map(|((k, l), (w, s))| (k, l, *w, *s as usize))
-        };
-        self.add_products::<M>(m, out, one, two, into);
+        let (u, v) = (one.block, two.block);
+        let all = || paired(one, two, to);
+        self.add_products::<M>(m, out, one, two, to);
         for (f, sums) in a.factors.iter().enumerate() {
             let q = sums.q;
             if q == 1 {
@@ -159,7 +167,7 @@ impl Places {
                     let (f, g) = (of(s, pair.f, k, a), of(t, pair.g, l, a));
                     // Within a factor each pair of levels has one cell, with the smaller level first.
                     if pair.f != pair.g || f.0 < g.0 {
-                        self.add_cell(own, c, pair, f, g, w);
+                        self.add_cell(own, (c, pair), f, g, w);
                     }
                 }
             }
@@ -171,16 +179,13 @@ impl Places {
         &self,
         m: usize,
         out: &mut [f64],
-        one: &Chosen<'_>,
-        two: &Chosen<'_>,
-        into: &Into<'_>,
+        one: Selection<'_>,
+        two: Selection<'_>,
+        to: Addition<'_>,
     ) {
-        let (u, v) = (one.sheet, two.sheet);
-        let all = || {
-            let rows = one.rows.iter().zip(two.rows).map(|(k, l)| (*k as usize, *l as usize));
-            rows.zip(into.weights.iter().zip(into.sets)).map(|((k, l), (w, s))| (k, l, *w, *s as usize))
-        };
-        let one = alike(into.sets, one.rows.len());
+        let (u, v) = (one.block, two.block);
+        let all = || paired(one, two, to);
+        let one = alike(to.sets, one.rows.len());
         if let (true, Some(set)) = (M > 0, one) {
             let mut own = [[0.0; M]; M];
             for (k, l, w, _) in all() {
@@ -202,23 +207,62 @@ impl Places {
         }
     }
 
-    /// `w (a b' + b a')` for pairs of rows, X and y alone: as [`Places::add_pairs`].
-    pub fn add_lagged(&self, m: usize, out: &mut [f64], one: &Chosen<'_>, two: &Chosen<'_>, into: &Into<'_>) {
-        match m {
-            2 => self.add_products::<2>(m, out, one, two, into),
-            3 => self.add_products::<3>(m, out, one, two, into),
-            4 => self.add_products::<4>(m, out, one, two, into),
-            5 => self.add_products::<5>(m, out, one, two, into),
-            6 => self.add_products::<6>(m, out, one, two, into),
-            _ => self.add_products::<0>(m, out, one, two, into),
+    /// `w (a b' + b a')` for pairs of rows, X and y alone: as [`SumLayout::add_pairs`].
+    pub fn add_pairs_xy(&self, m: usize, out: &mut [f64], one: Selection<'_>, two: Selection<'_>, to: Addition<'_>) {
+        with_width!(m, self.add_products(m, out, one, two, to));
+    }
+
+    /// `w (a b' + b a')` for two combinations of rows.
+    pub fn add_combinations(&self, a: &Crossprod, out: &mut [f64], one: &Combination, two: &Combination, w: f64) {
+        let m = a.p + 1;
+        add_outer(&mut out[..m * m], &one.xy, &two.xy, w);
+        add_outer(&mut out[..m * m], &two.xy, &one.xy, w);
+        for (u, v) in [(one, two), (two, one)] {
+            for (f, sums) in a.factors.iter().enumerate() {
+                let q = sums.q;
+                for (j, z) in &u.z[f] {
+                    let at = self.rhs[f] + j * q * m;
+                    add_outer(&mut out[at..at + q * m], z, &v.xy, w);
+                    if let Some((_, other)) = v.z[f].iter().find(|(l, _)| l == j) {
+                        let at = self.diag[f] + j * q * q;
+                        add_outer(&mut out[at..at + q * q], z, other, w);
+                    }
+                }
+            }
+            for (k, pair) in a.pairs.iter().enumerate() {
+                for (j, z) in &u.z[pair.f] {
+                    for (l, other) in v.z[pair.g].iter().filter(|(l, _)| pair.f != pair.g || j < l) {
+                        self.add_cell(out, (k, pair), (*j, z), (*l, other), w);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_cell(&self, out: &mut [f64], (k, pair): (usize, &Pair), f: (usize, &[f64]), g: (usize, &[f64]), w: f64) {
+        let cells = &pair.cols[pair.starts[f.0]..pair.starts[f.0 + 1]];
+        if let Ok(at) = cells.binary_search(&(g.0 as u32)) {
+            let size = f.1.len() * g.1.len();
+            let at = self.blocks[k] + (pair.starts[f.0] + at) * size;
+            add_outer(&mut out[at..at + size], f.1, g.1, w);
         }
     }
 }
 
-/// Level and columns of row `k` of a sheet for factor `f`.
-fn of<'s>(sheet: &'s Sheet, f: usize, k: usize, a: &Crossprod) -> (usize, &'s [f64]) {
+/// Places of pairs of rows in their blocks, with weight and set.
+fn paired<'s>(
+    one: Selection<'s>,
+    two: Selection<'s>,
+    to: Addition<'s>,
+) -> impl Iterator<Item = (usize, usize, f64, usize)> + 's {
+    let rows = one.rows.iter().zip(two.rows).map(|(k, l)| (*k as usize, *l as usize));
+    rows.zip(to.weights.iter().zip(to.sets)).map(|((k, l), (w, s))| (k, l, *w, *s as usize))
+}
+
+/// Level and columns of row `k` of a block for factor `f`.
+fn of<'s>(block: &'s RowBlock, f: usize, k: usize, a: &Crossprod) -> (usize, &'s [f64]) {
     let q = a.factors[f].q;
-    (sheet.levels[f][k] as usize, &sheet.z[f][k * q..(k + 1) * q])
+    (block.levels[f][k] as usize, &block.z[f][k * q..(k + 1) * q])
 }
 
 /// The set that all rows are added to.
@@ -238,4 +282,13 @@ fn add<const M: usize>(out: &mut [f64], x: &[f64], w: f64) {
     let m = if M > 0 { M } else { x.len() };
     let (out, x) = (&mut out[..m], &x[..m]);
     (0..m).for_each(|c| out[c] += w * x[c]);
+}
+
+/// `out += w a b'`, by rows.
+#[inline]
+pub(crate) fn add_outer(out: &mut [f64], a: &[f64], b: &[f64], w: f64) {
+    for (o, x) in out.chunks_exact_mut(b.len()).zip(a) {
+        let f = w * x;
+        o.iter_mut().zip(b).for_each(|(o, y)| *o += f * y);
+    }
 }
