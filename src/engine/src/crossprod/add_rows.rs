@@ -239,12 +239,17 @@ impl SumLayout {
         }
     }
 
+    /// `w z_f z_g'` in the cell of a level of each factor of pair `k`.
     fn add_cell(&self, out: &mut [f64], (k, pair): (usize, &Pair), f: (usize, &[f64]), g: (usize, &[f64]), w: f64) {
         let cells = &pair.cols[pair.starts[f.0]..pair.starts[f.0 + 1]];
-        if let Ok(at) = cells.binary_search(&(g.0 as u32)) {
-            let size = f.1.len() * g.1.len();
-            let at = self.blocks[k] + (pair.starts[f.0] + at) * size;
-            add_outer(&mut out[at..at + size], f.1, g.1, w);
+        match cells.binary_search(&(g.0 as u32)) {
+            Ok(at) => {
+                let size = f.1.len() * g.1.len();
+                let at = self.blocks[k] + (pair.starts[f.0] + at) * size;
+                add_outer(&mut out[at..at + size], f.1, g.1, w);
+            }
+            // Rows without a cell: no factorisation bears what is not a number, so that nothing is lost in silence.
+            Err(_) => out[0] = f64::NAN,
         }
     }
 }

@@ -255,3 +255,73 @@ fn term_maps(design: &Design<'_>, bases: &[Basis<'_>]) -> Vec<TermMap> {
     };
     bases.iter().zip(design.terms.iter().map(|t| t.factor)).map(one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::design::design::{Factor, Term};
+
+    fn noise(n: usize, seed: usize) -> Vec<f64> {
+        (0..n).map(|i| ((i * 7919 + seed * 104_729) % 1009) as f64 / 1009.0).collect()
+    }
+
+    /// Against the textbook: y = 1 + 2 x + e with e orthogonal to both.
+    #[test]
+    fn without_a_random_term_the_sums_are_those_of_least_squares() {
+        let n = 40;
+        let x: Vec<f64> = (0..n).map(|i| (i / 4) as f64).collect();
+        let e = |i: usize| [0.5, -0.5, -0.5, 0.5][i % 4];
+        let y: Vec<f64> = (0..n).map(|i| 1.0 + 2.0 * x[i] + e(i)).collect();
+        let design = Design::new(&y, vec![Column::Constant, Column::Values(&x)], vec![], vec![]);
+        let a = sum_rows(&design, 1).unwrap();
+        assert_eq!((a.n, a.p, a.factors.len(), a.pairs.len(), a.order.all().count()), (n, 2, 0, 0, 0));
+        let c = &a.coordinates;
+        let squares = a.gram[8] * c.y_scale * c.y_scale;
+        assert!((squares - 0.25 * n as f64).abs() < 1e-12, "{squares}");
+        let beta = crate::design::coordinates::fixed_to_user(c, &[0.0, 0.0]);
+        assert!((beta[0] - 1.0).abs() < 1e-12 && (beta[1] - 2.0).abs() < 1e-12, "{beta:?}");
+        for k in 0..4 {
+            let unit = if k % 3 == 0 { n as f64 } else { 0.0 };
+            assert!((a.gram[k / 2 * 3 + k % 2] - unit).abs() < 1e-12 * n as f64);
+        }
+        // Checked sums, rows that are read again, and another response do without a factor, too.
+        let pieces = (a.gram.clone(), a.factors.clone(), a.pairs.clone(), a.order.clone(), a.coordinates.clone());
+        let mut again = Crossprod::from_sums(n, pieces.0, pieces.1, pieces.2, pieces.3, pieces.4).unwrap();
+        let other: Vec<f64> = y.iter().map(|y| 3.0 * y - 2.0).collect();
+        assert!(crate::crossprod::replace_response::replace(&design, &mut again, &other));
+        let found = again.gram[8] * again.coordinates.y_scale * again.coordinates.y_scale;
+        assert!((found - 9.0 * squares).abs() < 1e-11, "{found}");
+        let mut rest = a.clone();
+        assert!(crate::crossprod::delete_rows::RowDeletion::new(&design, &a).delete(&[0, 1, 2, 3], &mut rest));
+        let found = rest.gram[8] * c.y_scale * c.y_scale;
+        assert!((found - 0.25 * 36.0).abs() < 1e-12, "{found}");
+    }
+
+    /// Columns of a term that stand among those of X have the basis that they would have by themselves.
+    #[test]
+    fn bases_do_not_depend_on_where_their_products_come_from() {
+        let n = 60;
+        let (x, z, y, w) = (noise(n, 1), noise(n, 2), noise(n, 3), noise(n, 4));
+        let (z2, w): (Vec<f64>, Vec<f64>) = (z.clone(), w.iter().map(|w| 0.5 + w).collect());
+        let g: Vec<i32> = (0..n).map(|i| 1 + i as i32 % 7).collect();
+        let fixed = [
+            vec![Column::Constant, Column::Values(&x), Column::Values(&z)],
+            vec![Column::Values(&x), Column::Values(&z)],
+        ];
+        for fixed in fixed {
+            for constant in [vec![Column::Constant], vec![]] {
+                let [shared, own] = [&z, &z2].map(|z| {
+                    let basis = [&constant[..], &[Column::Values(z)]].concat();
+                    let factors = vec![Factor { codes: &g, levels: 7 }];
+                    let mut design = Design::new(&y, fixed.clone(), factors, vec![Term::new(0, basis)]);
+                    design.weights = Some(&w);
+                    sum_rows(&design, 1).unwrap()
+                });
+                let pairs = shared.factors[0].diag.iter().chain(&shared.factors[0].rhs);
+                for (a, b) in pairs.zip(own.factors[0].diag.iter().chain(&own.factors[0].rhs)) {
+                    assert!((a - b).abs() < 1e-12 * n as f64, "{a} {b}");
+                }
+            }
+        }
+    }
+}
