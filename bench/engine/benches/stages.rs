@@ -1,7 +1,9 @@
 //! Time of each stage of a fit, for each structure: read, structure, value, gradient, curvature, fit, kenward-roger.
 
 use criterion::{criterion_group, criterion_main, Criterion as Bench};
-use ferrite_engine::{fit, init, Criterion, Crossprod, Error, FitOptions, Model, Structure, Watch};
+use ferrite_engine::{
+    fit, fixed_inference, init, Criterion, Crossprod, Derivatives, FitOptions, Problem, Structure, Wanted, Watch,
+};
 use ferrite_engine_bench::all;
 use std::hint::black_box;
 use std::time::Duration;
@@ -38,14 +40,12 @@ fn stages(bench: &mut Bench) {
         model.gradient(&theta, KIND, &mut slope).unwrap();
         group.bench_function("curvature", |b| b.iter(|| model.curvature_at(&theta, KIND).unwrap()));
         group.bench_function("fit", |b| b.iter(|| fit(&design, &options, &Watch::default()).unwrap()));
-        let mut tested = Model::new(sums(), &options).unwrap();
-        match tested.fixed_inference(&theta, KIND, options.memory) {
-            Err(Error::TooLarge { .. }) => {}
-            _ => {
-                group.bench_function("kenward-roger", |b| {
-                    b.iter(|| tested.fixed_inference(&theta, KIND, options.memory).unwrap())
-                });
-            }
+        let mut tested = Problem::from_sums(sums(), &options).unwrap();
+        let wanted = Wanted { kenward_roger: true, derivatives: Derivatives::Exact, memory: options.memory };
+        if fixed_inference(&mut tested, &theta, &[], KIND, wanted).unwrap().refused.is_none() {
+            group.bench_function("kenward-roger", |b| {
+                b.iter(|| fixed_inference(&mut tested, &theta, &[], KIND, wanted).unwrap())
+            });
         }
         group.finish();
     }

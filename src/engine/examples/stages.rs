@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use ferrite_engine::{Column, Criterion, Crossprod, Design, Factor, FitOptions, Model, Term, Watch};
+use ferrite_engine::{Column, Criterion, Crossprod, Design, Factor, FitOptions, Model, Problem, Term, Watch};
 
 /// A small generator (xorshift), enough for made-up data.
 struct Rng(u64);
@@ -256,7 +256,8 @@ fn main() {
         };
         let (value, _) = least(threads, budget, || model.criterion(&moved(), Criterion::Reml).unwrap());
         let (grad, _) = least(threads, budget, || model.gradient(&moved(), Criterion::Reml, &mut g).unwrap());
-        let (fit, out) = least(threads, budget, || model.fit(&options, &Watch::default()).unwrap());
+        let mut problem = Problem::from_sums(a, &options).unwrap();
+        let (fit, out) = least(threads, budget, || problem.fit(&options, None, &Watch::default()).unwrap());
         let c = &out.convergence;
         println!(
             "{name:10} {sums:6.2} {new:7.3} {value:7.3} {grad:7.3} | {:7.3} {:7.3} {fit:7.3} {:4} {:4} {} {:.9}",

@@ -177,6 +177,12 @@ impl Error {
         }
     }
 
+    /// True for what data can do to a fit, as against a mistake of the caller, a limit of the machine or a wish to stop: one
+    /// of many fits that ends so has no estimates, and the others go on.
+    pub(crate) fn is_of_the_data(&self) -> bool {
+        !matches!(self, Error::Dimension { .. } | Error::Internal(_) | Error::TooLarge { .. } | Error::Interrupted)
+    }
+
     /// The figures of the error by name.
     pub fn data(&self) -> Vec<(&'static str, Value)> {
         let number = |x: usize| Value::Number(x as f64);

@@ -28,16 +28,11 @@ pub use error::{Element, Error, Result, Value};
 pub use fit::certificate::{Convergence, Status};
 pub use fit::estimates::{Fit, TermFit, Timing};
 pub use fit::problem::Problem;
-pub use inference::again::{bootstrap_rows, delete_rows, refit_rows, Estimates};
-pub use inference::bootstrap::{bootstrap, Refit, Replicate};
-pub use inference::constrained::Target;
-pub use inference::deletion::{deletions, Deletion};
-pub use inference::directions::Satterthwaite;
-pub use inference::fixed::{FixedInference, KenwardRoger};
-pub use inference::prediction::{Part, Rows};
-pub use inference::profile::Profile;
-pub use inference::refit::refit_many;
-pub use inference::rlrt::{simulate as simulate_rlrt, Null, RLRT_BATCH};
+pub use inference::{
+    bootstrap, deletions, fixed_inference, prediction_variance, profile, refit, simulate_rlrt, Derivatives, Estimates,
+    FixedInference, KenwardRoger, Null, Part, Profile, Refit, Replicate, Rows, Satterthwaite, Target, Wanted,
+    RLRT_BATCH,
+};
 pub use likelihood::model::Model;
 pub use likelihood::structure::Structure;
 pub use options::{Criterion, FitOptions, Look, Watch};
@@ -61,13 +56,7 @@ pub fn fit(design: &Design<'_>, options: &FitOptions, watch: &Watch) -> Result<(
 /// # Errors
 /// [`Error::Unidentified`]; those of [`Crossprod::from_design`] and [`Model::new`].
 pub fn check_identified(design: &Design<'_>, options: &FitOptions) -> Result<()> {
-    if design.is_plain() {
-        return fit::identifiability::check(&mut Model::new(
-            Crossprod::from_design(design, options.threads)?,
-            options,
-        )?);
-    }
-    Problem::new(design, options)?.check_distinct(options.criterion)
+    fit::identifiability::check(&mut Problem::new(design, options)?, options.criterion)
 }
 
 /// The cross-products of a design with all cells that its fit needs, at equal weights: for its structure; and what

@@ -8,10 +8,14 @@
 mod oracle;
 
 use ferrite_engine::{
-    deletions, fit, refit_many, Column, Criterion, Crossprod, Deletion, Fit, FitOptions, Part, Refit, Rows as NewRows,
-    Watch,
+    bootstrap, deletions, fit, prediction_variance, refit, Column, Criterion, Design, Estimates, Factor, Fit,
+    FitOptions, Part, Problem, Refit, Rows as NewRows, Term, Watch,
 };
 use oracle::{designs, Rows, Stream};
+
+fn estimates(f: &Fit) -> Estimates<'_> {
+    Estimates { theta: &f.theta, beta: &f.beta, sigma: f.sigma, phi: &f.phi }
+}
 
 fn at(v: &[f64], i: usize) -> f64 {
     if v.is_empty() {
@@ -104,7 +108,12 @@ fn column(v: &[f64]) -> Column<'_> {
 #[test]
 fn variance_of_prediction_errors_equals_dense_algebra() {
     for (name, rows) in designs() {
-        let (f, mut m) = fit(&rows.design(), &FitOptions::default(), &Watch::default()).unwrap();
+        let design = rows.design();
+        let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+        let f = problem.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+        let mut variance = |new: &NewRows<'_>, threads| {
+            prediction_variance(&mut problem, &f.theta, &[], Criterion::Reml, new, threads).unwrap()
+        };
         // Rows of the data at levels of other rows: pairs that never met are among them; and a level that is new.
         let n = rows.y.len();
         let codes: Vec<Vec<i32>> = rows
@@ -119,7 +128,7 @@ fn variance_of_prediction_errors_equals_dense_algebra() {
             codes: codes.iter().map(Vec::as_slice).collect(),
             terms: rows.terms.iter().map(|(_, b)| (Part::Known, b.iter().map(|v| column(v)).collect())).collect(),
         };
-        let got = m.prediction_variance(&f.theta, Criterion::Reml, &new, 2).unwrap();
+        let got = variance(&new, 2);
         for i in (0..n).step_by(6).chain([5, 18]) {
             let here: Vec<i32> = codes.iter().map(|c| c[i]).collect();
             let expected = dense(&rows, &f, i, &here);
@@ -128,8 +137,8 @@ fn variance_of_prediction_errors_equals_dense_algebra() {
         // Without random effects: x' vcov x; all of them new: plus z'Gz.
         let with =
             |part: Part| NewRows { terms: new.terms.iter().map(|(_, b)| (part, b.clone())).collect(), ..new.clone() };
-        let none = m.prediction_variance(&f.theta, Criterion::Reml, &with(Part::None), 1).unwrap();
-        let fresh = m.prediction_variance(&f.theta, Criterion::Reml, &with(Part::New), 1).unwrap();
+        let none = variance(&with(Part::None), 1);
+        let fresh = variance(&with(Part::New), 1);
         let p = rows.x.len();
         for i in 0..n {
             let x: Vec<f64> = rows.x.iter().map(|v| at(v, i)).collect();
@@ -175,17 +184,17 @@ fn a_deletion_equals_a_fit_of_the_remaining_rows() {
     for (name, rows) in designs() {
         for criterion in [Criterion::Reml, Criterion::Ml] {
             let options = FitOptions { criterion, threads: 2, ..Default::default() };
-            let (f, m) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+            let (f, _) = fit(&rows.design(), &options, &Watch::default()).unwrap();
             // Levels of the first factor, the first of them whole; single rows are sets as well.
             let sets: Vec<i32> =
                 rows.codes[0].iter().enumerate().map(|(i, c)| if i == 60 { 4 } else { (*c).min(3) % 4 }).collect();
             let sets: Vec<i32> =
                 sets.iter().zip(&rows.codes[0]).map(|(s, c)| if *s == 3 && *c > 3 { 0 } else { *s }).collect();
-            let all = deletions(&rows.design(), m.crossprod(), &f, &options, (&sets, 4), &Watch::default()).unwrap();
+            let all = deletions(&rows.design(), estimates(&f), &options, (&sets, 4), &Watch::default()).unwrap();
             for (s, deletion) in (1..).zip(&all) {
                 let keep: Vec<usize> = (0..sets.len()).filter(|&i| sets[i] != s).collect();
                 let fresh = fit(&subset(&rows, &keep).design(), &options, &Watch::default()).unwrap().0;
-                let Deletion::Refitted(got, _) = deletion else { panic!("{name} {s}: {deletion:?}") };
+                let Refit::Done(got) = deletion else { panic!("{name} {s}: {deletion:?}") };
                 let what = format!("{name} {criterion:?} without {s}");
                 assert!(
                     (got.criterion - fresh.criterion).abs() < 1e-8,
@@ -211,12 +220,12 @@ fn rows_that_alone_carry_a_column_cannot_be_deleted() {
     let mut rows = designs().remove(0).1;
     rows.x.push((0..rows.y.len()).map(|i| f64::from(u8::from(i == 7))).collect());
     let options = FitOptions::default();
-    let (f, m) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+    let (f, _) = fit(&rows.design(), &options, &Watch::default()).unwrap();
     let sets: Vec<i32> = (0..rows.y.len()).map(|i| i32::from(i == 7) + 2 * i32::from(i == 8)).collect();
-    let all = deletions(&rows.design(), m.crossprod(), &f, &options, (&sets, 2), &Watch::default()).unwrap();
-    assert!(matches!(all[0], Deletion::Rank), "{:?}", all[0]);
-    assert!(matches!(all[1], Deletion::Refitted(..)));
-    assert!(deletions(&rows.design(), m.crossprod(), &f, &options, (&sets[1..], 2), &Watch::default()).is_err());
+    let all = deletions(&rows.design(), estimates(&f), &options, (&sets, 2), &Watch::default()).unwrap();
+    assert!(matches!(all[0], Refit::Rank), "{:?}", all[0]);
+    assert!(matches!(all[1], Refit::Done(_)));
+    assert!(deletions(&rows.design(), estimates(&f), &options, (&sets[1..], 2), &Watch::default()).is_err());
 }
 
 #[test]
@@ -225,7 +234,6 @@ fn a_refit_equals_a_fit_of_that_response() {
     for (name, mut rows) in designs() {
         let options = FitOptions { threads: 2, ..Default::default() };
         let (f, _) = fit(&rows.design(), &options, &Watch::default()).unwrap();
-        let a = Crossprod::from_design(&rows.design(), 1).unwrap();
         let n = rows.y.len();
         let shift: Vec<f64> = (0..11).map(|_| 2.0 * s.normal()).collect();
         let other: Vec<f64> =
@@ -233,7 +241,7 @@ fn a_refit_equals_a_fit_of_that_response() {
         let mut responses = rows.y.clone();
         responses.extend(&other);
         responses.extend(vec![3.0; n]);
-        let got = refit_many(&rows.design(), &a, &f, &options, &responses, &Watch::default()).unwrap();
+        let got = refit(&rows.design(), estimates(&f), &options, &responses, &Watch::default()).unwrap();
         assert!(matches!(got[2], Refit::Failed), "{name}: a constant response has no estimates");
         rows.y = other;
         let fresh = fit(&rows.design(), &options, &Watch::default()).unwrap().0;
@@ -243,6 +251,38 @@ fn a_refit_equals_a_fit_of_that_response() {
             assert!((got.criterion - f.criterion).abs() < 1e-8, "{name}: {} {}", got.criterion, f.criterion);
             close(name, &got.beta, &f.beta);
             close(name, &[got.sigma], &[f.sigma]);
+        }
+    }
+}
+
+#[test]
+fn a_replicate_whose_scale_cannot_be_held_is_one_that_failed() {
+    // sigma^2 is just above the smallest normal number, so that of about half of the replicates is below it; the others
+    // have the estimates of the same draws in a unit in which nothing is lost.
+    let (mut s, codes) = (Stream(5), (0..48).map(|i| i / 6 + 1).collect::<Vec<i32>>());
+    let noise: Vec<f64> = (0..48).map(|i| s.normal() + f64::from(i / 6 % 3)).collect();
+    let run = |unit: f64| {
+        let y: Vec<f64> = noise.iter().map(|e| unit * e).collect();
+        let factors = vec![Factor { codes: &codes, levels: 8 }];
+        let design = Design::new(&y, vec![Column::Constant], factors, vec![Term::new(0, vec![Column::Constant])]);
+        let options = FitOptions { threads: 2, ..Default::default() };
+        let (f, _) = fit(&design, &options, &Watch::default()).unwrap();
+        (f.sigma, bootstrap(&design, estimates(&f), &options, (60, 4), &Watch::default()).unwrap())
+    };
+    let (sigma, all) = run(1.0);
+    assert!(all.iter().all(|r| r.done().is_some()));
+    // A power of two changes no digit.
+    let unit = 0.5f64.powi(511 + sigma.log2().floor() as i32);
+    let (small, extreme) = run(unit);
+    assert!(small == sigma * unit, "{small} {}", sigma * unit);
+    let lost = extreme.iter().filter(|r| matches!(r, Refit::Failed)).count();
+    assert!(lost > 0 && lost < 60, "{lost}");
+    for (here, there) in all.iter().zip(&extreme) {
+        if let (Some(a), Some(b)) = (here.done(), there.done()) {
+            assert_eq!(a.theta, b.theta);
+            assert!((a.sigma * unit / b.sigma - 1.0).abs() < 1e-12);
+        } else {
+            assert!(matches!(there, Refit::Failed), "{there:?}");
         }
     }
 }
@@ -267,11 +307,9 @@ fn a_distant_response_keeps_its_digits_without_an_intercept() {
         weights: None,
     };
     let options = FitOptions::default();
-    let a = Crossprod::from_design(&rows.design(), 1).unwrap();
     let (f, _) = fit(&rows.design(), &options, &Watch::default()).unwrap();
-    let refits = refit_many(&rows.design(), &a, &f, &options, &response, &Watch::default()).unwrap();
+    let refits = refit(&rows.design(), estimates(&f), &options, &response, &Watch::default()).unwrap();
     rows.y = response;
-    let a = Crossprod::from_design(&rows.design(), 1).unwrap();
     let (fresh, _) = fit(&rows.design(), &options, &Watch::default()).unwrap();
     let got = refits[0].done().unwrap();
     let same = |x: f64, y: f64, what: &str| assert!((x / y - 1.0).abs() < 1e-8, "{what}: {x} against {y}");
@@ -281,12 +319,12 @@ fn a_distant_response_keeps_its_digits_without_an_intercept() {
     got.beta.iter().zip(&fresh.beta).for_each(|(b, f)| assert!((b - f).abs() < 1e-6, "{b} against {f}"));
     // Without the first ten rows: against a fit of the others.
     let sets: Vec<i32> = (0..n).map(|i| i32::from(i < 10)).collect();
-    let out = deletions(&rows.design(), &a, &fresh, &options, (&sets, 1), &Watch::default()).unwrap();
+    let out = deletions(&rows.design(), estimates(&fresh), &options, (&sets, 1), &Watch::default()).unwrap();
     rows.y.drain(..10);
     rows.codes[0].drain(..10);
     rows.x.iter_mut().for_each(|x| drop(x.drain(..10)));
     let (rest, _) = fit(&rows.design(), &options, &Watch::default()).unwrap();
-    let Deletion::Refitted(got, _) = &out[0] else { panic!("not refitted") };
+    let got = out[0].done().unwrap();
     same(got.sigma, rest.sigma, "sigma without rows");
     same(got.theta[0], rest.theta[0], "theta without rows");
     got.beta.iter().zip(&rest.beta).for_each(|(b, f)| assert!((b - f).abs() < 1e-6, "{b} against {f}"));

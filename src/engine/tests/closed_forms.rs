@@ -6,7 +6,7 @@
 
 mod dyestuff;
 
-use dyestuff::{model, DYESTUFF, DYESTUFF2};
+use dyestuff::{model, problem, DYESTUFF, DYESTUFF2};
 use ferrite_engine::{Criterion, FitOptions, Status, Watch};
 
 fn close(found: f64, expected: f64, relative: f64) {
@@ -25,7 +25,7 @@ fn criterion_matches_references_at_fixed_theta() {
 
 #[test]
 fn reml_is_the_analysis_of_variance() {
-    let fit = model(&DYESTUFF).fit(&FitOptions::default(), &Watch::default()).unwrap();
+    let fit = problem(&DYESTUFF).fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     assert_eq!(fit.convergence.status, Status::Converged);
     close(fit.terms[0].varcov[0], 1764.05, 1e-9);
     close(fit.sigma * fit.sigma, 2451.25, 1e-10);
@@ -38,7 +38,7 @@ fn reml_is_the_analysis_of_variance() {
 #[test]
 fn ml_is_the_closed_form() {
     let options = FitOptions { criterion: Criterion::Ml, ..Default::default() };
-    let fit = model(&DYESTUFF).fit(&options, &Watch::default()).unwrap();
+    let fit = problem(&DYESTUFF).fit(&options, None, &Watch::default()).unwrap();
     close(fit.theta[0], 0.752580692320214, 1e-9);
     close(fit.criterion, 327.3270598811351, 1e-14);
     close(fit.vcov[0].sqrt(), 17.69455346207478, 1e-9);
@@ -46,7 +46,7 @@ fn ml_is_the_closed_form() {
 
 #[test]
 fn a_variance_on_the_boundary_is_exactly_zero_and_certified() {
-    let fit = model(&DYESTUFF2).fit(&FitOptions::default(), &Watch::default()).unwrap();
+    let fit = problem(&DYESTUFF2).fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     assert_eq!(fit.convergence.status, Status::OnBoundary);
     assert_eq!(fit.theta[0], 0.0);
     assert!(fit.convergence.kkt.unwrap() > 0.0);
@@ -66,7 +66,7 @@ fn a_variance_just_inside_the_boundary_is_neither_lost_nor_doubted() {
         let pull = ((1.0 + delta) * within / between).sqrt();
         let y: Vec<f64> =
             (0..30).map(|i| grand + pull * (means[i / 5] - grand) + DYESTUFF2[i] - means[i / 5]).collect();
-        let fit = model(&y).fit(&FitOptions::default(), &Watch::default()).unwrap();
+        let fit = problem(&y).fit(&FitOptions::default(), None, &Watch::default()).unwrap();
         let status = fit.convergence.status;
         assert!(matches!(status, Status::Converged | Status::OnBoundary), "{delta}: {:?}", fit.convergence);
         let expected = if delta > 0.0 { delta / 5.0 } else { 0.0 };

@@ -1,8 +1,8 @@
 //! Misuse gets an error of its own class with the figures to name the cause; never a panic, never a number.
 
 use ferrite_engine::{
-    bootstrap, deletions, fit, refit_many, simulate_rlrt, Column, Deletion, Design, Element, Error, Factor, FitOptions,
-    Null, Refit, Target, Term, Watch,
+    bootstrap, deletions, fit, fixed_inference, profile, refit, simulate_rlrt, Column, Derivatives, Design, Element,
+    Error, Estimates, Factor, FitOptions, Null, Problem, Refit, Target, Term, Wanted, Watch,
 };
 
 const N: usize = 24;
@@ -174,20 +174,23 @@ fn work_after_a_fit_can_be_stopped_and_says_what_was_not_done() {
     let factors = vec![Factor { codes: &codes, levels: 6 }];
     let design = Design::new(&y, vec![Column::Constant], factors, vec![Term::new(0, vec![Column::Constant])]);
     let (options, stopped) = (FitOptions::default(), Watch::default());
-    let (f, mut model) = fit(&design, &options, &stopped).unwrap();
-    let sums = model.crossprod().clone();
+    let mut problem = Problem::new(&design, &options).unwrap();
+    let f = problem.fit(&options, None, &stopped).unwrap();
+    let from = Estimates { theta: &f.theta, beta: &f.beta, sigma: f.sigma, phi: &f.phi };
     stopped.stop.store(true, std::sync::atomic::Ordering::Relaxed);
     let all = |refits: Vec<Refit>| refits.iter().all(|r| matches!(r, Refit::Stopped));
-    assert_eq!(bootstrap(&sums, &f, &options, 40, 1, &stopped).err().unwrap(), Error::Interrupted);
-    assert!(all(refit_many(&design, &sums, &f, &options, &y, &stopped).unwrap()));
-    let without = deletions(&design, &sums, &f, &options, (&codes, 6), &stopped).unwrap();
-    assert!(without.iter().all(|d| matches!(d, Deletion::Stopped)));
+    assert_eq!(bootstrap(&design, from, &options, (40, 1), &stopped).err().unwrap(), Error::Interrupted);
+    assert!(all(refit(&design, from, &options, &y, &stopped).unwrap()));
+    let without = deletions(&design, from, &options, (&codes, 6), &stopped).unwrap();
+    assert!(without.iter().all(|d| matches!(d, Refit::Stopped)));
     let null = Null { mu: vec![1.0], xi: vec![], n: 24.0, p: 1.0, fixed: 0 };
     assert_eq!(simulate_rlrt(&null, 10, 1, 1, &stopped).err().unwrap(), Error::Interrupted);
-    model.attend(&stopped);
-    let kind = options.criterion;
-    assert_eq!(model.profile(&f.theta, kind, Target::Sigma, &[1.0]).err().unwrap(), Error::Interrupted);
-    assert_eq!(model.fixed_inference(&f.theta, kind, 1e9).err().unwrap(), Error::Interrupted);
+    problem.attend(&stopped);
+    let (kind, theta) = (options.criterion, &f.theta);
+    let limits = profile(&mut problem, theta, &[], kind, Target::Sigma, &[1.0]);
+    assert_eq!(limits.err().unwrap(), Error::Interrupted);
+    let wanted = Wanted { kenward_roger: true, derivatives: Derivatives::Either, memory: 1e9 };
+    assert_eq!(fixed_inference(&mut problem, theta, &[], kind, wanted).err().unwrap(), Error::Interrupted);
 }
 
 #[test]
@@ -196,8 +199,9 @@ fn a_response_without_estimates_is_told_from_one_that_was_not_tried() {
     let factors = vec![Factor { codes: &codes, levels: 6 }];
     let design = Design::new(&y, vec![Column::Constant], factors, vec![Term::new(0, vec![Column::Constant])]);
     let options = FitOptions::default();
-    let (f, model) = fit(&design, &options, &Watch::default()).unwrap();
+    let (f, _) = fit(&design, &options, &Watch::default()).unwrap();
+    let from = Estimates { theta: &f.theta, beta: &f.beta, sigma: f.sigma, phi: &f.phi };
     let responses = [y.clone(), vec![1.0; N]].concat();
-    let refits = refit_many(&design, model.crossprod(), &f, &options, &responses, &Watch::default()).unwrap();
+    let refits = refit(&design, from, &options, &responses, &Watch::default()).unwrap();
     assert!(matches!(refits[..], [Refit::Done(_), Refit::Failed]), "{refits:?}");
 }

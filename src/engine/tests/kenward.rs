@@ -9,10 +9,13 @@
 mod oracle;
 
 use ferrite_engine::{
-    Column, Correlation, Criterion, Design, Factor, FitOptions, KenwardRoger, Pattern, Problem, Serial, Status,
-    Structured, Watch,
+    fixed_inference, Column, Correlation, Criterion, Derivatives, Design, Factor, FitOptions, KenwardRoger, Pattern,
+    Problem, Serial, Status, Structured, Wanted, Watch,
 };
 use oracle::{Rows, Stream};
+
+/// The method of this file, also where there is no structure.
+const WANTED: Wanted = Wanted { kenward_roger: true, derivatives: Derivatives::Differences, memory: 1e9 };
 
 type Matrix = Vec<Vec<f64>>;
 
@@ -334,8 +337,8 @@ fn fitted(case: &Case, name: &str, status: Status) -> (KenwardRoger, Vec<f64>, V
     let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     assert_eq!(f.convergence.status, status, "{name}: {f:?}");
     let x = case.natural(&f.theta, f.sigma, &f.phi, f.rho);
-    let pieces = joint.fixed_inference(&f.theta, &f.phi, Criterion::Reml, true).unwrap();
-    let phi = pieces.phi.clone();
+    let pieces = fixed_inference(&mut joint, &f.theta, &f.phi, Criterion::Reml, WANTED).unwrap();
+    let phi = pieces.vcov_beta.clone();
     (pieces.kenward_roger.unwrap(), phi, x)
 }
 
@@ -430,8 +433,10 @@ fn a_model_without_structure_has_the_plain_method_but_for_the_information() {
     let case = slope(base(SEED));
     let (kr, phi, _) = fitted(&case, "plain", Status::Converged);
     let design = case.design();
-    let (f, mut model) = ferrite_engine::fit(&design, &FitOptions::default(), &Watch::default()).unwrap();
-    let plain = model.fixed_inference(&f.theta, Criterion::Reml, 1e9).unwrap().kenward_roger.unwrap();
+    let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = problem.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    let exact = Wanted { derivatives: Derivatives::Either, ..WANTED };
+    let plain = fixed_inference(&mut problem, &f.theta, &[], Criterion::Reml, exact).unwrap().kenward_roger.unwrap();
     for k in [0, 4, 8] {
         let (a, b) = (kr.adjusted[k] / phi[k], plain.adjusted[k] / phi[k]);
         assert!((a - b).abs() < 0.02, "[{k}]: {a} against {b}");

@@ -5,7 +5,7 @@
 mod oracle;
 
 use ferrite_engine::{
-    bootstrap_rows, Column, Correlation, Criterion, Design, Error, Estimates, Factor, Fit, FitOptions, Pattern,
+    bootstrap, profile, Column, Correlation, Criterion, Design, Error, Estimates, Factor, Fit, FitOptions, Pattern,
     Problem, Serial, Status, Structured, Target, Watch,
 };
 use oracle::{Rows, Stream};
@@ -77,7 +77,7 @@ fn the_lowest_common_correlation_is_reached_and_profiled_to() {
     let rho = v[1] / v[0];
     assert!(rho < -0.1);
     let target = Target::Correlation { term: 0, columns: (0, 1) };
-    let p = joint.profile(&f.theta, &[], Criterion::Reml, target, &[0.5, 2.0]).unwrap();
+    let p = profile(&mut joint, &f.theta, &[], Criterion::Reml, target, &[0.5, 2.0]).unwrap();
     assert!((p.lower[1] + 1.0 / 3.0).abs() < 1e-12, "{p:?}");
     assert!(p.upper[0] > rho && p.upper[1] > p.upper[0] && p.upper[1] < 0.5, "{p:?}");
 }
@@ -89,7 +89,7 @@ fn a_profile_of_a_correlation_ends_at_one() {
     let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
     let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     let target = Target::Correlation { term: 0, columns: (0, 1) };
-    let p = joint.profile(&f.theta, &[], Criterion::Reml, target, &[1.0, 4.0]).unwrap();
+    let p = profile(&mut joint, &f.theta, &[], Criterion::Reml, target, &[1.0, 4.0]).unwrap();
     assert_eq!(p.upper[1], 1.0, "{p:?}");
     assert!(p.lower[0] < p.estimate && p.lower[1] < p.lower[0], "{p:?}");
 }
@@ -102,7 +102,7 @@ fn no_replicate_is_lost_where_the_variance_of_a_pattern_is_small() {
         let options = FitOptions::default();
         let f = fit(&design, &options).unwrap();
         let from = Estimates { theta: &f.theta, beta: &f.beta, sigma: f.sigma, phi: &[] };
-        let out = bootstrap_rows(&design, from, &options, (60, 1), &Watch::default()).unwrap();
+        let out = bootstrap(&design, from, &options, (60, 1), &Watch::default()).unwrap();
         let certified = out.iter().filter(|r| r.done().is_some_and(|r| r.certified)).count();
         assert_eq!(certified, 60, "{equal}");
     }

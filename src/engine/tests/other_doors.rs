@@ -4,7 +4,7 @@
 
 mod oracle;
 
-use ferrite_engine::{Criterion, Crossprod, Error, FitOptions, Model, Watch};
+use ferrite_engine::{Criterion, Crossprod, Error, FitOptions, Model, Problem, Watch};
 use oracle::designs;
 
 fn again(a: &Crossprod) -> Result<Crossprod, Error> {
@@ -19,7 +19,7 @@ fn sums_of_rows_taken_apart_give_the_same_fit() {
         let b = again(&a).unwrap_or_else(|e| panic!("{name}: {e}"));
         let [f, g] = [a, b].map(|a| {
             let options = FitOptions::default();
-            Model::new(a, &options).unwrap().fit(&options, &Watch::default()).unwrap()
+            Problem::from_sums(a, &options).unwrap().fit(&options, None, &Watch::default()).unwrap()
         });
         assert_eq!((f.criterion, &f.theta, &f.beta, f.sigma), (g.criterion, &g.theta, &g.beta, g.sigma), "{name}");
     }

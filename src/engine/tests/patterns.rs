@@ -5,7 +5,8 @@
 mod oracle;
 
 use ferrite_engine::{
-    fit, Criterion, Design, Factor, FitOptions, Pattern, Problem, Serial, Status, Structured, Target, Watch,
+    fit, fixed_inference, profile, Criterion, Derivatives, Design, Factor, FitOptions, Pattern, Problem, Serial,
+    Status, Structured, Target, Wanted, Watch,
 };
 use oracle::{designs, Rows, Stream};
 
@@ -124,7 +125,9 @@ fn profiles_of_two_columns_are_those_of_the_unstructured_term() {
         rows.y[i] += a + c * (rows.x[1][i] - 3.0);
     }
     let options = FitOptions::default();
-    let (f, mut plain) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+    let unstructured = rows.design();
+    let mut plain = Problem::new(&unstructured, &options).unwrap();
+    let f = plain.fit(&options, None, &Watch::default()).unwrap();
     let design = with(&rows, Pattern::CompoundSymmetric, false);
     let mut joint = Problem::new(&design, &options).unwrap();
     let g = joint.fit(&options, None, &Watch::default()).unwrap();
@@ -134,8 +137,8 @@ fn profiles_of_two_columns_are_those_of_the_unstructured_term() {
         Target::Correlation { term: 0, columns: (0, 1) },
         Target::Sigma,
     ] {
-        let a = plain.profile(&f.theta, Criterion::Reml, target, &[1.0]).unwrap();
-        let b = joint.profile(&g.theta, &[], Criterion::Reml, target, &[1.0]).unwrap();
+        let a = profile(&mut plain, &f.theta, &[], Criterion::Reml, target, &[1.0]).unwrap();
+        let b = profile(&mut joint, &g.theta, &[], Criterion::Reml, target, &[1.0]).unwrap();
         for (x, y) in [(a.estimate, b.estimate), (a.lower[0], b.lower[0]), (a.upper[0], b.upper[0])] {
             assert!((x - y).abs() < 1e-5 * y.abs().max(0.05), "{target:?}: {a:?} {b:?}");
         }
@@ -153,17 +156,20 @@ fn degrees_of_freedom_of_two_columns_are_those_of_the_unstructured_term() {
         rows.y[i] += a + c * (rows.x[1][i] - 3.0);
     }
     let options = FitOptions::default();
-    let (f, mut plain) = fit(&rows.design(), &options, &Watch::default()).unwrap();
-    let exact = plain.fixed_inference(&f.theta, Criterion::Reml, 1e9).unwrap();
+    let unstructured = rows.design();
+    let mut plain = Problem::new(&unstructured, &options).unwrap();
+    let f = plain.fit(&options, None, &Watch::default()).unwrap();
+    let wanted = Wanted { kenward_roger: true, derivatives: Derivatives::Either, memory: 1e9 };
+    let exact = fixed_inference(&mut plain, &f.theta, &[], Criterion::Reml, wanted).unwrap();
     let design = with(&rows, Pattern::CompoundSymmetric, false);
     let mut joint = Problem::new(&design, &options).unwrap();
     let g = joint.fit(&options, None, &Watch::default()).unwrap();
-    let other = joint.fixed_inference(&g.theta, &[], Criterion::Reml, true).unwrap();
+    let other = fixed_inference(&mut joint, &g.theta, &[], Criterion::Reml, wanted).unwrap();
     let df = |pieces: &ferrite_engine::FixedInference, k: usize| {
         let m = pieces.satterthwaite.jacobian.len();
         let slope: Vec<f64> = pieces.satterthwaite.jacobian.iter().map(|j| j[k * 3]).collect();
         let v: f64 = (0..m * m).map(|x| slope[x / m] * pieces.satterthwaite.covariance[x] * slope[x % m]).sum();
-        2.0 * pieces.phi[k * 3].powi(2) / v
+        2.0 * pieces.vcov_beta[k * 3].powi(2) / v
     };
     for k in 0..2 {
         assert!((df(&exact, k) / df(&other, k) - 1.0).abs() < 1e-4, "{} {}", df(&exact, k), df(&other, k));

@@ -7,8 +7,8 @@
 mod oracle;
 
 use ferrite_engine::{
-    bootstrap_rows, delete_rows, refit_rows, Column, Correlation, Criterion, Crossprod, Deletion, Design, Error,
-    Estimates, Factor, FitOptions, Problem, Refit, Serial, Status, Strata, Target, Term, Watch,
+    bootstrap, deletions, profile, refit, Column, Correlation, Criterion, Crossprod, Design, Error, Estimates, Factor,
+    FitOptions, Problem, Refit, Serial, Status, Strata, Target, Term, Watch,
 };
 use oracle::{designs, Rows, Stream};
 
@@ -223,12 +223,11 @@ fn work_from_the_rows_again_agrees_with_fresh_fits() {
     let f = Problem::new(&design, &options).unwrap().fit(&options, None, &Watch::default()).unwrap();
     let from = Estimates { theta: &f.theta, beta: &f.beta, sigma: f.sigma, phi: &f.phi };
     // The same response gives the same fit; a set that holds the first rows gives the fit of the others.
-    let again = refit_rows(&design, from, &options, &rows.y, &Watch::default()).unwrap();
+    let again = refit(&design, from, &options, &rows.y, &Watch::default()).unwrap();
     let again = again[0].done().unwrap();
     assert!((again.criterion - f.criterion).abs() < 1e-9 && (again.phi[1] - f.phi[1]).abs() < 1e-6);
     let sets: Vec<i32> = (0..90).map(|i| i32::from(i >= 60)).collect();
-    let Deletion::Refitted(part, _) = &delete_rows(&design, from, &options, (&sets, 1), &Watch::default()).unwrap()[0]
-    else {
+    let Refit::Done(part) = &deletions(&design, from, &options, (&sets, 1), &Watch::default()).unwrap()[0] else {
         panic!("no fit without the last rows")
     };
     let cut = |v: &[f64]| v[..60.min(v.len())].to_vec();
@@ -265,7 +264,7 @@ fn the_bootstrap_draws_the_model_and_does_not_depend_on_threads() {
         let from = Estimates { theta: &[0.7], beta: &[40.0, 1.0], sigma: 2.0, phi: &phi };
         let run = |threads| {
             let options = FitOptions { threads, ..Default::default() };
-            bootstrap_rows(&design, from, &options, (200, 9), &Watch::default()).unwrap()
+            bootstrap(&design, from, &options, (200, 9), &Watch::default()).unwrap()
         };
         let (one, two) = (run(1), run(2));
         let of = |all: &[Refit], f: &dyn Fn(&ferrite_engine::Replicate) -> f64| {
@@ -298,11 +297,12 @@ fn profiles_reach_their_height_and_do_not_depend_on_the_coding() {
         let mut joint = Problem::new(&design, &options).unwrap();
         let f = joint.fit(&options, None, &Watch::default()).unwrap();
         let target = if form.is_some() { Target::ResidualCorrelation } else { Target::ResidualScale(0) };
-        let limits = joint.profile(&f.theta, &f.phi, Criterion::Ml, target, &z).unwrap();
+        let limits = profile(&mut joint, &f.theta, &f.phi, Criterion::Ml, target, &z).unwrap();
         for value in [limits.lower[0], limits.upper[0]] {
             let phi = if form.is_some() { joint.residual().phi_of(value) } else { value };
-            let mut known = Problem::new(&design, &options).unwrap().into_model(&[phi]);
-            let height = known.fit(&options, &Watch::default()).unwrap().criterion - f.criterion;
+            let known = Problem::new(&design, &options).unwrap().into_model(&[phi]);
+            let mut known = Problem::from_sums(known.crossprod().clone(), &options).unwrap();
+            let height = known.fit(&options, None, &Watch::default()).unwrap().criterion - f.criterion;
             assert!((height - 2.25).abs() < 1e-6, "{form:?}: {height} at {value}");
         }
     }
@@ -314,7 +314,7 @@ fn profiles_reach_their_height_and_do_not_depend_on_the_coding() {
         let f = joint.fit(&options, None, &Watch::default()).unwrap();
         let mut own = Vec::new();
         for target in [Target::Sd { term: 0, column: 0 }, Target::Coefficient(1)] {
-            let found = joint.profile(&f.theta, &f.phi, Criterion::Ml, target, &z).unwrap();
+            let found = profile(&mut joint, &f.theta, &f.phi, Criterion::Ml, target, &z).unwrap();
             own.extend([found.lower[0], found.upper[0]]);
         }
         limits.push(own);
@@ -404,9 +404,9 @@ fn strata_are_their_columns_and_no_time_is_the_order_of_rows() {
         let from = |phi| Estimates { theta: &[0.5], beta: &[40.0, 1.0], sigma: 2.0, phi };
         let sets: Vec<i32> = (0..90).map(|i| i32::from(i % 7 == 3)).collect();
         if rows.n_theta() == 1 && rows.x.len() == 2 {
-            let part = |d: &Design<'_>| match delete_rows(d, from(&phi), &options, (&sets, 1), &Watch::default()) {
+            let part = |d: &Design<'_>| match deletions(d, from(&phi), &options, (&sets, 1), &Watch::default()) {
                 Ok(mut found) => match found.remove(0) {
-                    Deletion::Refitted(f, _) => f.criterion,
+                    Refit::Done(f) => f.criterion,
                     _ => panic!("no fit"),
                 },
                 Err(e) => panic!("{e:?}"),

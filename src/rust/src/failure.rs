@@ -1,7 +1,7 @@
 //! Failures cross to R as values: `list(failure = list(class, message, data))`.
 //!
 //! Reads   an engine error, a misread argument or a caught panic.
-//! Writes  the list that `R/engine.R` turns into a classed condition.
+//! Writes  the list that R's `call_engine()` turns into a classed condition.
 //! Why     extendr 0.9 gives an `Err` to `Rf_error` as its *format*: a percent sign in the text crashes R. So nothing
 //!         here returns `Err` to extendr, and no panic leaves [`guard`].
 //! Not here: the user's variable names; R knows them, Rust speaks in indices.
@@ -42,12 +42,9 @@ impl Failure {
     }
 
     fn into_robj(self) -> Robj {
-        let names: Vec<&str> = self.data.iter().map(|(name, _)| *name).collect();
-        let values: Vec<Robj> = self.data.iter().map(|(_, value)| scalar(value)).collect();
-        let mut data = List::from_values(values);
-        if !names.is_empty() {
-            data.set_names(names).expect("as many names as values");
-        }
+        let pairs: Vec<(&str, Robj)> = self.data.iter().map(|(name, value)| (*name, scalar(value))).collect();
+        // Pairs have as many names as values, so nothing can fail here, where no panic would be caught.
+        let data = if pairs.is_empty() { List::new(0) } else { List::from_pairs(pairs) };
         let class = self.class;
         let message = clean(&self.message);
         list!(failure = list!(class = class, message = message, data = data)).into_robj()

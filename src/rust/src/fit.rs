@@ -1,9 +1,9 @@
-//! A fit, run where R can still be asked whether to go on.
+//! A fit, and other work on a problem, run where R can still be asked whether to go on.
 //!
 //! Reads   a design and options. Writes nothing.
-//! Threads A small fit, which is over before a person could press a key, runs on R's thread. Otherwise the engine has a thread
-//!         of its own while R's polls for Ctrl-C. The rows are R's memory, so R waits while they are summed; from the
-//!         cross-products on nothing is borrowed, and an interrupted fit is left to end by itself after its evaluation.
+//! Threads A small fit from sums, which is over before a person could press a key, runs on R's thread. Otherwise the engine has
+//!         a thread of its own while R's polls for Ctrl-C. The rows are R's memory, so R waits while they are summed; a problem
+//!         that needs no row again borrows nothing, and after an interrupt it is left to end by itself after its evaluation.
 
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -12,14 +12,14 @@ use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use ferrite_engine::{Criterion, Crossprod, Design, Error, Estimates, Fit, FitOptions, Model, Problem};
+use ferrite_engine::{Criterion, Design, Error, Estimates, Fit, FitOptions, Problem};
 
 use crate::failure::Failure;
 use crate::input;
 use crate::watch::Watch;
 
 pub type Read<T> = std::result::Result<T, Failure>;
-pub type Caught<T> = std::result::Result<ferrite_engine::Result<T>, Box<dyn Any + Send>>;
+type Caught<T> = std::result::Result<ferrite_engine::Result<T>, Box<dyn Any + Send>>;
 
 /// Values up to which a fit takes less time than starting a thread is worth.
 const SMALL: usize = 50_000;
@@ -47,68 +47,89 @@ pub struct Outcome {
     pub structure: String,
 }
 
-impl Outcome {
-    fn plain((fit, model): (Fit, Model)) -> Self {
-        Self { fit, structure: model.structure().to_string() }
+/// Fits, watching for Ctrl-C. `phi` is a start for residuals that are not alike.
+pub fn run(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, mut watch: Watch) -> Read<Outcome> {
+    let begin = Instant::now();
+    let problem = summed(design, options, &mut watch)?;
+    let crossprod = begin.elapsed().as_secs_f64();
+    let (options, phi, total) = (options.clone(), phi.map(<[f64]>::to_vec), options.max_evaluations);
+    let fit = move |problem: &mut Problem<'_>, line: &ferrite_engine::Watch| {
+        let mut fit = problem.fit(&options, phi.as_deref(), line)?;
+        fit.timing.crossprod = crossprod;
+        Ok(Outcome { fit, structure: problem.model().structure().to_string() })
+    };
+    match problem.detached() {
+        Ok(mut own) if is_small(design) => Ok(fit(&mut own, &ferrite_engine::Watch::default())?),
+        problem => on_problem(problem, total, watch, fit),
     }
 }
 
-/// Fits residuals that are not alike, or covariance matrices with a pattern: the rows may be summed again and again, so R waits while the engine works.
-fn run_joint(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, watch: &mut Watch) -> Read<Outcome> {
+/// True if a fit from sums takes less time than starting a thread is worth.
+fn is_small(design: &Design<'_>) -> bool {
+    let columns = design.x.len() + design.terms.iter().map(|t| t.basis.len()).sum::<usize>();
+    design.n() * columns <= SMALL
+}
+
+/// The problem of a design, with its rows summed.
+pub fn summed<'d>(design: &'d Design<'d>, options: &FitOptions, watch: &mut Watch) -> Read<Problem<'d>> {
+    if is_small(design) {
+        return Ok(Problem::new(design, options)?);
+    }
+    let problem = waited(options.max_evaluations, watch, |_| Problem::new(design, options))?;
+    if watch.is_stopped() {
+        return Err(Error::Interrupted.into());
+    }
+    Ok(problem)
+}
+
+/// Runs `work` on a problem, watching for Ctrl-C: on a thread that owns the problem and for which R does not wait after a
+/// stop, or, where the rows are needed again, on one for which it does.
+pub fn on_problem<T: Send + 'static>(
+    problem: std::result::Result<Problem<'static>, Problem<'_>>,
+    total: usize,
+    mut watch: Watch,
+    work: impl FnOnce(&mut Problem<'_>, &ferrite_engine::Watch) -> ferrite_engine::Result<T> + Send + 'static,
+) -> Read<T> {
+    let mut own = match problem {
+        Ok(own) => own,
+        Err(mut problem) => {
+            return waited(total, &mut watch, |line| {
+                problem.attend(line);
+                work(&mut problem, line)
+            })
+        }
+    };
+    let line = ferrite_engine::Watch::default();
+    let shared = line.clone();
+    let (done, result) = channel();
+    std::thread::spawn(move || {
+        own.attend(&line);
+        // Nobody listens any more after an interrupt.
+        done.send(catch_unwind(AssertUnwindSafe(|| work(&mut own, &line)))).is_ok()
+    });
+    receive(&result, &mut watch, &shared, total)
+}
+
+/// Runs `work` on a thread that may borrow R's memory: R's thread waits here until it has ended, also after a stop, and takes
+/// what is done by then.
+pub fn waited<T: Send>(
+    total: usize,
+    watch: &mut Watch,
+    work: impl FnOnce(&ferrite_engine::Watch) -> ferrite_engine::Result<T> + Send,
+) -> Read<T> {
     let line = ferrite_engine::Watch::default();
     std::thread::scope(|scope| {
         let (done, result) = channel();
         let line = &line;
         scope.spawn(move || {
-            let fitted = catch_unwind(AssertUnwindSafe(|| {
-                let begin = Instant::now();
-                let mut problem = Problem::new(design, options)?;
-                problem.attend(line);
-                let summed = begin.elapsed().as_secs_f64();
-                let mut fit = problem.fit(options, phi, line)?;
-                fit.timing.crossprod = summed;
-                Ok(Outcome { fit, structure: problem.model().structure().to_string() })
-            }));
-            done.send(fitted).is_ok()
+            // Nobody listens any more after a second interrupt.
+            done.send(catch_unwind(AssertUnwindSafe(|| work(line)))).is_ok()
         });
-        receive(&result, watch, line, options.max_evaluations)
+        match receive(&result, watch, line, total) {
+            Err(failure) if failure.is_interrupt() => receive(&result, &mut Watch::new(None), line, total),
+            other => other,
+        }
     })
-}
-
-/// Fits, watching for Ctrl-C. `phi` is a start for residuals that are not alike.
-pub fn run(design: &Design<'_>, options: &FitOptions, phi: Option<&[f64]>, mut watch: Watch) -> Read<Outcome> {
-    if !design.is_plain() {
-        return run_joint(design, options, phi, &mut watch);
-    }
-    let columns = design.x.len() + design.terms.iter().map(|t| t.basis.len()).sum::<usize>();
-    if design.n() * columns <= SMALL {
-        return Ok(Outcome::plain(ferrite_engine::fit(design, options, &Default::default())?));
-    }
-    let shared = ferrite_engine::Watch::default();
-    let begin = Instant::now();
-    let sums = std::thread::scope(|scope| {
-        let (done, result) = channel();
-        scope.spawn(move || {
-            let sums = catch_unwind(AssertUnwindSafe(|| Crossprod::from_design(design, options.threads)));
-            done.send(sums).is_ok()
-        });
-        receive(&result, &mut watch, &shared, options.max_evaluations)
-    })?;
-    let summed = begin.elapsed().as_secs_f64();
-    let (done, result) = channel();
-    let (line, options) = (shared.clone(), options.clone());
-    let limit = options.max_evaluations;
-    std::thread::spawn(move || {
-        let fitted = catch_unwind(AssertUnwindSafe(|| {
-            let mut model = Model::new(sums, &options)?;
-            let mut fit = model.fit(&options, &line)?;
-            fit.timing.crossprod = summed;
-            Ok((fit, model))
-        }));
-        // Nobody listens any more after an interrupt.
-        done.send(fitted).is_ok()
-    });
-    receive(&result, &mut watch, &shared, limit).map(Outcome::plain)
 }
 
 /// Where a fit ended: what work after the fit begins from.
@@ -137,18 +158,10 @@ impl At {
         input::doubles(&self.theta, "theta")
     }
 
-    /// All estimates that work from the rows begins from.
+    /// All estimates.
     pub fn estimates(&self) -> Read<Estimates<'_>> {
         let beta = input::doubles(&self.beta, "beta")?;
         Ok(Estimates { theta: self.theta()?, beta, sigma: self.sigma, phi: self.phi()? })
-    }
-
-    /// The model of a design at the phi of the fit.
-    pub fn model(&self, design: &Design<'_>) -> Read<Model> {
-        if design.residual.is_empty() {
-            return Ok(Model::new(Crossprod::from_design(design, self.options.threads)?, &self.options)?);
-        }
-        Ok(Problem::new(design, &self.options)?.into_model(self.phi()?))
     }
 
     /// phi, if there is one.
@@ -158,7 +171,7 @@ impl At {
 }
 
 /// Waits for a result and asks R from time to time; `interrupted` if the user wants to stop.
-pub fn receive<T>(
+fn receive<T>(
     result: &Receiver<Caught<T>>,
     watch: &mut Watch,
     shared: &ferrite_engine::Watch,

@@ -1,8 +1,8 @@
 //! R objects as borrowed slices: the seam's types are checked here, and nowhere else.
 //!
-//! Reads   the arguments of `.Call`, which `R/engine.R` has already coerced.
+//! Reads   the arguments of `.Call`, which R's `engine*.R` files have already coerced.
 //! Writes  nothing: a slice points into R's memory for the length of one call.
-//! Failure `internal`: what does not fit is a mistake in `R/engine.R`, never the user's.
+//! Failure `internal`: what does not fit is a mistake in R's `engine*.R` files, never the user's.
 //! Not here: sizes, ranges and missing values; the engine checks those.
 
 use extendr_api::prelude::*;

@@ -1,7 +1,7 @@
 //! The bridge between R and the engine: read, call, write. No arithmetic, no defaults, no decisions.
 //!
 //! Every exported function takes plain R objects and returns a list: the result, or a `failure` (see [`failure`]).
-//! `R/engine.R` is its only caller, through `.Call(wrap__<name>, ...)`.
+//! R calls it through `.Call(wrap__<name>, ...)`, from its files `engine*.R` alone.
 
 use extendr_api::prelude::*;
 
@@ -16,7 +16,6 @@ mod watch;
 use failure::guard;
 use fit::At;
 use rows::{Blocks, NewBlocks};
-use task::Task;
 use watch::Watch;
 
 /// Interaction of grouping factors: `list(codes, parents)`, the first factor slowest, unused combinations dropped.
@@ -31,7 +30,7 @@ fn cross_codes(codes: Robj, n_levels: Robj) -> Robj {
     })
 }
 
-/// Fit of a linear mixed model from a design; see the seam in `R/engine.R` for both shapes.
+/// Fit of a linear mixed model from a design; see the seam in R's `engine*.R` files for both shapes.
 #[extendr]
 fn fit_lmm(design: Robj, options: Robj, progress: Robj) -> Robj {
     guard(|| {
@@ -72,8 +71,7 @@ fn fixed_inference(design: Robj, options: Robj, progress: Robj) -> Robj {
         let blocks = Blocks::read(&design)?;
         let at = At::read(&options)?;
         let flag = |name: &str| input::flag(&input::field(&options, name)?, name);
-        let (pieces, bytes) = Task { at: &at }.fixed(&blocks.design()?, flag("kr")?, flag("known")?, watch)?;
-        Ok(output::fixed(&pieces, bytes))
+        Ok(output::fixed(&task::fixed(&at, &blocks.design()?, flag("kr")?, flag("known")?, watch)?))
     })
 }
 
@@ -88,7 +86,7 @@ fn profile_lmm(design: Robj, options: Robj, what: Robj, progress: Robj) -> Robj 
         let zetas = input::doubles(&zetas, "zetas")?;
         let targets = input::elements(&input::field(&what, "targets")?, "targets")?;
         let targets = targets.iter().map(input::target).collect::<std::result::Result<Vec<_>, _>>()?;
-        let profiles = Task { at: &at }.profile(&blocks.design()?, &targets, zetas, watch)?;
+        let profiles = task::profile(&at, &blocks.design()?, &targets, zetas, watch)?;
         Ok(List::from_values(profiles.iter().map(output::profile)).into_robj())
     })
 }
@@ -100,7 +98,7 @@ fn prediction_variance(design: Robj, options: Robj, rows: Robj, progress: Robj) 
         let watch = Watch::new(input::optional_function(&progress, "progress")?);
         let (blocks, new) = (Blocks::read(&design)?, NewBlocks::read(&rows)?);
         let at = At::read(&options)?;
-        let variance = Task { at: &at }.prediction_variance(&blocks.design()?, &new.rows()?, watch)?;
+        let variance = task::prediction_variance(&at, &blocks.design()?, &new.rows()?, watch)?;
         Ok(list!(variance = variance).into_robj())
     })
 }
@@ -114,8 +112,7 @@ fn bootstrap_lmm(design: Robj, options: Robj, what: Robj, progress: Robj) -> Rob
         let at = At::read(&options)?;
         let draws = input::count(&input::field(&what, "nsim")?, "nsim")?;
         let seed = input::seed(&input::field(&what, "seed")?)?;
-        let task = Task { at: &at };
-        Ok(output::replicates(&task.bootstrap(&blocks.design()?, (draws, seed), watch)?))
+        Ok(output::replicates(&task::bootstrap(&at, &blocks.design()?, (draws, seed), watch)?))
     })
 }
 
@@ -126,9 +123,8 @@ fn refit_lmm(design: Robj, options: Robj, responses: Robj, progress: Robj) -> Ro
         let watch = Watch::new(input::optional_function(&progress, "progress")?);
         let blocks = Blocks::read(&design)?;
         let at = At::read(&options)?;
-        let task = Task { at: &at };
         let responses = input::doubles(&responses, "responses")?;
-        Ok(output::replicates(&task.refit(&blocks.design()?, responses, watch)?))
+        Ok(output::replicates(&task::refit(&at, &blocks.design()?, responses, watch)?))
     })
 }
 
@@ -139,10 +135,9 @@ fn deletion_lmm(design: Robj, options: Robj, what: Robj, progress: Robj) -> Robj
         let watch = Watch::new(input::optional_function(&progress, "progress")?);
         let blocks = Blocks::read(&design)?;
         let at = At::read(&options)?;
-        let task = Task { at: &at };
         let sets = input::field(&what, "sets")?;
         let sets = (input::integers(&sets, "sets")?, input::count(&input::field(&what, "count")?, "count")?);
-        Ok(output::deletions(&task.delete(&blocks.design()?, sets, watch)?))
+        Ok(output::deletions(&task::delete(&at, &blocks.design()?, sets, watch)?))
     })
 }
 
@@ -150,7 +145,7 @@ fn deletion_lmm(design: Robj, options: Robj, what: Robj, progress: Robj) -> Robj
 #[extendr]
 fn simulate_rlrt(mu: Robj, xi: Robj, sizes: Robj, draws: Robj, threads: Robj, progress: Robj) -> Robj {
     guard(|| {
-        let watch = Watch::new(input::optional_function(&progress, "progress")?);
+        let mut watch = Watch::new(input::optional_function(&progress, "progress")?);
         let sizes = input::doubles(&sizes, "sizes")?;
         let [n, p, fixed] = sizes else { return Err(failure::Failure::internal("`sizes` must be n, p, fixed.")) };
         let null = ferrite_engine::Null {
@@ -165,7 +160,7 @@ fn simulate_rlrt(mu: Robj, xi: Robj, sizes: Robj, draws: Robj, threads: Robj, pr
         let threads = input::count(&threads, "threads")?;
         let batches = nsim.div_ceil(ferrite_engine::RLRT_BATCH);
         let draws =
-            task::watched(batches, watch, |line| ferrite_engine::simulate_rlrt(&null, nsim, seed, threads, line))?;
+            fit::waited(batches, &mut watch, |line| ferrite_engine::simulate_rlrt(&null, nsim, seed, threads, line))?;
         Ok(list!(draws = draws).into_robj())
     })
 }

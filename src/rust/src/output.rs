@@ -2,9 +2,9 @@
 
 use crate::fit::Outcome;
 use extendr_api::prelude::*;
-use ferrite_engine::{Crossprod, Deletion, Fit, FixedInference, Kinds, Profile, Refit, Replicate, Structure, TermFit};
+use ferrite_engine::{Crossprod, Fit, FixedInference, Kinds, Profile, Refit, Replicate, Structure, TermFit};
 
-/// A fit, in the shape that `R/engine.R` documents.
+/// A fit: theta, coefficients, terms, the certificate, and the parameters of residuals and patterns.
 pub fn fit(outcome: &Outcome) -> Robj {
     let fit = &outcome.fit;
     let phi = if fit.phi.is_empty() && fit.psi.is_empty() {
@@ -50,18 +50,19 @@ pub fn fit(outcome: &Outcome) -> Robj {
     .into_robj()
 }
 
-/// Pieces for tests of fixed effects, matrices one after the other; `bytes` that Kenward-Roger would need, if it was refused.
-pub fn fixed(f: &FixedInference, bytes: f64) -> Robj {
+/// Pieces for tests of fixed effects, matrices one after the other; `bytes` that Kenward-Roger's would need, if they were
+/// refused, else zero.
+pub fn fixed(f: &FixedInference) -> Robj {
     let kr = match &f.kenward_roger {
         Some(kr) => list!(p = kr.p.concat(), w = kr.w.clone(), adjusted = kr.adjusted.clone()).into_robj(),
         None => ().into_robj(),
     };
     list!(
-        phi = f.phi.clone(),
+        phi = f.vcov_beta.clone(),
         jacobian = f.satterthwaite.jacobian.concat(),
         covariance = f.satterthwaite.covariance.clone(),
         kr = kr,
-        bytes = bytes
+        bytes = f.refused.unwrap_or(0.0)
     )
     .into_robj()
 }
@@ -91,39 +92,26 @@ pub fn replicates(all: &[Refit]) -> Robj {
 }
 
 /// Deletions: matrices with a row a deletion (covariances one after the other), NaN where there are no estimates.
-pub fn deletions(all: &[Deletion]) -> Robj {
-    let fits: Vec<Option<&Fit>> = all
-        .iter()
-        .map(|d| match d {
-            Deletion::Refitted(fit, _) => Some(fit.as_ref()),
-            _ => None,
-        })
-        .collect();
+pub fn deletions(all: &[Refit<Fit>]) -> Robj {
     let matrix = |of: &dyn Fn(&Fit) -> Vec<f64>| -> Vec<f64> {
-        let width = fits.iter().flatten().next().map_or(0, |fit| of(fit).len());
-        let rows: Vec<f64> = fits.iter().flat_map(|fit| fit.map_or_else(|| vec![f64::NAN; width], of)).collect();
-        by_columns(&rows, fits.len(), width)
+        let width = all.iter().find_map(Refit::done).map_or(0, |fit| of(fit).len());
+        let row = |deletion: &Refit<Fit>| deletion.done().map_or_else(|| vec![f64::NAN; width], of);
+        by_columns(&all.iter().flat_map(row).collect::<Vec<f64>>(), all.len(), width)
     };
-    let status = all.iter().zip(&fits).map(|(deletion, fit)| match (deletion, fit) {
-        (Deletion::Rank, _) => "rank",
-        (Deletion::Stopped, _) => "stopped",
-        (_, Some(fit)) if fit.convergence.status.is_certified() => "ok",
-        (_, Some(_)) => "stalled",
-        _ => "failed",
+    let status = all.iter().map(|deletion| match deletion {
+        Refit::Rank => "rank",
+        Refit::Stopped => "stopped",
+        Refit::Failed => "failed",
+        Refit::Done(fit) if fit.convergence.status.is_certified() => "ok",
+        Refit::Done(_) => "stalled",
     });
-    let width = all.iter().map(|d| if let Deletion::Refitted(_, phi) = d { phi.len() } else { 0 }).max().unwrap_or(0);
-    let rows = all.iter().flat_map(|d| match d {
-        Deletion::Refitted(_, phi) => phi.clone(),
-        _ => vec![f64::NAN; width],
-    });
-    let phi = by_columns(&rows.collect::<Vec<f64>>(), all.len(), width);
     list!(
-        phi = phi,
+        phi = matrix(&|f| f.phi.clone()),
         theta = matrix(&|f| f.theta.clone()),
         beta = matrix(&|f| f.kept.iter().map(|&k| f.beta[k]).collect()),
         sigma = matrix(&|f| vec![f.sigma]),
         criterion = matrix(&|f| vec![f.criterion]),
-        vcov = fits.iter().flatten().flat_map(|f| f.vcov.clone()).collect::<Vec<f64>>(),
+        vcov = all.iter().filter_map(Refit::done).flat_map(|f| f.vcov.clone()).collect::<Vec<f64>>(),
         evaluations = matrix(&|f| vec![f.convergence.evaluations as f64]),
         status = status.collect::<Vec<_>>()
     )

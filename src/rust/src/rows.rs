@@ -1,7 +1,7 @@
 //! The design out of R's lists: columns and codes stay R's memory, borrowed for the call.
 //!
 //! Reads   the lists of the seam. Writes nothing.
-//! Failure `internal`: what does not fit is a mistake in `R/engine.R`, never the user's.
+//! Failure `internal`: what does not fit is a mistake in R's `engine*.R` files, never the user's.
 
 use extendr_api::prelude::*;
 use ferrite_engine::{Column, Correlation, Design, Factor, Part, Pattern, Rows, Serial, Strata, Structured, Term};

@@ -2,7 +2,7 @@
 //!
 //! Reads   R's pending interrupt (through C, see `entrypoint.c`) and the engine's (done, total).
 //! Writes  nothing but calls of the user's progress function.
-//! Used by the bodies of the exported functions, which hand [`Watch::poll`] to the engine as a closure.
+//! Used by [`crate::fit`], which polls while a thread of the engine works.
 //! Invariant: a `Watch` cannot leave R's thread: it holds an R object and is therefore not `Send`.
 
 use std::os::raw::c_int;
@@ -29,6 +29,11 @@ impl Watch {
     /// `progress` is R's `function(done, total)`, or `None` for silence.
     pub fn new(progress: Option<Function>) -> Self {
         Self { last: Instant::now(), progress, stopped: false }
+    }
+
+    /// True once the user has asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// `true` to go on. Once `false`, always `false`.

@@ -11,4 +11,5 @@ pub(crate) mod design;
 pub(crate) mod elimination_order;
 pub(crate) mod grouping;
 pub(crate) mod interaction;
+pub(crate) mod subset;
 pub(crate) mod weights;

@@ -4,8 +4,8 @@
 //! space of G_k and orthogonal to G_k. D_k on the null space is read off the gradient at a T_k that is opened by a
 //! tiny amount in those directions, since Gamma_k = D_k T_k.
 
-use crate::error::Result;
-use crate::likelihood::model::Model;
+use super::problem::{Parameters, Problem};
+use crate::error::{Error, Result};
 use crate::numerics::eigen;
 use crate::numerics::small;
 use crate::options::Criterion;
@@ -21,6 +21,8 @@ pub enum Status {
     Stalled,
     /// The budget of evaluations is used up.
     MaxEvaluations,
+    /// No search: the parameters were given.
+    NotSearched,
 }
 
 impl Status {
@@ -36,6 +38,7 @@ impl Status {
             Status::OnBoundary => "on_boundary",
             Status::Stalled => "stalled",
             Status::MaxEvaluations => "max_evaluations",
+            Status::NotSearched => "not_searched",
         }
     }
 }
@@ -89,7 +92,7 @@ impl Convergence {
     /// For estimates at a theta that no search has found.
     pub(crate) fn unknown(ranks: Vec<usize>, m: usize) -> Convergence {
         Convergence {
-            status: Status::Stalled,
+            status: Status::NotSearched,
             evaluations: 0,
             iterations: 0,
             starts: 0,
@@ -114,15 +117,16 @@ pub(crate) struct Edge {
     pub term: usize,
 }
 
-/// Scores on the null spaces of all singular terms at `theta` (working basis, null columns last).
-pub(crate) fn edges(model: &mut Model, theta: &[f64], ranks: &[usize], kind: Criterion) -> Result<Vec<Edge>> {
-    if ranks.iter().zip(&model.layout.terms).all(|(r, t)| *r == t.2) {
+/// Scores on the null spaces of all singular terms that have no pattern (working basis, null columns last).
+pub(crate) fn edges(problem: &mut Problem<'_>, at: &Parameters, ranks: &[usize], kind: Criterion) -> Result<Vec<Edge>> {
+    if ranks.iter().zip(&problem.model.layout.terms).all(|(r, t)| *r == t.2) {
         return Ok(Vec::new());
     }
-    let mut blocks = model.layout.zeros();
-    model.layout.fill(theta, &mut blocks);
+    problem.set(&at.phi);
+    let mut blocks = problem.blocks(at).ok_or(Error::NotPositiveDefinite)?;
+    let model = &mut problem.model;
     let mut nulls = Vec::new();
-    for (k, &(f, _, q)) in model.layout.terms.clone().iter().enumerate() {
+    for (k, &(f, _, q)) in model.layout.terms.iter().enumerate() {
         let r = ranks[k];
         if r == q {
             continue;

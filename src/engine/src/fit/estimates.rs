@@ -2,14 +2,15 @@
 
 use std::time::Instant;
 
+use super::certificate::Convergence;
+use super::identifiability;
+use super::problem::Problem;
+use super::search::{self, Minimum};
 use crate::covariance::theta;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::fit::certificate::Convergence;
-use crate::fit::identifiability;
-use crate::fit::minimum::{self, Minimum};
+use crate::likelihood::evaluation::Pls;
 use crate::likelihood::model::Model;
-use crate::likelihood::pls::Pls;
 use crate::numerics::small;
 use crate::options::{Criterion, FitOptions, Watch};
 
@@ -82,173 +83,183 @@ pub struct Timing {
     pub estimates: f64,
 }
 
-impl Model {
-    /// Fits the model.
+impl Problem<'_> {
+    /// Fits all parameters; `phi` is where residuals that are not alike begin, if that is known.
     ///
     /// # Errors
-    /// [`crate::Error::Unidentified`], [`crate::Error::PerfectFit`], [`crate::Error::Interrupted`],
-    /// [`crate::Error::Dimension`] for a start of the wrong length. How the search ended is no error but
+    /// [`Error::Unidentified`], [`Error::PerfectFit`], [`Error::Interrupted`], [`Error::Dimension`] for a start of the wrong
+    /// length, [`Error::ResidualScale`] where a standard deviation tends to zero. How the search ended is no error but
     /// [`Convergence::status`].
-    pub fn fit(&mut self, options: &FitOptions, watch: &Watch) -> Result<Fit> {
+    pub fn fit(&mut self, options: &FitOptions, phi: Option<&[f64]>, watch: &Watch) -> Result<Fit> {
         let begin = Instant::now();
-        identifiability::check(self)?;
-        self.forget();
-        let minimum = minimum::minimise(self, options, watch)?;
+        identifiability::check(self, options.criterion)?;
+        let minimum = search::minimise(self, options, phi, watch)?;
+        self.set(&minimum.at.phi);
         let searched = begin.elapsed().as_secs_f64();
-        let mut fit = self.estimates(minimum, options.criterion)?;
+        let mut fit = estimates(&mut self.model, &minimum, options.criterion)?;
+        if !self.is_plain() {
+            fit.rho = self.residual().rho(&minimum.at.phi);
+            (fit.phi, fit.psi, fit.joint_hessian) = (minimum.at.phi, minimum.at.psi, minimum.hessian);
+        }
         fit.timing.optimise = searched;
         fit.timing.estimates = begin.elapsed().as_secs_f64() - searched;
         Ok(fit)
     }
 
-    /// The estimates at a given theta (user's basis), with a certificate that says nothing: for work after a fit.
+    /// The estimates at given parameters (theta in the user's basis), with a certificate that says nothing: for work after a
+    /// fit.
     ///
     /// # Errors
-    /// [`crate::Error::Dimension`] for a theta of the wrong length.
-    pub fn at(&mut self, theta: &[f64], kind: Criterion) -> Result<Fit> {
-        self.forget();
-        let blocks = self.blocks_from_user(theta)?;
-        let mut lower = self.layout.zeros();
-        let mut ranks = Vec::new();
-        for (k, &(_, _, q)) in self.layout.terms.clone().iter().enumerate() {
-            let l = small::lower_from_product(&self.layout.term_block(&blocks, k), q).0;
-            ranks.push((0..q).filter(|i| l[i * q + i] != 0.0).count());
-            self.layout.set_term_block(&mut lower, k, &l);
-        }
-        let convergence = Convergence::unknown(ranks, self.layout.len());
-        let mut fit = self.estimates(Minimum { theta: self.layout.theta(&lower), convergence }, kind)?;
+    /// [`Error::Dimension`] for a theta of the wrong length.
+    pub fn at(&mut self, theta: &[f64], phi: &[f64], kind: Criterion) -> Result<Fit> {
+        self.set(phi);
+        let at = self.parameters(theta, phi)?;
+        let layout = &self.model.layout;
+        let mut blocks = layout.zeros();
+        layout.fill(&at.theta, &mut blocks);
+        let rank = |k: usize| {
+            let (q, l) = (layout.terms[k].2, layout.term_block(&blocks, k));
+            (0..q).filter(|i| l[i * q + i] != 0.0).count()
+        };
+        let convergence = Convergence::unknown((0..layout.terms.len()).map(rank).collect(), layout.len());
+        let mut fit = estimates(&mut self.model, &Minimum { at, convergence, hessian: Vec::new() }, kind)?;
         fit.theta = theta.to_vec();
         Ok(fit)
     }
+}
 
-    pub(crate) fn estimates(&mut self, minimum: Minimum, kind: Criterion) -> Result<Fit> {
-        let mut blocks = self.layout.zeros();
-        self.layout.fill(&minimum.theta, &mut blocks);
-        let (value, _) = self.value_and_gamma(&blocks, kind)?;
-        let pls = &value.pls;
-        let sigma2 = pls.pwrss / self.nu(kind);
-        let c = &self.a.coordinates;
-        let unit = sigma2 * c.y_scale * c.y_scale;
-        if !unit.is_normal() {
-            return Err(Error::Scale { term: 0, column: 1 });
-        }
-        let mut user = self.layout.zeros();
-        let mut terms = Vec::new();
-        for k in 0..c.terms.len() {
-            let t = self.layout.term_block(&blocks, k);
-            let (term, lower) = self.term(k, &t, unit, minimum.convergence.ranks[k]);
-            let q = term.q;
-            let lost = |c: usize| {
-                let v = term.varcov[c * q + c];
-                !v.is_finite() || (!v.is_normal() && (0..q).any(|j| lower[c * q + j] != 0.0))
-            };
-            if let Some(c) = (0..q).find(|c| lost(*c)) {
-                return Err(Error::Scale { term: k + 1, column: c + 1 });
-            }
-            self.layout.set_term_block(&mut user, k, &lower);
-            terms.push(term);
-        }
-        let mut beta = vec![f64::NAN; c.columns];
-        c.x.kept.iter().zip(coordinates::fixed_to_user(c, &pls.beta)).for_each(|(&k, b)| beta[k] = b);
-        let theta = self.layout.theta(&user);
-        let hessian = self.user_hessian(&theta, &minimum);
-        Ok(Fit {
-            theta,
-            beta,
-            kept: c.x.kept.clone(),
-            vcov: self.vcov(pls, unit),
-            sigma: (unit * c.weight_mean).sqrt(),
-            criterion: value.f,
-            log_det_l: pls.log_det_m,
-            log_det_rx: self.log_det_c(pls),
-            pwrss: self.pwrss(pls),
-            terms,
-            convergence: minimum.convergence,
-            hessian,
-            phi: Vec::new(),
-            rho: None,
-            psi: Vec::new(),
-            joint_hessian: Vec::new(),
-            timing: Timing::default(),
-        })
+/// The estimates at a minimum whose phi is set.
+fn estimates(model: &mut Model, minimum: &Minimum, kind: Criterion) -> Result<Fit> {
+    let mut blocks = model.layout.zeros();
+    model.layout.fill(&minimum.at.theta, &mut blocks);
+    let (value, _) = model.value_and_gamma(&blocks, kind)?;
+    let pls = &value.pls;
+    let sigma2 = pls.pwrss / model.nu(kind);
+    let c = &model.a.coordinates;
+    let unit = sigma2 * c.y_scale * c.y_scale;
+    if !unit.is_normal() {
+        return Err(Error::Scale { term: 0, column: 1 });
     }
+    let mut user = model.layout.zeros();
+    let mut terms = Vec::new();
+    for k in 0..c.terms.len() {
+        let t = model.layout.term_block(&blocks, k);
+        let (term, lower) = term_fit(model, k, &t, unit, minimum.convergence.ranks[k])?;
+        let q = term.q;
+        let lost = |c: usize| {
+            let v = term.varcov[c * q + c];
+            !v.is_finite() || (!v.is_normal() && (0..q).any(|j| lower[c * q + j] != 0.0))
+        };
+        if let Some(c) = (0..q).find(|c| lost(*c)) {
+            return Err(Error::Scale { term: k + 1, column: c + 1 });
+        }
+        model.layout.set_term_block(&mut user, k, &lower);
+        terms.push(term);
+    }
+    let mut beta = vec![f64::NAN; c.columns];
+    c.x.kept.iter().zip(coordinates::fixed_to_user(c, &pls.beta)).for_each(|(&k, b)| beta[k] = b);
+    let theta = model.layout.theta(&user);
+    let hessian = user_hessian(model, &theta, minimum);
+    Ok(Fit {
+        theta,
+        beta,
+        kept: c.x.kept.clone(),
+        vcov: vcov_beta(model, pls, unit),
+        sigma: (unit * c.weight_mean).sqrt(),
+        criterion: value.f,
+        log_det_l: pls.log_det_m,
+        log_det_rx: model.log_det_c(pls),
+        pwrss: model.pwrss(pls),
+        terms,
+        convergence: minimum.convergence.clone(),
+        hessian,
+        phi: Vec::new(),
+        rho: None,
+        psi: Vec::new(),
+        joint_hessian: Vec::new(),
+        timing: Timing::default(),
+    })
+}
 
-    fn vcov(&self, pls: &Pls, unit: f64) -> Vec<f64> {
-        let p = self.a.p;
-        // C^-1 = (R^-1)'(R^-1) with C = R R', R lower: columns of J R^-T.
-        let mut half = vec![0.0; p * p];
-        let jacobian = coordinates::jacobian(&self.a.coordinates.x);
-        for i in 0..p {
-            for j in 0..p {
-                half[j * p + i] = jacobian[i * p + j];
-            }
+/// Covariance of the kept coefficients, by rows.
+fn vcov_beta(model: &Model, pls: &Pls, unit: f64) -> Vec<f64> {
+    let p = model.a.p;
+    // C^-1 = (R^-1)'(R^-1) with C = R R', R lower: columns of J R^-T.
+    let mut half = vec![0.0; p * p];
+    let jacobian = coordinates::jacobian(&model.a.coordinates.x);
+    for i in 0..p {
+        for j in 0..p {
+            half[j * p + i] = jacobian[i * p + j];
         }
-        small::solve_lower(&pls.rx, p, &mut half, p);
-        let mut out = vec![0.0; p * p];
-        small::mul_transposed(&mut out, &half, &half, p, p, p, unit);
-        out
     }
+    small::solve_lower(&pls.rx, p, &mut half, p);
+    let mut out = vec![0.0; p * p];
+    small::mul_transposed(&mut out, &half, &half, p, p, p, unit);
+    out
+}
 
-    fn term(&self, k: usize, t: &[f64], unit: f64, rank: usize) -> (TermFit, Vec<f64>) {
-        let c = &self.a.coordinates;
-        let map = &c.terms[k];
-        let (f, first, q) = self.layout.terms[k];
-        let (levels, width, m) = (self.a.factors[f].levels, self.a.factors[f].q, self.a.p + 1);
-        let (lower, turn) = theta::to_user(map, t, c.weight_mean);
-        let back = coordinates::user_from_working(map);
-        let mut bt = vec![0.0; q * q];
-        small::mul(&mut bt, &back, t, q, q, q, 1.0);
-        let mut varcov = vec![0.0; q * q];
-        small::mul_by_transposed(&mut varcov, &bt, &bt, q, q, q, unit);
-        let row = self.s.first_row(f);
-        let diagonal = self.inverse.diagonal(&self.s, &self.w, f);
-        let (mut b, mut u, mut condvar) = (vec![0.0; levels * q], vec![0.0; levels * q], vec![0.0; levels * q * q]);
-        let mut own = vec![0.0; q];
-        let mut inverse = vec![0.0; q * q];
-        let mut half = vec![0.0; q * q];
-        for j in 0..levels {
-            for (i, x) in own.iter_mut().enumerate() {
-                *x = self.inverse.solution[(row + j * width + first + i) * m + self.a.p] * c.y_scale;
-            }
-            small::mul(&mut b[j * q..(j + 1) * q], &bt, &own, q, q, 1, 1.0);
-            small::mul_transposed(&mut u[j * q..(j + 1) * q], &turn, &own, q, q, 1, c.weight_mean.sqrt());
-            (0..q * q).for_each(|x| inverse[x] = diagonal[(j * width + first + x / q) * width + first + x % q]);
-            half.fill(0.0);
-            small::mul(&mut half, &bt, &inverse, q, q, q, unit);
-            small::mul_by_transposed(&mut condvar[j * q * q..(j + 1) * q * q], &half, &bt, q, q, q, 1.0);
+/// Estimates of one term, and its factor in the user's basis.
+fn term_fit(model: &Model, k: usize, t: &[f64], unit: f64, rank: usize) -> Result<(TermFit, Vec<f64>)> {
+    let here = model.here()?;
+    let c = &model.a.coordinates;
+    let map = &c.terms[k];
+    let (f, first, q) = model.layout.terms[k];
+    let (levels, width, m) = (model.a.factors[f].levels, model.a.factors[f].q, model.a.p + 1);
+    let (lower, turn) = theta::to_user(map, t, c.weight_mean);
+    let back = coordinates::user_from_working(map);
+    let mut bt = vec![0.0; q * q];
+    small::mul(&mut bt, &back, t, q, q, q, 1.0);
+    let mut varcov = vec![0.0; q * q];
+    small::mul_by_transposed(&mut varcov, &bt, &bt, q, q, q, unit);
+    let row = model.s.first_row(f);
+    let diagonal = here.inverse_diagonal(f)?;
+    let (mut b, mut u, mut condvar) = (vec![0.0; levels * q], vec![0.0; levels * q], vec![0.0; levels * q * q]);
+    let mut own = vec![0.0; q];
+    let mut inverse = vec![0.0; q * q];
+    let mut half = vec![0.0; q * q];
+    for j in 0..levels {
+        for (i, x) in own.iter_mut().enumerate() {
+            *x = here.inverse.solution[(row + j * width + first + i) * m + model.a.p] * c.y_scale;
         }
-        (TermFit { q, levels, varcov, b, u, condvar, rank }, lower)
+        small::mul(&mut b[j * q..(j + 1) * q], &bt, &own, q, q, 1, 1.0);
+        small::mul_transposed(&mut u[j * q..(j + 1) * q], &turn, &own, q, q, 1, c.weight_mean.sqrt());
+        (0..q * q).for_each(|x| inverse[x] = diagonal[(j * width + first + x / q) * width + first + x % q]);
+        half.fill(0.0);
+        small::mul(&mut half, &bt, &inverse, q, q, q, unit);
+        small::mul_by_transposed(&mut condvar[j * q * q..(j + 1) * q * q], &half, &bt, q, q, q, 1.0);
     }
+    Ok((TermFit { q, levels, varcov, b, u, condvar, rank }, lower))
+}
 
-    /// The Hessian in the user's theta by the chain rule; at a minimum the second derivatives of the map drop out.
-    fn user_hessian(&self, user: &[f64], minimum: &Minimum) -> Vec<f64> {
-        let m = user.len();
-        let full = minimum.convergence.ranks.iter().zip(&self.layout.terms).all(|(r, t)| *r == t.2);
-        if !full {
-            return vec![f64::NAN; m * m];
-        }
-        let mut jacobian = vec![0.0; m * m];
-        for j in 0..m {
-            let step = 1e-5 * (user[j].abs() + 1e-3);
-            let (up, down) = (self.working_theta(user, j, step), self.working_theta(user, j, -step));
-            (0..m).for_each(|i| jacobian[i * m + j] = (up[i] - down[i]) / (2.0 * step));
-        }
-        let mut half = vec![0.0; m * m];
-        small::mul(&mut half, &minimum.convergence.hessian, &jacobian, m, m, m, 1.0);
-        let mut out = vec![0.0; m * m];
-        small::mul_transposed(&mut out, &jacobian, &half, m, m, m, 1.0);
-        out
+/// The Hessian in the user's theta by the chain rule; at a minimum the second derivatives of the map drop out.
+fn user_hessian(model: &Model, user: &[f64], minimum: &Minimum) -> Vec<f64> {
+    let m = user.len();
+    let full = minimum.convergence.ranks.iter().zip(&model.layout.terms).all(|(r, t)| *r == t.2);
+    if !full {
+        return vec![f64::NAN; m * m];
     }
+    let mut jacobian = vec![0.0; m * m];
+    for j in 0..m {
+        let step = 1e-5 * (user[j].abs() + 1e-3);
+        let (up, down) = (working_theta(model, user, j, step), working_theta(model, user, j, -step));
+        (0..m).for_each(|i| jacobian[i * m + j] = (up[i] - down[i]) / (2.0 * step));
+    }
+    let mut half = vec![0.0; m * m];
+    small::mul(&mut half, &minimum.convergence.hessian, &jacobian, m, m, m, 1.0);
+    let mut out = vec![0.0; m * m];
+    small::mul_transposed(&mut out, &jacobian, &half, m, m, m, 1.0);
+    out
+}
 
-    fn working_theta(&self, user: &[f64], j: usize, step: f64) -> Vec<f64> {
-        let mut moved = user.to_vec();
-        moved[j] += step;
-        let mut blocks = self.layout.zeros();
-        self.layout.fill(&moved, &mut blocks);
-        for (k, term) in self.a.coordinates.terms.iter().enumerate() {
-            let t = theta::to_working(term, &self.layout.term_block(&blocks, k), self.a.coordinates.weight_mean);
-            self.layout.set_term_block(&mut blocks, k, &t);
-        }
-        self.layout.theta(&blocks)
+/// Theta in the working basis where element `j` of the user's has moved by a step.
+fn working_theta(model: &Model, user: &[f64], j: usize, step: f64) -> Vec<f64> {
+    let mut moved = user.to_vec();
+    moved[j] += step;
+    let mut blocks = model.layout.zeros();
+    model.layout.fill(&moved, &mut blocks);
+    for (k, term) in model.a.coordinates.terms.iter().enumerate() {
+        let t = theta::to_working(term, &model.layout.term_block(&blocks, k), model.a.coordinates.weight_mean);
+        model.layout.set_term_block(&mut blocks, k, &t);
     }
+    model.layout.theta(&blocks)
 }

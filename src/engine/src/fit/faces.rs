@@ -5,16 +5,17 @@
 //! leaves its face where the score says that the criterion falls. A few steps from every face show which are the most
 //! promising, and only these are followed. A descent stops that leads to a point that is known, or not below one.
 
-use crate::covariance::theta::Layout;
+use super::certificate::Looked;
+use super::identifiability;
+use super::moments;
+use super::objective::{Known, LOOSE};
+use super::problem::{Free, Parameters};
+use super::search::{Descent, Search};
 use crate::error::Result;
-use crate::fit::certificate::Looked;
-use crate::fit::identifiability;
-use crate::fit::moment_starts;
-use crate::fit::search::Search;
 use crate::likelihood::model::Model;
-use crate::numerics::eigen;
-use crate::numerics::minimise::{Ended, Point};
-use crate::numerics::small;
+use crate::numerics::minimise::Ended;
+use crate::numerics::{eigen, small};
+use crate::options::Look;
 
 /// Operations that may be spent on starts: their number times those of an evaluation.
 const SPENT: f64 = 2e5;
@@ -26,8 +27,6 @@ const GLANCE: usize = 3;
 const FURTHER: usize = 5;
 /// Columns of a term up to which every pattern of signs of a rank one matrix is looked at.
 const SIGNED: usize = 4;
-/// How much lower the criterion may still be where a look ends, unless that would make it the lowest.
-pub(crate) const LOOSE: f64 = 1e-3;
 /// Elements of the means of a level up to which one minimum is recognised.
 const WIDEST: usize = 16;
 /// Part of the criterion by which an end must be lower than the first: where two are as low, the first stays.
@@ -37,119 +36,96 @@ const MIDDLE: f64 = 0.5;
 /// One that is nearly saturated.
 const FAR: f64 = 10.0;
 
-/// A point of the search that has been looked at: the G_k, and the criterion.
-pub(crate) struct Known {
-    g: Vec<Vec<f64>>,
-    pub f: f64,
-}
-
 /// Where to look from: a theta whose null columns are zero, and the ranks.
 struct Face {
-    theta: Vec<f64>,
+    at: Parameters,
     ranks: Vec<usize>,
 }
 
-/// The G_k of `theta`, term by term.
-fn covariances(layout: &Layout, theta: &[f64]) -> Vec<Vec<f64>> {
-    let mut blocks = layout.zeros();
-    layout.fill(theta, &mut blocks);
-    let product = |k: usize| {
-        let (q, t) = (layout.terms[k].2, layout.term_block(&blocks, k));
-        let mut g = vec![0.0; q * q];
-        small::mul_by_transposed(&mut g, &t, &t, q, q, q, 1.0);
-        g
-    };
-    (0..layout.terms.len()).map(product).collect()
-}
-
-impl Known {
-    pub(crate) fn new(model: &Model, point: &Point) -> Known {
-        Known { g: covariances(&model.layout, &point.x), f: point.f }
-    }
-}
-
-/// True if `theta`, where the criterion is about `f` (but for `slack`), is one of the points that are known.
-pub(crate) fn is_known(known: &[Known], model: &Model, theta: &[f64], f: f64, slack: f64) -> bool {
-    if !known.iter().any(|k| (k.f - f).abs() < slack) {
-        return false;
-    }
-    let g = covariances(&model.layout, theta);
-    known.iter().filter(|k| (k.f - f).abs() < slack).any(|k| {
-        g.iter().zip(&k.g).zip(&model.layout.terms).all(|((a, b), &(factor, _, q))| {
-            let least = 0.05 * model.a.factors[factor].levels as f64 / model.a.n as f64;
-            let size = |i: usize| least + a[i * q + i].max(b[i * q + i]);
-            (0..q * q).all(|x| (a[x] - b[x]).abs() <= 0.1 * (size(x / q) * size(x % q)).sqrt())
-        })
-    })
-}
-
-impl Search<'_> {
-    /// Replaces `best` by the lowest point that is found from the faces of the boundary.
-    pub(crate) fn look_around(&mut self, best: &mut (Point, Ended), tried: &mut usize) -> Result<Looked> {
-        let (faces, of) = self.faces(&best.0.x);
-        self.known = vec![Known::new(self.model, &best.0)];
+impl Search<'_, '_> {
+    /// The lowest point that is found from the faces of the boundary; `best` where there is no lower one. Models with psi or
+    /// phi, and those whose evaluations are dear, are looked at from their starts alone.
+    pub fn look_around(&mut self, best: Descent) -> Result<Descent> {
+        if self.options.look != Look::Around || !self.problem.is_plain() {
+            return Ok(best);
+        }
+        if has_one_minimum(&self.problem.model)? {
+            self.looked.single = true;
+            return Ok(best);
+        }
+        if !self.is_tiny() {
+            return Ok(best);
+        }
+        let mut best = best;
+        let (faces, of) = self.faces(&best.at);
+        self.remember(&best);
         let mut looked = 0;
-        let mut open: Vec<(Point, Vec<usize>)> = Vec::new();
+        let mut open: Vec<(Descent, Free)> = Vec::new();
         for face in faces {
             if self.remaining() == 0 {
                 break;
             }
             looked += 1;
-            *tried += 1;
-            let free = self.free(&face.ranks);
-            match self.descend_for(&face.theta, &free, LOOSE, GLANCE)? {
-                None | Some((_, Ended::Known)) => {}
-                Some((point, Ended::Higher)) => self.known.push(Known::new(self.model, &point)),
-                Some((point, _)) => open.push((point, free)),
+            self.tally.starts += 1;
+            let free = self.theta_alone(Some(&face.ranks));
+            let begun = self.begin(face.at, &free)?;
+            let end = self.go_on(begun, &free, LOOSE, GLANCE)?;
+            match end.ended {
+                None | Some(Ended::Known) => {}
+                Some(Ended::Higher) => self.remember(&end),
+                Some(_) => open.push((end, free)),
             }
         }
         open.sort_by(|a, b| a.0.f.total_cmp(&b.0.f));
-        for (point, free) in open.into_iter().take(FURTHER) {
+        for (from, free) in open.into_iter().take(FURTHER) {
             if self.remaining() > 0 {
-                self.look_further(&point, &free, best)?;
+                if let Some(lower) = self.look_further(from, &free, best.f)? {
+                    best = lower;
+                }
             }
         }
         self.known.clear();
-        Ok(Looked { faces: looked, of, single: false })
+        self.looked = Looked { faces: looked, of, single: false };
+        Ok(best)
     }
 
-    fn look_further(&mut self, from: &Point, free: &[usize], best: &mut (Point, Ended)) -> Result<()> {
-        let Some((point, ended)) = self.descend_in(&from.x, free, LOOSE)? else { return Ok(()) };
-        if ended == Ended::Known || is_known(&self.known, self.model, &point.x, point.f, 2.0 * LOOSE) {
-            return Ok(());
+    fn remember(&mut self, end: &Descent) {
+        self.known.extend(Known::new(self.problem, &end.at, end.f));
+    }
+
+    /// The end of a descent that is lower than `lowest`, if it is.
+    fn look_further(&mut self, from: Descent, free: &Free, lowest: f64) -> Result<Option<Descent>> {
+        let Some(end) = self.descend(from.at, free, LOOSE)? else { return Ok(None) };
+        let is_known = |k: &Known| (k.f - end.f).abs() < 2.0 * LOOSE && k.is_near(self.problem, &end.at, 0.1);
+        if end.ended == Some(Ended::Known) || self.known.iter().any(is_known) {
+            return Ok(None);
         }
-        self.known.push(Known::new(self.model, &point));
-        if ended == Ended::Higher || point.f > best.0.f + 2.0 * LOOSE || self.vanishes(&point.x)? {
-            return Ok(());
+        self.remember(&end);
+        if end.ended == Some(Ended::Higher) || end.f > lowest + 2.0 * LOOSE || self.vanishes(&end.at)? {
+            return Ok(None);
         }
         let known = std::mem::take(&mut self.known);
-        let further = self.descend_in(&point.x, free, self.decrease())?;
+        let further = self.descend(end.at, free, self.decrease(free))?;
         self.known = known;
-        if let Some((point, ended)) = further {
-            if point.f < best.0.f - TIE * (1.0 + best.0.f.abs()) && !self.vanishes(&point.x)? {
-                *best = (point, ended);
-            }
+        match further {
+            Some(end) if end.f < lowest - TIE * (1.0 + lowest.abs()) && !self.vanishes(&end.at)? => Ok(Some(end)),
+            _ => Ok(None),
         }
-        Ok(())
     }
 
     /// True where sigma is zero beside the response: no fit ends there.
-    fn vanishes(&mut self, theta: &[f64]) -> Result<bool> {
-        Ok(self.share_of_sigma(theta)? < identifiability::VANISHING)
+    fn vanishes(&mut self, at: &Parameters) -> Result<bool> {
+        Ok(self.share_of_sigma(at)? < identifiability::VANISHING)
     }
 
-    /// Where to look from, and how many faces there are. Terms that are held stay as in `from`.
-    fn faces(&self, from: &[f64]) -> (Vec<Face>, usize) {
-        let layout = &self.model.layout;
-        let moments = moment_starts::moments(&self.model.a, layout);
+    /// Where to look from, and how many faces there are.
+    fn faces(&self, from: &Parameters) -> (Vec<Face>, usize) {
+        let (a, layout) = (&self.problem.model.a, &self.problem.model.layout);
+        let moments = moments::standard_deviations(a, layout);
         let mut blocks = layout.zeros();
         layout.fill(&moments, &mut blocks);
         let mut choices: Vec<Vec<(usize, Vec<f64>)>> = Vec::new();
         for (k, &(_, _, q)) in layout.terms.iter().enumerate() {
-            if self.model.held[k] {
-                choices.push(vec![(q, Vec::new())]);
-                continue;
-            }
             let diagonal = layout.term_block(&blocks, k);
             let size = |i: usize| diagonal[i * q + i].max(MIDDLE);
             let full = (0..q * q).map(|x| if x / q == x % q { size(x / q) } else { 0.0 }).collect();
@@ -164,7 +140,7 @@ impl Search<'_> {
             choices.push(own);
         }
         let of = choices.iter().fold(1_usize, |n, own| n.saturating_mul(own.len())).saturating_add(1);
-        let most = MOST.min((SPENT / self.model.s.work(self.model.a.p).max(1.0)) as usize);
+        let most = MOST.min((SPENT / self.work.max(1.0)) as usize);
         let mut picks: Vec<Vec<usize>> = Vec::new();
         if of <= most {
             let mut pick = vec![0; choices.len()];
@@ -197,13 +173,12 @@ impl Search<'_> {
         }
         let place = |pick: &[usize], by: f64| {
             let mut t = layout.zeros();
-            layout.fill(from, &mut t);
-            for (k, &c) in pick.iter().enumerate().filter(|(k, _)| !self.model.held[*k]) {
+            for (k, &c) in pick.iter().enumerate() {
                 let block: Vec<f64> = choices[k][c].1.iter().map(|x| x * by).collect();
                 layout.set_term_block(&mut t, k, &block);
             }
             let ranks = pick.iter().enumerate().map(|(k, &c)| choices[k][c].0).collect();
-            Face { theta: layout.theta(&t), ranks }
+            Face { at: Parameters { theta: layout.theta(&t), ..from.clone() }, ranks }
         };
         let mut faces: Vec<Face> = picks.iter().map(|pick| place(pick, 1.0)).collect();
         faces.push(place(&vec![0; choices.len()], FAR));
@@ -220,7 +195,7 @@ pub(crate) fn has_one_minimum(model: &Model) -> Result<bool> {
     let (a, p, m) = (&model.a, model.a.p, model.a.p + 1);
     let [s] = a.factors.as_slice() else { return Ok(false) };
     let q = s.q;
-    if model.layout.terms.len() != 1 || model.held[0] || !a.pairs.is_empty() || q > p {
+    if model.layout.terms.len() != 1 || !a.pairs.is_empty() || q > p {
         return Ok(false);
     }
     let first = &s.diag[..q * q];

@@ -1,18 +1,19 @@
-//! A model whose criterion has parameters beyond theta: psi of covariance matrices with a pattern, phi of residuals that
-//! are not alike.
+//! The problem of a fit: the criterion of a model in theta, psi (covariance matrices with a pattern) and phi (residuals that
+//! are not alike).
 //!
 //! The criterion and its gradient in all of them come from one evaluation: those of theta and psi from Gamma (a term
-//! with a pattern has L(psi) for its factor), those of phi from the cross-products of the derivative of R^-1.
+//! with a pattern has L(psi) for its factor), those of phi from the cross-products of the derivative of R^-1. A plain model is
+//! the problem with empty psi and phi; nothing that follows asks which of the two it has.
 
 use crate::covariance::pattern::PatternedFactor;
 use crate::covariance::residual::ResidualCovariance;
-use crate::covariance::theta::{self, Blocks};
+use crate::covariance::theta::Blocks;
 use crate::crossprod::crossprod::Crossprod;
 use crate::crossprod::weighted_sums::WeightedSums;
 use crate::design::coordinates;
 use crate::design::design::{Design, Term};
 use crate::error::{Error, Result};
-use crate::likelihood::gradient::{Gamma, Solved};
+use crate::likelihood::evaluation::Gamma;
 use crate::likelihood::model::Model;
 use crate::numerics::small;
 use crate::options::{Criterion, FitOptions, Watch};
@@ -31,8 +32,8 @@ pub struct Problem<'d> {
     pub(crate) patterns: Vec<Option<PatternedFactor>>,
     /// Room for the derivative of the cross-products; as many sums as the model has where R has parameters.
     pub(crate) change: Option<Crossprod>,
-    /// True where a quick search was not enough.
-    pub(crate) careful: bool,
+    /// The phi that the sums of the model are those of.
+    set: Option<Vec<f64>>,
 }
 
 /// All parameters of the criterion.
@@ -45,6 +46,42 @@ pub struct Parameters {
     /// Coefficients of the log residual standard deviation, then the transformed correlation.
     pub phi: Vec<f64>,
 }
+
+/// Which parameters are free; the others keep their values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Free {
+    /// Elements of theta.
+    pub theta: Vec<usize>,
+    /// Elements of psi.
+    pub psi: Vec<usize>,
+    /// Elements of phi.
+    pub phi: Vec<usize>,
+}
+
+impl Free {
+    /// True if psi and phi keep their values: the criterion has second derivatives then.
+    pub fn is_theta_alone(&self) -> bool {
+        self.psi.is_empty() && self.phi.is_empty()
+    }
+
+    /// Values of the free parameters: theta, psi, phi.
+    pub fn pick(&self, at: &Parameters) -> Vec<f64> {
+        let theta = self.theta.iter().map(|&i| at.theta[i]);
+        theta.chain(self.psi.iter().map(|&i| at.psi[i])).chain(self.phi.iter().map(|&i| at.phi[i])).collect()
+    }
+
+    /// Writes the values of the free parameters.
+    pub fn put(&self, x: &[f64], at: &mut Parameters) {
+        let (theta, rest) = x.split_at(self.theta.len());
+        let (psi, phi) = rest.split_at(self.psi.len());
+        self.theta.iter().zip(theta).for_each(|(&i, v)| at.theta[i] = *v);
+        self.psi.iter().zip(psi).for_each(|(&i, v)| at.psi[i] = *v);
+        self.phi.iter().zip(phi).for_each(|(&i, v)| at.phi[i] = *v);
+    }
+}
+
+/// A term with a pattern: its place, the pattern, and the places of its psi.
+pub(crate) type Patterned = (usize, PatternedFactor, std::ops::Range<usize>);
 
 /// Gradient of the criterion.
 pub(crate) struct Slope {
@@ -61,7 +98,7 @@ impl Problem<'static> {
     pub fn from_sums(a: Crossprod, options: &FitOptions) -> Result<Problem<'static>> {
         let (alike, patterns) = (ResidualCovariance::alike(a.n), vec![None; a.coordinates.terms.len()]);
         let model = Model::new(a, options)?;
-        Ok(Problem { model, design: None, rows: None, alike, patterns, change: None, careful: false })
+        Ok(Problem { model, design: None, rows: None, alike, patterns, change: None, set: None })
     }
 }
 
@@ -78,16 +115,14 @@ impl<'d> Problem<'d> {
                 out.patterns = design.terms.iter().map(pattern).collect();
                 out.design = Some(design);
             }
-            out.model.held = out.patterns.iter().map(Option::is_some).collect();
             return Ok(out);
         }
         let rows = WeightedSums::new(design, options.threads)?;
-        let mut model = Model::new(rows.base.clone(), options)?;
+        let model = Model::new(rows.base.clone(), options)?;
         let pattern = |t: &Term<'_>| t.structured.map(|kind| PatternedFactor::new(kind, &t.basis, design.n()));
         let patterns: Vec<_> = design.terms.iter().map(pattern).collect();
-        model.held = patterns.iter().map(Option::is_some).collect();
         let (change, alike) = (Some(rows.base.clone()), ResidualCovariance::alike(design.n()));
-        Ok(Problem { model, design: Some(design), rows: Some(rows), alike, patterns, change, careful: false })
+        Ok(Problem { model, design: Some(design), rows: Some(rows), alike, patterns, change, set: None })
     }
 
     /// The problem without its rows, which a plain one does not need; else it is given back.
@@ -98,8 +133,8 @@ impl<'d> Problem<'d> {
         if self.design.is_some() {
             return Err(self);
         }
-        let Problem { model, alike, patterns, careful, .. } = self;
-        Ok(Problem { model, design: None, rows: None, alike, patterns, change: None, careful })
+        let Problem { model, alike, patterns, .. } = self;
+        Ok(Problem { model, design: None, rows: None, alike, patterns, change: None, set: None })
     }
 
     /// True if the criterion has no parameters but theta.
@@ -130,10 +165,44 @@ impl<'d> Problem<'d> {
 
     /// Weights the rows by phi.
     pub fn set(&mut self, phi: &[f64]) {
-        if let Some(rows) = &self.rows {
-            rows.at(phi, &mut self.model.a);
-            self.model.renew();
+        if self.set.as_deref() == Some(phi) {
+            return;
         }
+        if let Some(rows) = &self.rows {
+            self.model.change_sums(|a| rows.at(phi, a));
+            self.set = Some(phi.to_vec());
+        }
+    }
+
+    /// Elements of theta that belong to no pattern and, at given ranks, are not zero.
+    pub(crate) fn free_theta(&self, ranks: Option<&[usize]>) -> Vec<usize> {
+        let places = &self.model.layout.places;
+        let within = |i: usize| ranks.is_none_or(|r| places[i].2 < r[places[i].0]);
+        (0..places.len()).filter(|&i| self.patterns[places[i].0].is_none() && within(i)).collect()
+    }
+
+    /// All parameters; of theta those that are not zero at given ranks.
+    pub(crate) fn free(&self, ranks: Option<&[usize]>) -> Free {
+        let (n_psi, n_phi) = (self.n_psi(), self.residual().len());
+        Free { theta: self.free_theta(ranks), psi: (0..n_psi).collect(), phi: (0..n_phi).collect() }
+    }
+
+    /// False where a pattern, a residual standard deviation or a residual correlation has left the range of numbers.
+    pub(crate) fn is_inside(&self, at: &Parameters) -> bool {
+        self.patterned().iter().all(|(_, pattern, range)| pattern.is_inside(&at.psi[range.clone()]))
+            && self.residual().is_inside(&at.phi)
+    }
+
+    /// The G_k = T_k T_k' of all terms, beside sigma^2, in the working basis; `None` where a pattern is out of range.
+    pub(crate) fn covariances(&self, at: &Parameters) -> Option<Vec<Vec<f64>>> {
+        let (layout, t) = (&self.model.layout, self.blocks(at)?);
+        let product = |k: usize| {
+            let (q, t) = (layout.terms[k].2, layout.term_block(&t, k));
+            let mut g = vec![0.0; q * q];
+            small::mul_by_transposed(&mut g, &t, &t, q, q, q, 1.0);
+            g
+        };
+        Some((0..layout.terms.len()).map(product).collect())
     }
 
     /// The parameters of a fit: theta in the user's basis (of all terms) and phi.
@@ -150,7 +219,7 @@ impl<'d> Problem<'d> {
     }
 
     /// Terms with a pattern, with the place of their psi.
-    pub(crate) fn patterned(&self) -> Vec<(usize, PatternedFactor, std::ops::Range<usize>)> {
+    pub(crate) fn patterned(&self) -> Vec<Patterned> {
         let mut next = 0;
         let mut out = Vec::new();
         for (k, shape) in self.patterns.iter().enumerate() {
@@ -181,42 +250,51 @@ impl<'d> Problem<'d> {
         Some(t)
     }
 
-    /// Criterion and gradient.
-    pub(crate) fn evaluate(&mut self, at: &Parameters, kind: Criterion) -> Result<(f64, Slope)> {
+    /// Criterion, and its gradient in the free parameters.
+    pub(crate) fn evaluate(&mut self, at: &Parameters, free: &Free, kind: Criterion) -> Result<(f64, Vec<f64>)> {
         self.set(&at.phi);
         let t = self.blocks(at).ok_or(Error::NotPositiveDefinite)?;
         let (value, gamma) = self.model.value_and_gamma(&t, kind)?;
-        let sigma2 = value.pls.pwrss / self.model.nu(kind);
-        let solved = Solved { pls: &value.pls, sigma2, reml: kind == Criterion::Reml };
-        Ok((value.f, self.slope(at, &t, &gamma, &solved)?))
+        Ok((value.f, self.gradient(at, free, &gamma)?))
     }
 
-    /// The gradient at the point that was solved last.
-    pub(crate) fn slope(&mut self, at: &Parameters, t: &Blocks, gamma: &Gamma, solved: &Solved<'_>) -> Result<Slope> {
+    /// The gradient in all parameters at the point whose Gamma was found last.
+    pub(crate) fn slope(&mut self, at: &Parameters, gamma: &Gamma) -> Result<Slope> {
+        let (n_theta, n_psi) = (at.theta.len(), at.psi.len());
+        let all = Free { theta: (0..n_theta).collect(), psi: (0..n_psi).collect(), phi: (0..at.phi.len()).collect() };
+        let mut theta = self.gradient(at, &all, gamma)?;
+        let phi = theta.split_off(n_theta + n_psi);
+        let psi = theta.split_off(n_theta);
+        Ok(Slope { theta, psi, phi })
+    }
+
+    /// The gradient in the free parameters at the point whose Gamma was found last.
+    pub(crate) fn gradient(&mut self, at: &Parameters, free: &Free, gamma: &Gamma) -> Result<Vec<f64>> {
         let layout = &self.model.layout;
         let mut of_theta = vec![0.0; layout.len()];
         layout.pick(&gamma.total, &mut of_theta);
-        of_theta.iter_mut().for_each(|g| *g *= 2.0);
-        let mut of_psi = Vec::with_capacity(at.psi.len());
-        for (k, shape, range) in self.patterned() {
-            let (q, c) = (shape.q, &self.model.a.coordinates);
-            let (_, slopes) = shape.factor(&at.psi[range]);
-            let map = coordinates::working_from_user(&c.terms[k]);
-            let mut of_l = vec![0.0; q * q];
-            let block = layout.term_block(&gamma.total, k);
-            small::mul_transposed(&mut of_l, &map, &block, q, q, q, 2.0 * c.weight_mean.sqrt());
-            of_psi.extend(slopes.iter().map(|s| s.iter().zip(&of_l).map(|(a, b)| a * b).sum::<f64>()));
+        let mut out: Vec<f64> = free.theta.iter().map(|&i| 2.0 * of_theta[i]).collect();
+        if !free.psi.is_empty() {
+            let mut of_psi = Vec::with_capacity(at.psi.len());
+            for (k, pattern, range) in self.patterned() {
+                let (q, c) = (pattern.q, &self.model.a.coordinates);
+                let (_, slopes) = pattern.factor(&at.psi[range]);
+                let map = coordinates::working_from_user(&c.terms[k]);
+                let mut of_l = vec![0.0; q * q];
+                let block = layout.term_block(&gamma.total, k);
+                small::mul_transposed(&mut of_l, &map, &block, q, q, q, 2.0 * c.weight_mean.sqrt());
+                of_psi.extend(slopes.iter().map(|s| s.iter().zip(&of_l).map(|(a, b)| a * b).sum::<f64>()));
+            }
+            out.extend(free.psi.iter().map(|&i| of_psi[i]));
         }
-        let mut of_phi = Vec::with_capacity(at.phi.len());
-        for i in 0..at.phi.len() {
+        for &i in &free.phi {
             let (Some(rows), Some(change)) = (&self.rows, &mut self.change) else {
                 return Err(Error::Internal("residuals that are alike have no phi".into()));
             };
             let log_det = rows.derivative(&at.phi, i, change);
-            let Model { s, w, inverse, .. } = &self.model;
-            of_phi.push(log_det + inverse.trace(s, change, w, t, solved));
+            out.push(log_det + self.model.derivative_along(change)?);
         }
-        Ok(Slope { theta: of_theta, psi: of_psi, phi: of_phi })
+        Ok(out)
     }
 
     /// Criterion and its gradient in (psi, phi); theta in the user's basis.
@@ -225,8 +303,8 @@ impl<'d> Problem<'d> {
     /// As [`Model::criterion`].
     pub fn criterion(&mut self, theta: &[f64], psi: &[f64], phi: &[f64], kind: Criterion) -> Result<(f64, Vec<f64>)> {
         let at = Parameters { theta: self.working(theta)?, psi: psi.to_vec(), phi: phi.to_vec() };
-        let (f, slope) = self.evaluate(&at, kind)?;
-        Ok((f, [slope.psi, slope.phi].concat()))
+        let free = Free { theta: Vec::new(), ..self.free(None) };
+        self.evaluate(&at, &free, kind)
     }
 
     /// psi of the terms with a pattern from theta in the user's basis.
@@ -243,17 +321,6 @@ impl<'d> Problem<'d> {
         let mut blocks = self.model.blocks_from_user(user)?;
         for (k, &(_, _, q)) in layout.terms.iter().enumerate() {
             let l = small::lower_from_product(&layout.term_block(&blocks, k), q).0;
-            layout.set_term_block(&mut blocks, k, &l);
-        }
-        Ok(layout.theta(&blocks))
-    }
-
-    /// Theta in the user's basis, terms with a pattern included.
-    pub(crate) fn user(&self, at: &Parameters) -> Result<Vec<f64>> {
-        let (layout, c) = (&self.model.layout, &self.model.a.coordinates);
-        let mut blocks = self.blocks(at).ok_or(Error::NotPositiveDefinite)?;
-        for (k, term) in c.terms.iter().enumerate() {
-            let l = theta::to_user(term, &layout.term_block(&blocks, k), c.weight_mean).0;
             layout.set_term_block(&mut blocks, k, &l);
         }
         Ok(layout.theta(&blocks))

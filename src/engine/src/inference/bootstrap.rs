@@ -1,61 +1,26 @@
-//! Parametric bootstrap from the cross-products: new responses are drawn as X'Wy, Z'Wy and y'Wy, never as rows.
+//! Parametric bootstrap: fits of responses that are drawn from the fitted model.
 //!
-//! With e ~ N(0, sigma^2 W^-1), (Z'We, X'We) is normal with covariance sigma^2 [Z, X]'W[Z, X] and what is left of e'We is
-//! chi-square. One replicate costs as much as one product with the root of Z'WZ (block diagonal for one factor) and one
-//! fit, whatever the number of rows. Replicate i uses stream i of the seed, so threads do not change results.
+//! Where sums are enough, responses are drawn as X'Wy, Z'Wy and y'Wy, never as rows. With e ~ N(0, sigma^2 W^-1),
+//! (Z'We, X'We) is normal with covariance sigma^2 [Z, X]'W[Z, X] and what is left of e'We is chi-square. One replicate costs
+//! as much as one product with the root of Z'WZ (block diagonal for one factor) and one fit, whatever the number of rows.
+//! Replicate i uses stream i of the seed, so threads do not change results.
 
-use super::component::{components, cross, Component, Locator};
+use super::connected_components::{components, cross, Component, Locator};
+use super::refits::{run, Estimates, Refit, Replicate};
+use crate::covariance::residual::ResidualCovariance;
 use crate::covariance::theta::Blocks;
 use crate::crossprod::crossprod::Crossprod;
 use crate::design::coordinates;
-use crate::error::{Error, Result};
-use crate::fit::estimates::Fit;
+use crate::design::design::Design;
+use crate::error::Result;
+use crate::fit::problem::Problem;
 use crate::likelihood::model::Model;
 use crate::numerics::random::Stream;
 use crate::numerics::small;
-use crate::numerics::threads::Workers;
 use crate::options::{FitOptions, Look, Watch};
 
 /// Below this share of a diagonal element a pivot of Z'WZ is zero.
 const ZERO: f64 = 1e-10;
-
-/// What became of one of many fits.
-#[derive(Clone, Debug)]
-pub enum Refit {
-    /// Its estimates.
-    Done(Replicate),
-    /// The response allows no estimates.
-    Failed,
-    /// Not done: somebody asked to stop.
-    Stopped,
-}
-
-impl Refit {
-    /// The estimates, if there are any.
-    pub fn done(&self) -> Option<&Replicate> {
-        match self {
-            Refit::Done(replicate) => Some(replicate),
-            _ => None,
-        }
-    }
-}
-
-/// Estimates of one replicate.
-#[derive(Clone, Debug)]
-pub struct Replicate {
-    /// Theta in the user's basis.
-    pub theta: Vec<f64>,
-    /// Kept coefficients.
-    pub beta: Vec<f64>,
-    /// Residual standard deviation.
-    pub sigma: f64,
-    /// Criterion.
-    pub criterion: f64,
-    /// True if the fit is certified.
-    pub certified: bool,
-    /// Parameters of the residuals, if they are not alike.
-    pub phi: Vec<f64>,
-}
 
 /// One component with the root of its Z'WZ.
 struct Root {
@@ -66,8 +31,8 @@ struct Root {
     fixed: Vec<f64>,
 }
 
-/// What a draw needs, at the fitted parameters.
-struct Generator {
+/// Draws of the sums X'Wy, Z'Wy and y'Wy at the fitted parameters.
+struct ResponseSums {
     roots: Vec<Root>,
     /// Root of the covariance of X'We given Z'We, p x p lower.
     rest: Vec<f64>,
@@ -77,89 +42,94 @@ struct Generator {
     sigma: f64,
 }
 
-/// Refits `draws` responses simulated from `fit`.
+/// Parametric bootstrap: fits of `draws` responses from the fitted model; replicate i uses stream i of `seed`.
 ///
 /// # Errors
-/// [`Error::TooLarge`] if the largest connected set of levels does not fit in memory.
+/// [`crate::Error::Dimension`] for a theta of the wrong length; [`crate::Error::TooLarge`] if the largest connected set of levels does
+/// not fit in memory.
 pub fn bootstrap(
-    a: &Crossprod,
-    fit: &Fit,
+    design: &Design<'_>,
+    from: Estimates<'_>,
     options: &FitOptions,
-    draws: usize,
-    seed: u64,
+    (draws, seed): (usize, u64),
     watch: &Watch,
 ) -> Result<Vec<Refit>> {
-    let single = FitOptions { threads: 1, look: Look::Alone, start: Some(fit.theta.clone()), ..options.clone() };
-    let mut model = Model::new(a.clone(), &single)?;
-    model.attend(watch);
-    let t = model.blocks_from_user(&fit.theta)?;
-    let generator = Generator::new(&mut model, &t, options)?;
-    let centre = model.value(&t, options.criterion)?.pls.beta;
-    let workers = Workers::new(if draws > 1 { options.threads } else { 1 })?;
-    let batches = (draws / 16).clamp(1, 64).max(workers.count().min(draws));
-    let parts = workers.map(batches, |k| -> Result<Vec<Refit>> {
-        let range = k * draws / batches..(k + 1) * draws / batches;
-        if watch.is_stopped() {
-            return Ok(vec![Refit::Stopped; range.len()]);
+    let mut problem = match Problem::new(design, options)?.detached() {
+        Ok(problem) => problem,
+        Err(problem) => {
+            let residual = problem.residual();
+            return run(
+                draws,
+                options,
+                watch,
+                || Ok(()),
+                |(), i| {
+                    let y = response(residual, design, from, &mut Stream::new(seed, i as u64));
+                    let fit = from.fit(&Design { y: &y, ..design.clone() }, options, watch)?;
+                    Ok(Refit::Done(Replicate::new(&fit)))
+                },
+            );
         }
-        let mut own = Model::new(a.clone(), &single)?;
-        let mut out = Vec::with_capacity(range.len());
-        for i in range {
-            if watch.is_stopped() {
-                out.push(Refit::Stopped);
-                continue;
+    };
+    problem.attend(watch);
+    let model = &mut problem.model;
+    let t = model.blocks_from_user(from.theta)?;
+    let generator = ResponseSums::new(model, &t, options)?;
+    let beta = model.value(&t, options.criterion)?.pls.beta.clone();
+    // What is drawn is Zb + e; X beta is added to the estimates.
+    let (c, p) = (&model.a.coordinates, model.a.p);
+    let mut centre = vec![0.0; p];
+    small::mul(&mut centre, &coordinates::jacobian(&c.x), &beta, p, p, 1, c.y_scale);
+    let single = from.options(options, Look::Alone);
+    let workspace = || Problem::from_sums(model.crossprod().clone(), &single);
+    run(draws, options, watch, workspace, |own, i| {
+        own.model.change_sums(|a| generator.draw(a, &mut Stream::new(seed, i as u64)));
+        let mut out = Replicate::new(&own.fit(&single, None, &watch.part())?);
+        out.beta.iter_mut().zip(&centre).for_each(|(b, c)| *b += c);
+        Ok(Refit::Done(out))
+    })
+}
+
+/// One response from the fitted model, row by row.
+fn response(residual: &ResidualCovariance, design: &Design<'_>, from: Estimates<'_>, s: &mut Stream) -> Vec<f64> {
+    let n = design.n();
+    let mut y: Vec<f64> = (0..n)
+        .map(|i| {
+            let fixed = design.x.iter().zip(from.beta).filter(|(_, b)| !b.is_nan());
+            design.offset.map_or(0.0, |o| o[i]) + fixed.map(|(x, b)| x.at(i) * b).sum::<f64>()
+        })
+        .collect();
+    let mut next = 0;
+    for term in &design.terms {
+        let (q, levels) = (term.basis.len(), design.factors[term.factor].levels);
+        let mut t = vec![0.0; q * q];
+        for col in 0..q {
+            for row in col..q {
+                t[row * q + col] = from.theta[next];
+                next += 1;
             }
-            generator.draw(&mut own.a, &mut Stream::new(seed, i as u64));
-            out.push(match own.fit(&single, &watch.part()) {
-                Ok(f) => Refit::Done(replicate(&own, &f, &centre)),
-                Err(Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite) => {
-                    Refit::Failed
-                }
-                Err(Error::Interrupted) => Refit::Stopped,
-                Err(e) => return Err(e),
-            });
-            watch.advance(1);
         }
-        Ok(out)
-    });
-    let mut out = Vec::with_capacity(draws);
-    for part in parts {
-        out.extend(part?);
-    }
-    Ok(out)
-}
-
-fn replicate(model: &Model, f: &Fit, centre: &[f64]) -> Replicate {
-    let c = &model.a.coordinates;
-    let p = centre.len();
-    let mut shift = vec![0.0; p];
-    small::mul(&mut shift, &coordinates::jacobian(&c.x), centre, p, p, 1, c.y_scale);
-    let mut out = Replicate::new(f);
-    out.beta.iter_mut().zip(&shift).for_each(|(b, s)| *b += s);
-    out
-}
-
-impl Replicate {
-    /// The estimates of a fit.
-    pub(crate) fn new(f: &Fit) -> Replicate {
-        Replicate {
-            theta: f.theta.clone(),
-            beta: f.kept.iter().map(|&k| f.beta[k]).collect(),
-            sigma: f.sigma,
-            criterion: f.criterion,
-            certified: f.convergence.status.is_certified(),
-            phi: f.phi.clone(),
+        let mut b = vec![0.0; levels * q];
+        for own in b.chunks_exact_mut(q) {
+            let u: Vec<f64> = (0..q).map(|_| s.normal() * from.sigma).collect();
+            own.iter_mut().enumerate().for_each(|(r, b)| *b = (0..=r).map(|c| t[r * q + c] * u[c]).sum());
+        }
+        for (i, y) in y.iter_mut().enumerate() {
+            let level = design.factors[term.factor].codes[i] as usize - 1;
+            *y += term.basis.iter().zip(&b[level * q..]).map(|(z, b)| z.at(i) * b).sum::<f64>();
         }
     }
+    let white: Vec<f64> = (0..n).map(|_| s.normal()).collect();
+    for (i, e) in residual.colour(from.phi, &white).into_iter().enumerate() {
+        let weight = design.weights.map_or(1.0, |w| w[i]);
+        y[i] += from.sigma * (residual.row_log_scale(i, from.phi)).exp() / weight.sqrt() * e;
+    }
+    y
 }
 
-impl Generator {
-    fn new(model: &mut Model, t: &Blocks, options: &FitOptions) -> Result<Generator> {
-        let parts = components(model);
-        let bytes = super::component::bytes(&parts);
-        if bytes > options.memory {
-            return Err(Error::TooLarge { bytes, limit: options.memory });
-        }
+impl ResponseSums {
+    fn new(model: &mut Model, t: &Blocks, options: &FitOptions) -> Result<ResponseSums> {
+        let parts = components(model, options.memory)?;
         let value = model.value(t, options.criterion)?;
         let sigma = (value.pls.pwrss / model.nu(options.criterion)).sqrt();
         let at = Locator::new(model, &parts);
@@ -187,7 +157,7 @@ impl Generator {
             roots.push(Root { component, root, fixed });
         }
         rank += semidefinite_root(&mut rest, p, &model.watch)?;
-        Ok(Generator { roots, rest, left: (model.a.n - rank.min(model.a.n)) as f64, t: t.clone(), sigma })
+        Ok(ResponseSums { roots, rest, left: (model.a.n - rank.min(model.a.n)) as f64, t: t.clone(), sigma })
     }
 
     /// Replaces the response in `a` by a new draw of Zb + e.

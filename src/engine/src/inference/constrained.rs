@@ -1,14 +1,19 @@
-//! The criterion with one quantity held at a value: a standard deviation, a correlation, sigma or a coefficient.
+//! The criterion with one quantity held at a value: a standard deviation, a correlation, sigma, a coefficient or a
+//! parameter of the residuals; free is everything else.
 //!
-//! Variance quantities: criterion with sigma^2 as a parameter of its own, T of the other terms in the working basis, and
-//! Var(b) of the target's term as (D L)(D L)' in the user's basis with the target's columns first, so that what is held
-//! is an element of L. A coefficient: the profiled criterion in which beta obeys one linear equation, which has a closed form.
+//! Variance quantities: criterion with sigma^2 as a parameter of its own, T of the other terms in the working basis. A term
+//! without a pattern whose element is held has Var(b) as (D L)(D L)' in the user's basis with the target's columns first, so
+//! that what is held is an element of L; of a term with a pattern, and of the residuals, it is an element of psi or phi. A
+//! coefficient: the profiled criterion in which beta obeys one linear equation, which has a closed form.
+//!
+//! Free parameters x: elements of theta, those of the factor L, ln sigma^2, elements of psi, elements of phi.
 
-use super::varying::Varying;
+use crate::covariance::pattern::PatternedFactor;
 use crate::covariance::theta::Blocks;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::likelihood::gradient::Solved;
+use crate::fit::problem::{Parameters, Problem};
+use crate::likelihood::evaluation::Gamma;
 use crate::likelihood::model::Model;
 use crate::numerics::minimise::Objective;
 use crate::numerics::small;
@@ -41,118 +46,182 @@ pub enum Target {
     ResidualCorrelation,
 }
 
-impl Target {
-    /// The term whose factor is rebuilt, if it has no pattern.
-    fn term(self) -> Option<usize> {
-        match self {
-            Target::Sd { term, .. } | Target::Correlation { term, .. } => Some(term),
-            _ => None,
-        }
-    }
+/// Where the quantity that is held stands among the parameters.
+enum Place {
+    /// sigma itself.
+    Sigma,
+    /// An element of beta.
+    Beta(usize),
+    /// The first element, or the first correlation, of the factor of a term without a pattern.
+    Factor(TargetFactor),
+    /// An element of psi that is a standard deviation over sigma.
+    PatternSd(usize),
+    /// An element of psi that is a correlation.
+    PatternCorrelation(usize),
+    /// An element of phi.
+    Phi(usize),
+}
 
-    /// The columns that stand first.
-    fn leading(self) -> Vec<usize> {
-        match self {
-            Target::Sd { column, .. } => vec![column],
-            Target::Correlation { columns, .. } => vec![columns.0, columns.1],
-            _ => Vec::new(),
-        }
-    }
+/// The factor of the target's term, with T = frame L / sqrt(sigma^2).
+struct TargetFactor {
+    term: usize,
+    q: usize,
+    /// F P' D / y_scale, q x q by rows: order P and units D of the user's columns, F to the working basis.
+    frame: Vec<f64>,
+    /// Unit of the first column.
+    unit: f64,
+    /// True if the first correlation is held, false if the first standard deviation is.
+    correlation: bool,
 }
 
 /// The criterion in what is left free.
-pub(super) struct Constrained<'m> {
-    pub model: &'m mut Model,
+pub(super) struct Constrained<'m, 'd> {
+    pub problem: &'m mut Problem<'d>,
     kind: Criterion,
-    target: Target,
-    /// The value that is held, in the user's unit.
-    pub held: f64,
-    /// Elements of theta of the other terms.
-    others: Vec<usize>,
-    /// F P' D / y_scale of the target's term, q x q by rows: T = frame L / sqrt(s).
-    frame: Vec<f64>,
-    /// Unit of the first column of the target's term.
+    /// The value at which the target is held, in the user's unit.
+    pub value: f64,
+    place: Place,
+    /// Scale of the target, in the user's unit.
     unit: f64,
-    q: usize,
-    /// Parameters beyond theta, and how the rows follow them.
-    varying: Varying<'m>,
+    at: Parameters,
+    /// The free elements of theta, of psi and of phi.
+    free: [Vec<usize>; 3],
 }
 
-impl<'m> Constrained<'m> {
-    /// The problem at a fit (theta in the user's basis), and the free parameters there.
+impl TargetFactor {
+    /// The frame of `target` at T = `block` (working basis) and sigma^2 = s, with L there.
+    fn new(model: &Model, target: Target, block: &[f64], s: f64) -> Option<(TargetFactor, Vec<f64>)> {
+        let (term, leading) = match target {
+            Target::Sd { term, column } => (term, vec![column]),
+            Target::Correlation { term, columns } => (term, vec![columns.0, columns.1]),
+            _ => return None,
+        };
+        let (scale, map) = (model.a.coordinates.y_scale, &model.a.coordinates.terms[term]);
+        let q = map.q();
+        let forth = coordinates::working_from_user(map);
+        let back = coordinates::user_from_working(map);
+        let mut user = vec![0.0; q * q];
+        small::mul(&mut user, &back, block, q, q, q, s.sqrt() * scale);
+        let mut order = leading.clone();
+        order.extend((0..q).filter(|c| !leading.contains(c)));
+        // A column that has no variance yet is measured by what would be one sigma in the working basis.
+        let size = |row: usize| (0..q).map(|c| user[row * q + c].powi(2)).sum::<f64>().sqrt();
+        let spare = |row: usize| (0..q).map(|c| back[row * q + c].powi(2)).sum::<f64>().sqrt() * s.sqrt() * scale;
+        let units: Vec<f64> =
+            order.iter().map(|&r| if size(r) > 1e-8 * spare(r) { size(r) } else { spare(r) }).collect();
+        let ordered: Vec<f64> = (0..q * q).map(|k| user[order[k / q] * q + k % q] / units[k / q]).collect();
+        let (mut l, mut turn) = small::lower_from_product(&ordered, q);
+        small::sweep_zero_pivots(&mut l, &mut turn, q);
+        let mut frame = vec![0.0; q * q];
+        for i in 0..q {
+            for (c, &column) in order.iter().enumerate() {
+                frame[i * q + c] = forth[i * q + column] * units[c] / scale;
+            }
+        }
+        Some((TargetFactor { term, q, frame, unit: units[0], correlation: leading.len() == 2 }, l))
+    }
+
+    /// Number of free elements.
+    fn len(&self) -> usize {
+        self.q * (self.q + 1) / 2 - 1
+    }
+
+    /// What is held of L, in the user's unit, and the free elements.
+    fn split(&self, l: &[f64]) -> (f64, Vec<f64>) {
+        let q = self.q;
+        let rows = |from: usize| (from..q).flat_map(move |r| l[r * q..r * q + r + 1].to_vec());
+        if self.correlation {
+            let m = l[q].hypot(l[q + 1]);
+            let rho = if m > 0.0 { l[q] / m } else { f64::NAN };
+            return (rho, [l[0], m].into_iter().chain(rows(2)).collect());
+        }
+        (l[0] * self.unit, rows(1).collect())
+    }
+
+    /// L from its free elements and the value that is held.
+    fn lower(&self, free: &[f64], value: f64) -> Vec<f64> {
+        let q = self.q;
+        let mut l = vec![0.0; q * q];
+        let (mut rest, mut from) = (free, 1);
+        if self.correlation {
+            l[0] = rest[0];
+            l[q] = rest[1] * value;
+            l[q + 1] = rest[1] * (1.0 - value * value).max(0.0).sqrt();
+            (rest, from) = (&rest[2..], 2);
+        } else {
+            l[0] = value / self.unit;
+        }
+        for r in from..q {
+            l[r * q..r * q + r + 1].copy_from_slice(&rest[..r + 1]);
+            rest = &rest[r + 1..];
+        }
+        l
+    }
+
+    /// Gradient in the free elements, from that in T / 2.
+    fn slope(&self, of_t: &[f64], value: f64, s: f64) -> Vec<f64> {
+        let q = self.q;
+        let mut d = vec![0.0; q * q];
+        small::mul_transposed(&mut d, &self.frame, of_t, q, q, q, 2.0 / s.sqrt());
+        let mut out = Vec::with_capacity(self.len());
+        let mut from = 1;
+        if self.correlation {
+            out.extend([d[0], value * d[q] + (1.0 - value * value).max(0.0).sqrt() * d[q + 1]]);
+            from = 2;
+        }
+        out.extend((from..q).flat_map(|r| d[r * q..r * q + r + 1].to_vec()));
+        out
+    }
+}
+
+/// What the target is at a fit.
+struct Start {
+    place: Place,
+    value: f64,
+    unit: f64,
+    /// Free elements of the target's factor.
+    factor: Vec<f64>,
+}
+
+impl<'m, 'd> Constrained<'m, 'd> {
+    /// The problem at a fit (theta in the user's basis; the rows are weighted by phi), with the free parameters there.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] for a theta of the wrong length; [`Error::Internal`] for a target that the model does not have.
     pub fn new(
-        model: &'m mut Model,
-        mut varying: Varying<'m>,
+        problem: &'m mut Problem<'d>,
         theta: &[f64],
+        phi: &[f64],
         kind: Criterion,
         target: Target,
-    ) -> Result<(Self, Vec<f64>, f64)> {
-        let blocks = model.blocks_from_user(theta)?;
-        let value = model.value(&blocks, kind)?;
-        let s = value.pls.pwrss / model.nu(kind);
-        let (scale, weight) = (model.a.coordinates.y_scale, model.a.coordinates.weight_mean);
-        let mut lower = model.layout.zeros();
-        for (k, &(_, _, q)) in model.layout.terms.clone().iter().enumerate() {
-            let l = small::lower_from_product(&model.layout.term_block(&blocks, k), q).0;
-            model.layout.set_term_block(&mut lower, k, &l);
+    ) -> Result<(Self, Vec<f64>)> {
+        let at = problem.parameters(theta, phi)?;
+        let blocks = problem.model.blocks_from_user(theta)?;
+        let solved = problem.model.value(&blocks, kind)?;
+        let s = solved.pls.pwrss / problem.model.nu(kind);
+        let beta = coordinates::fixed_to_user(&problem.model.a.coordinates, &solved.pls.beta);
+        let none = || Error::Internal("the model does not have what is to be profiled".into());
+        let Start { place, value, unit, factor } = start(problem, &at, (&blocks, s, &beta), target).ok_or_else(none)?;
+        let places = &problem.model.layout.places;
+        let rebuilt = if let Place::Factor(f) = &place { Some(f.term) } else { None };
+        let held = match place {
+            Place::PatternSd(i) | Place::PatternCorrelation(i) => [Some(i), None],
+            Place::Phi(i) => [None, Some(i)],
+            _ => [None, None],
+        };
+        let free_theta = |&i: &usize| Some(places[i].0) != rebuilt && problem.patterns[places[i].0].is_none();
+        let free = [
+            (0..places.len()).filter(free_theta).collect::<Vec<_>>(),
+            (0..at.psi.len()).filter(|i| held[0] != Some(*i)).collect(),
+            (0..at.phi.len()).filter(|i| held[1] != Some(*i)).collect(),
+        ];
+        let mut x: Vec<f64> = free[0].iter().map(|&i| at.theta[i]).collect();
+        x.extend(factor);
+        if !matches!(place, Place::Sigma | Place::Beta(_)) {
+            x.push(s.ln());
         }
-        let working = model.layout.theta(&lower);
-        let places = &model.layout.places;
-        let shaped = target.term().is_some_and(|k| varying.is_shaped(k));
-        let rebuilt = target.term().filter(|_| !shaped);
-        let others: Vec<usize> =
-            (0..places.len()).filter(|&i| Some(places[i].0) != rebuilt && !varying.is_shaped(places[i].0)).collect();
-        let mut x: Vec<f64> = others.iter().map(|&i| working[i]).collect();
-        let (mut frame, mut unit, mut q, mut held) = (Vec::new(), 1.0, 0, (s * weight).sqrt() * scale);
-        if let Some(term) = rebuilt {
-            let map = &model.a.coordinates.terms[term];
-            q = map.q();
-            let forth = coordinates::working_from_user(map);
-            let back = coordinates::user_from_working(map);
-            let mut user = vec![0.0; q * q];
-            small::mul(&mut user, &back, &model.layout.term_block(&blocks, term), q, q, q, s.sqrt() * scale);
-            let mut order = target.leading();
-            order.extend((0..q).filter(|c| !target.leading().contains(c)));
-            // A column that has no variance yet is measured by what would be one sigma in the working basis.
-            let size = |row: usize| (0..q).map(|c| user[row * q + c].powi(2)).sum::<f64>().sqrt();
-            let spare = |row: usize| (0..q).map(|c| back[row * q + c].powi(2)).sum::<f64>().sqrt() * s.sqrt() * scale;
-            let units: Vec<f64> =
-                order.iter().map(|&r| if size(r) > 1e-8 * spare(r) { size(r) } else { spare(r) }).collect();
-            let ordered: Vec<f64> = (0..q * q).map(|k| user[order[k / q] * q + k % q] / units[k / q]).collect();
-            let (mut l, mut turn) = small::lower_from_product(&ordered, q);
-            small::sweep_zero_pivots(&mut l, &mut turn, q);
-            frame = vec![0.0; q * q];
-            for i in 0..q {
-                for (c, &column) in order.iter().enumerate() {
-                    frame[i * q + c] = forth[i * q + column] * units[c] / scale;
-                }
-            }
-            unit = units[0];
-            match target {
-                Target::Correlation { .. } => {
-                    let m = l[q].hypot(l[q + 1]);
-                    held = if m > 0.0 { l[q] / m } else { f64::NAN };
-                    x.extend([l[0], m]);
-                    x.extend((2..q).flat_map(|r| l[r * q..r * q + r + 1].to_vec()));
-                }
-                _ => {
-                    held = l[0] * unit;
-                    x.extend((1..q).flat_map(|r| l[r * q..r * q + r + 1].to_vec()));
-                }
-            }
-        }
-        let sigma = (s * weight).sqrt() * scale;
-        if let Some(value) = varying.hold(target, sigma) {
-            (held, unit) = (value, value.abs().max(0.05 * sigma));
-        }
-        match target {
-            Target::Coefficient(k) => held = coordinates::fixed_to_user(&model.a.coordinates, &value.pls.beta)[k],
-            Target::Sigma => {}
-            _ => x.push(s.ln()),
-        }
-        x.extend(varying.free());
-        let at = held;
-        Ok((Constrained { model, kind, target, held, others, frame, unit, q, varying }, x, at))
+        x.extend(free[1].iter().map(|&i| at.psi[i]).chain(free[2].iter().map(|&i| at.phi[i])));
+        Ok((Constrained { problem, kind, value, place, unit, at, free }, x))
     }
 
     /// Unit of the target.
@@ -163,158 +232,187 @@ impl<'m> Constrained<'m> {
     /// Lower and upper edge of the parameter space, each with the last value before it that can be held.
     pub fn edges(&self) -> [(f64, f64); 2] {
         let there = |low: f64, high: f64| [(low, low), (high, high)];
-        match self.target {
-            Target::Sd { .. } | Target::Sigma => there(0.0, f64::INFINITY),
-            Target::Correlation { term, .. } => there(self.varying.lowest(term), 1.0),
-            Target::Coefficient(_) | Target::ResidualScale(_) => there(f64::NEG_INFINITY, f64::INFINITY),
-            Target::ResidualCorrelation => self.varying.residual_edges(),
+        match &self.place {
+            Place::Factor(f) if f.correlation => there(-1.0, 1.0),
+            Place::PatternCorrelation(i) => there(self.pattern(*i).map_or(-1.0, |(_, shape, _)| shape.lowest()), 1.0),
+            Place::Sigma | Place::Factor(_) | Place::PatternSd(_) => there(0.0, f64::INFINITY),
+            Place::Phi(i) if *i >= self.problem.residual().k => self.problem.residual().edges(),
+            Place::Beta(_) | Place::Phi(_) => there(f64::NEG_INFINITY, f64::INFINITY),
         }
     }
 
-    /// A zero on the diagonal of a T is a stationary point: opens it, so that a search can leave it.
+    /// Moves free values away from where they are stationary, so that a search can leave them: a zero on the diagonal of
+    /// a T, a standard deviation of zero, a correlation at its limit.
     pub fn opened(&self, x: &[f64]) -> Vec<f64> {
-        let places = &self.model.layout.places;
+        let places = &self.problem.model.layout.places;
         let mut out = x.to_vec();
-        let beyond = out.len() - self.varying.n_free();
-        self.varying.open(&mut out[beyond..]);
-        for (v, &i) in out.iter_mut().zip(&self.others) {
+        for (v, &i) in out.iter_mut().zip(&self.free[0]) {
             if places[i].1 == places[i].2 && v.abs() < 1e-2 {
                 *v = 1e-2;
             }
         }
+        let (psi, phi) = (self.first_psi(x), self.first_psi(x) + self.free[1].len());
+        for (v, &i) in out[psi..phi].iter_mut().zip(&self.free[1]) {
+            if let Some((_, shape, first)) = self.pattern(i) {
+                *v = shape.opened_element(i - first, *v);
+            }
+        }
+        for (v, &i) in out[phi..].iter_mut().zip(&self.free[2]) {
+            *v = self.problem.residual().opened(i, *v);
+        }
         out
     }
 
-    fn lower(&self, x: &[f64]) -> Vec<f64> {
-        let q = self.q;
-        let mut l = vec![0.0; q * q];
-        let mut rest = &x[self.others.len()..];
-        let mut from = 1;
-        if let Target::Correlation { .. } = self.target {
-            l[0] = rest[0];
-            l[q] = rest[1] * self.held;
-            l[q + 1] = rest[1] * (1.0 - self.held * self.held).max(0.0).sqrt();
-            (rest, from) = (&rest[2..], 2);
-        } else {
-            l[0] = self.held / self.unit;
-        }
-        for r in from..q {
-            l[r * q..r * q + r + 1].copy_from_slice(&rest[..r + 1]);
-            rest = &rest[r + 1..];
-        }
-        l
+    /// The term with a pattern that an element of psi belongs to, and its first element.
+    fn pattern(&self, i: usize) -> Option<(usize, PatternedFactor, usize)> {
+        let mut all = self.problem.patterned().into_iter();
+        all.find(|(_, _, range)| range.contains(&i)).map(|(k, shape, range)| (k, shape, range.start))
+    }
+
+    /// Where psi begins in x.
+    fn first_psi(&self, x: &[f64]) -> usize {
+        x.len() - self.free[1].len() - self.free[2].len()
     }
 
     /// Where ln sigma^2 stands in x, if it is free.
     fn place_of_sigma(&self, x: &[f64]) -> Option<usize> {
-        let free = !matches!(self.target, Target::Sigma | Target::Coefficient(_));
-        free.then(|| x.len() - self.varying.n_free() - 1)
+        (!matches!(self.place, Place::Sigma | Place::Beta(_))).then(|| self.first_psi(x) - 1)
     }
 
-    fn blocks(&self, x: &[f64], s: f64) -> Result<Blocks> {
-        let layout = &self.model.layout;
-        let mut theta = vec![0.0; layout.len()];
-        self.others.iter().zip(x).for_each(|(&i, v)| theta[i] = *v);
-        let mut t = layout.zeros();
-        layout.fill(&theta, &mut t);
-        if let Some(term) = self.rebuilt() {
-            let mut block = vec![0.0; self.q * self.q];
-            small::mul(&mut block, &self.frame, &self.lower(x), self.q, self.q, self.q, 1.0 / s.sqrt());
-            layout.set_term_block(&mut t, term, &block);
-        }
-        self.varying.fill(&self.model.a.coordinates, layout, &mut t);
-        Ok(t)
-    }
-
-    fn rebuilt(&self) -> Option<usize> {
-        self.target.term().filter(|k| !self.varying.is_shaped(*k))
-    }
-
-    /// Takes psi and phi from x, with what is held at sigma^2 = s.
-    fn vary(&mut self, x: &[f64], s: f64) -> bool {
-        let c = &self.model.a.coordinates;
-        let sigma = (s * c.weight_mean).sqrt() * c.y_scale;
-        self.varying.take(&x[x.len() - self.varying.n_free()..], self.held, sigma, self.model)
-    }
-
-    /// sigma^2 in working units.
-    fn residual(&self, x: &[f64]) -> f64 {
-        let c = &self.model.a.coordinates;
-        match self.target {
-            Target::Sigma => (self.held / c.y_scale).powi(2) / c.weight_mean,
+    /// sigma^2 in working units; one where it is profiled.
+    fn sigma2(&self, x: &[f64]) -> f64 {
+        let c = &self.problem.model.a.coordinates;
+        match self.place {
+            Place::Sigma => (self.value / c.y_scale).powi(2) / c.weight_mean,
             _ => self.place_of_sigma(x).map_or(1.0, |i| x[i].exp()),
         }
     }
 
-    fn variance(&mut self, x: &[f64], g: &mut [f64]) -> Result<f64> {
-        let (s, nu) = (self.residual(x), self.model.nu(self.kind));
-        if !self.vary(x, s) {
+    /// Takes psi, phi and theta from x, with what is held, at sigma^2 = s; T there.
+    fn take(&mut self, x: &[f64], s: f64) -> Result<Blocks> {
+        let (psi, phi) = x[self.first_psi(x)..].split_at(self.free[1].len());
+        self.free[0].iter().zip(x).for_each(|(&i, v)| self.at.theta[i] = *v);
+        self.free[1].iter().zip(psi).for_each(|(&i, v)| self.at.psi[i] = *v);
+        self.free[2].iter().zip(phi).for_each(|(&i, v)| self.at.phi[i] = *v);
+        let c = &self.problem.model.a.coordinates;
+        let sigma = (s * c.weight_mean).sqrt() * c.y_scale;
+        let lost = || Error::Internal("a psi has no term".into());
+        match self.place {
+            Place::PatternSd(i) => {
+                let (_, shape, first) = self.pattern(i).ok_or_else(lost)?;
+                self.at.psi[i] = shape.psi_of_sd(i - first, self.value / sigma);
+            }
+            Place::PatternCorrelation(i) => {
+                self.at.psi[i] = self.pattern(i).ok_or_else(lost)?.1.psi_of_rho(self.value);
+            }
+            Place::Phi(i) => {
+                let residual = self.problem.residual();
+                self.at.phi[i] = if i < residual.k { self.value } else { residual.phi_of(self.value) };
+            }
+            Place::Sigma | Place::Beta(_) | Place::Factor(_) => {}
+        }
+        let Parameters { psi, phi, .. } = &self.at;
+        let finite = psi.iter().chain(phi).all(|v| v.is_finite());
+        if !finite || (!phi.is_empty() && !self.problem.residual().is_inside(phi)) {
             return Err(Error::NotPositiveDefinite);
         }
-        let t = self.blocks(x, s)?;
-        let (value, gamma) = self.model.value_and_gamma_at(&t, self.kind, Some(s))?;
+        self.problem.set(phi);
+        let mut t = self.problem.blocks(&self.at).ok_or(Error::NotPositiveDefinite)?;
+        if let Place::Factor(f) = &self.place {
+            let mut block = vec![0.0; f.q * f.q];
+            let l = f.lower(&x[self.free[0].len()..], self.value);
+            small::mul(&mut block, &f.frame, &l, f.q, f.q, f.q, 1.0 / s.sqrt());
+            self.problem.model.layout.set_term_block(&mut t, f.term, &block);
+        }
+        Ok(t)
+    }
+
+    /// Writes the gradient in theta, psi and phi; returns that in all elements of psi.
+    fn slope(&mut self, gamma: &Gamma, g: &mut [f64]) -> Result<Vec<f64>> {
+        let slope = self.problem.slope(&self.at, gamma)?;
+        let tail = self.first_psi(g);
+        g.iter_mut().zip(&self.free[0]).for_each(|(g, &i)| *g = slope.theta[i]);
+        let beyond = self.free[1].iter().map(|&i| slope.psi[i]).chain(self.free[2].iter().map(|&i| slope.phi[i]));
+        g[tail..].iter_mut().zip(beyond).for_each(|(g, v)| *g = v);
+        Ok(slope.psi)
+    }
+
+    fn variance(&mut self, x: &[f64], g: &mut [f64]) -> Result<f64> {
+        let (s, nu) = (self.sigma2(x), self.problem.model.nu(self.kind));
+        let t = self.take(x, s)?;
+        let (value, gamma) = self.problem.model.value_and_gamma_at(&t, self.kind, Some(s))?;
         let r2 = value.pls.pwrss;
         let f = value.f - nu * (1.0 + (r2 / nu).ln()) + nu * s.ln() + r2 / s;
-        let mut full = vec![0.0; self.model.layout.len()];
-        self.model.layout.pick(&gamma.total, &mut full);
-        g.iter_mut().zip(&self.others).for_each(|(g, &i)| *g = 2.0 * full[i]);
-        let place = self.place_of_sigma(x);
-        if let Some(i) = place {
-            g[i] = nu - r2 / s;
-        }
-        if let Some(term) = self.rebuilt() {
-            let (q, from) = (self.q, self.others.len());
-            let block = self.model.layout.term_block(&gamma.total, term);
-            let mut d = vec![0.0; q * q];
-            small::mul_transposed(&mut d, &self.frame, &block, q, q, q, 2.0 / s.sqrt());
-            let mut out: Vec<f64> = Vec::with_capacity(g.len());
-            let mut start = 1;
-            if let Target::Correlation { .. } = self.target {
-                out.extend([d[0], self.held * d[q] + (1.0 - self.held * self.held).max(0.0).sqrt() * d[q + 1]]);
-                start = 2;
+        let of_psi = self.slope(&gamma, g)?;
+        let mut of_sigma = nu - r2 / s;
+        match &self.place {
+            Place::Factor(factor) => {
+                let layout = &self.problem.model.layout;
+                let (of_t, own) = (layout.term_block(&gamma.total, factor.term), layout.term_block(&t, factor.term));
+                let from = self.free[0].len();
+                g[from..from + factor.len()].copy_from_slice(&factor.slope(&of_t, self.value, s));
+                of_sigma -= of_t.iter().zip(&own).map(|(a, b)| a * b).sum::<f64>();
             }
-            out.extend((start..q).flat_map(|r| d[r * q..r * q + r + 1].to_vec()));
-            let own = self.model.layout.term_block(&t, term);
-            let scaled: f64 = block.iter().zip(&own).map(|(a, b)| a * b).sum();
-            g[from..from + out.len()].copy_from_slice(&out);
-            if let Some(i) = place {
-                g[i] -= scaled;
+            // tau = sd / sigma falls by half of itself for a unit of ln sigma^2.
+            Place::PatternSd(i) => {
+                let per_log = self.pattern(*i).map_or(0.0, |(_, shape, _)| shape.psi_per_log_sd(self.at.psi[*i]));
+                of_sigma += -0.5 * of_psi[*i] * per_log;
             }
+            _ => {}
         }
-        let at = Solved { pls: &value.pls, sigma2: s, reml: self.kind == Criterion::Reml };
-        let slope = self.varying.slope(self.model, &t, &gamma, &at)?;
-        let tail = x.len() - slope.free.len();
-        g[tail..].copy_from_slice(&slope.free);
-        if let Some(i) = place {
-            g[i] += slope.of_sigma;
+        if let Some(i) = self.place_of_sigma(x) {
+            g[i] = of_sigma;
         }
         Ok(f)
     }
 
     fn coefficient(&mut self, x: &[f64], k: usize, g: &mut [f64]) -> Result<f64> {
-        if !self.vary(x, 1.0) {
-            return Err(Error::NotPositiveDefinite);
-        }
-        let t = self.blocks(x, 1.0)?;
-        let held = self.held;
-        let (f, gamma, pls) = self.model.constrained_ml(&t, k, held)?;
-        let mut full = vec![0.0; self.model.layout.len()];
-        self.model.layout.pick(&gamma.total, &mut full);
-        g.iter_mut().zip(&self.others).for_each(|(g, &i)| *g = 2.0 * full[i]);
-        let at = Solved { pls: &pls, sigma2: pls.pwrss / self.model.nu(Criterion::Ml), reml: false };
-        let slope = self.varying.slope(self.model, &t, &gamma, &at)?;
-        g[self.others.len()..].copy_from_slice(&slope.free);
-        Ok(f)
+        let t = self.take(x, 1.0)?;
+        let (value, gamma) = self.problem.model.constrained_ml(&t, k, self.value)?;
+        self.slope(&gamma, g)?;
+        Ok(value.f)
     }
 }
 
-impl Objective for Constrained<'_> {
+/// What `target` is at a fit with these T (working basis), sigma^2 and coefficients (the user's); `None` if there is none.
+fn start(problem: &Problem<'_>, at: &Parameters, fit: (&Blocks, f64, &[f64]), target: Target) -> Option<Start> {
+    let (blocks, s, beta) = fit;
+    let c = &problem.model.a.coordinates;
+    let sigma = (s * c.weight_mean).sqrt() * c.y_scale;
+    let pattern = |term: usize| problem.patterned().into_iter().find(|(k, _, _)| *k == term);
+    let of = |place: Place, value: f64, unit: f64| Start { place, value, unit, factor: Vec::new() };
+    let among = |place: Place, value: f64| of(place, value, value.abs().max(0.05 * sigma));
+    Some(match target {
+        Target::Sigma => of(Place::Sigma, sigma, 1.0),
+        Target::Coefficient(k) => of(Place::Beta(k), *beta.get(k)?, 1.0),
+        Target::ResidualScale(k) => among(Place::Phi(k), *at.phi.get(k).filter(|_| k < problem.residual().k)?),
+        Target::ResidualCorrelation => among(Place::Phi(problem.residual().k), problem.residual().rho(&at.phi)?),
+        Target::Sd { term, column } if pattern(term).is_some() => {
+            let (_, shape, range) = pattern(term)?;
+            let sd = shape.sd(&at.psi[range.clone()], column) * sigma;
+            among(Place::PatternSd(range.start + shape.place_of_sd(column)), sd)
+        }
+        Target::Correlation { term, .. } if pattern(term).is_some() => {
+            let (_, shape, range) = pattern(term)?;
+            let place = range.start + shape.place_of_rho()?;
+            among(Place::PatternCorrelation(place), shape.rho(&at.psi[range])?)
+        }
+        Target::Sd { term, .. } | Target::Correlation { term, .. } => {
+            let block = problem.model.layout.term_block(blocks, term);
+            let (frame, l) = TargetFactor::new(&problem.model, target, &block, s)?;
+            let (value, factor) = frame.split(&l);
+            Start { unit: frame.unit, place: Place::Factor(frame), value, factor }
+        }
+    })
+}
+
+impl Objective for Constrained<'_, '_> {
     fn evaluate(&mut self, x: &[f64], g: &mut [f64]) -> Result<Option<f64>> {
         if x.iter().any(|v| v.abs() > 1e8) {
             return Ok(None);
         }
-        let value = match self.target {
-            Target::Coefficient(k) => self.coefficient(x, k, g),
+        let value = match self.place {
+            Place::Beta(k) => self.coefficient(x, k, g),
             _ => self.variance(x, g),
         };
         match value {

@@ -1,30 +1,17 @@
-//! Refits without some of the rows: their products are taken out of the sums, and the search starts at the fit.
+//! Refits without some of the rows; the search starts at the estimates of a fit.
 //!
-//! Exact: the same criterion is minimised as from the remaining rows. A level that loses all its rows keeps a zero block,
-//! which adds nothing to the likelihood. Deletions are independent and run in threads.
+//! Where sums are enough, the products of the rows are taken out of them. Exact: the same criterion is minimised as from the
+//! remaining rows. A level that loses all its rows keeps a zero block, which adds nothing to the likelihood.
 
-use crate::crossprod::crossprod::Crossprod;
+use super::refits::{run, Estimates, Refit};
 use crate::crossprod::delete_rows::RowDeletion;
 use crate::design::design::Design;
+use crate::design::subset::Subset;
 use crate::error::{Error, Result};
 use crate::fit::estimates::Fit;
-use crate::likelihood::model::Model;
+use crate::fit::problem::Problem;
 use crate::numerics::counting_sort::Sorted;
-use crate::numerics::threads::Workers;
 use crate::options::{FitOptions, Look, Watch};
-
-/// What became of a deletion.
-#[derive(Clone, Debug)]
-pub enum Deletion {
-    /// Estimates without the rows, and the parameters of residuals that are not alike.
-    Refitted(Box<Fit>, Vec<f64>),
-    /// Without the rows a coefficient cannot be estimated.
-    Rank,
-    /// No estimates: too few rows, a perfect fit, or a variance that is no longer identified.
-    Failed,
-    /// Not done: somebody asked to stop.
-    Stopped,
-}
 
 /// Refits without each of the sets of rows. `sets[i]` is the set of row i, from 1 to `count`; 0 is never deleted.
 ///
@@ -32,72 +19,53 @@ pub enum Deletion {
 /// [`Error::Dimension`] where `sets` does not fit the design.
 pub fn deletions(
     design: &Design<'_>,
-    a: &Crossprod,
-    fit: &Fit,
+    from: Estimates<'_>,
     options: &FitOptions,
     (sets, count): (&[i32], usize),
     watch: &Watch,
-) -> Result<Vec<Deletion>> {
-    if sets.len() != a.n || sets.iter().any(|s| *s < 0 || *s as usize > count) {
-        return Err(Error::Dimension { what: "sets of rows", expected: a.n, found: sets.len() });
+) -> Result<Vec<Refit<Fit>>> {
+    if sets.len() != design.n() || sets.iter().any(|s| *s < 0 || *s as usize > count) {
+        return Err(Error::Dimension { what: "sets of rows", expected: design.n(), found: sets.len() });
     }
-    let single = FitOptions { threads: 1, look: Look::Alone, start: Some(fit.theta.clone()), ..options.clone() };
-    let workers = Workers::new(if count > 1 { options.threads } else { 1 })?;
-    let batches = (count / 16).clamp(1, 64).max(workers.count().min(count));
+    let Ok(problem) = Problem::new(design, options)?.detached() else {
+        let job = |(): &mut (), s| without_rows(design, from, options, &|i| sets[i] != s as i32 + 1, watch);
+        return run(count, options, watch, || Ok(()), job);
+    };
+    let (a, single) = (problem.model.crossprod(), from.options(options, Look::Alone));
     let members = Sorted::by_key(count + 1, sets.iter().map(|s| *s as usize));
-    let parts = workers.map(batches, |k| -> Result<Vec<Deletion>> {
-        let range = k * count / batches..(k + 1) * count / batches;
-        if watch.is_stopped() {
-            return Ok(vec![Deletion::Stopped; range.len()]);
+    let workspace = || Ok((Problem::from_sums(a.clone(), &single)?, RowDeletion::new(design, a)));
+    run(count, options, watch, workspace, |(own, deletion), s| {
+        if !own.model.change_sums(|left| deletion.delete(members.of(s + 1), left)) {
+            return Ok(Refit::Rank);
         }
-        let mut own = Model::new(a.clone(), &single)?;
-        let mut rows = RowDeletion::new(design, a);
-        let mut out = Vec::with_capacity(range.len());
-        for s in range {
-            if watch.is_stopped() {
-                out.push(Deletion::Stopped);
-                continue;
-            }
-            out.push(delete(&mut rows, &mut own, members.of(s + 1), &single, watch)?);
-            watch.advance(1);
-        }
-        Ok(out)
-    });
-    let mut out = Vec::with_capacity(count);
-    for part in parts {
-        out.extend(part?);
-    }
-    Ok(out)
+        Ok(Refit::Done(search(own, &single, watch)?))
+    })
 }
 
-fn delete(
-    sums: &mut RowDeletion<'_>,
-    own: &mut Model,
-    rows: &[u32],
+/// A fit of the rows that are kept.
+fn without_rows(
+    design: &Design<'_>,
+    from: Estimates<'_>,
     options: &FitOptions,
+    is_kept: &dyn Fn(usize) -> bool,
     watch: &Watch,
-) -> Result<Deletion> {
-    if !sums.delete(rows, &mut own.a) {
-        return Ok(Deletion::Rank);
+) -> Result<Refit<Fit>> {
+    let rank = from.beta.iter().filter(|b| !b.is_nan()).count();
+    let keep: Vec<usize> = (0..design.n()).filter(|&i| is_kept(i)).collect();
+    if keep.len() <= rank {
+        return Ok(Refit::Rank);
     }
-    own.renew();
-    match search(own, options, watch) {
-        Ok(fit) => Ok(Deletion::Refitted(Box::new(fit), Vec::new())),
-        Err(
-            Error::PerfectFit { .. } | Error::Unidentified { .. } | Error::NotPositiveDefinite | Error::Scale { .. },
-        ) => Ok(Deletion::Failed),
-        Err(Error::Interrupted) => Ok(Deletion::Stopped),
-        Err(e) => Err(e),
-    }
+    let fit = from.fit(&Subset::new(design, &keep).design(design), options, watch)?;
+    Ok(if fit.kept.len() < rank { Refit::Rank } else { Refit::Done(fit) })
 }
 
 /// From the fit with all rows; a search that ends without a certificate begins again from the data.
-fn search(own: &mut Model, options: &FitOptions, watch: &Watch) -> Result<Fit> {
-    let near = own.fit(options, &watch.part())?;
+fn search(own: &mut Problem<'_>, options: &FitOptions, watch: &Watch) -> Result<Fit> {
+    let near = own.fit(options, None, &watch.part())?;
     if near.convergence.status.is_certified() {
         return Ok(near);
     }
     let afresh = FitOptions { start: None, look: Look::Near, ..options.clone() };
-    let fresh = own.fit(&afresh, &watch.part())?;
+    let fresh = own.fit(&afresh, None, &watch.part())?;
     Ok(if fresh.criterion <= near.criterion { fresh } else { near })
 }

@@ -1,211 +1,106 @@
-//! What tests of fixed effects need, in the user's coordinates: Satterthwaite's derivatives and Kenward-Roger's pieces.
+//! What tests of fixed effects need, in the user's coordinates: Var(beta), Satterthwaite's derivatives and Kenward and
+//! Roger's pieces, by the way that a problem allows.
 
-use super::directions::{compressed, rank, Satterthwaite};
+use super::forms::Outward;
 use super::information::Information;
-use crate::covariance::theta::Blocks;
-use crate::design::coordinates;
+use super::kenward_roger::{self, KenwardRoger};
+use super::satterthwaite::{self, Satterthwaite};
 use crate::error::{Error, Result};
-use crate::likelihood::model::Model;
-use crate::numerics::small;
+use crate::fit::problem::Problem;
 use crate::options::Criterion;
 
-/// Kenward and Roger (1997): P_i, W and the adjusted covariance.
-#[derive(Clone, Debug)]
-pub struct KenwardRoger {
-    /// P_i = d(X'V^-1X) / d parameter i, p x p by rows each.
-    pub p: Vec<Vec<f64>>,
-    /// Asymptotic covariance of the parameters, m x m by rows.
-    pub w: Vec<f64>,
-    /// Adjusted covariance of the coefficients, p x p by rows.
-    pub adjusted: Vec<f64>,
-}
-
-impl KenwardRoger {
-    /// From working coordinates to the user's: coefficients are turned by `jacobian` and have variances `scale` times as large.
-    pub(super) fn in_users(self, jacobian: &[f64], p: usize, scale: f64) -> Result<KenwardRoger> {
-        let inverse = invert_general(jacobian, p)?;
-        let inward = |x: &Vec<f64>| sandwich(&transpose(&inverse, p), x, p, 1.0 / scale);
-        Ok(KenwardRoger {
-            p: self.p.iter().map(inward).collect(),
-            w: self.w,
-            adjusted: sandwich(jacobian, &self.adjusted, p, scale),
-        })
-    }
-}
-
-/// Both, with Phi.
+/// The pieces, for the kept coefficients.
 #[derive(Clone, Debug)]
 pub struct FixedInference {
-    /// Covariance of the kept coefficients, p x p by rows.
-    pub phi: Vec<f64>,
+    /// Covariance of the coefficients, p x p by rows.
+    pub vcov_beta: Vec<f64>,
     /// Satterthwaite's pieces.
     pub satterthwaite: Satterthwaite,
-    /// Kenward-Roger's pieces; `None` for a fit by ML or where the information is singular.
+    /// Kenward-Roger's pieces; `None` for a fit by ML, where the information is singular, or where they were refused.
     pub kenward_roger: Option<KenwardRoger>,
+    /// Bytes that the exact way would need, where they are not allowed: the pieces are from differences, without
+    /// Kenward-Roger's.
+    pub refused: Option<f64>,
 }
 
-impl Model {
-    /// Pieces for tests of the coefficients at a fitted `theta` (user's basis, by the criterion that was minimised).
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`] with the bytes that the largest connected component of levels would need;
-    /// [`Error::Dimension`] for a theta of the wrong length.
-    ///
-    /// # Source
-    /// Kenward and Roger (1997), Biometrics 53, 983-997; Fai and Cornelius (1996).
-    pub fn fixed_inference(&mut self, theta: &[f64], kind: Criterion, memory: f64) -> Result<FixedInference> {
-        let t = self.blocks_from_user(theta)?;
-        let info = Information::new(self, &t, kind, memory)?;
-        let scale = self.a.coordinates.y_scale * self.a.coordinates.y_scale;
-        let p = self.a.p;
-        let jacobian = coordinates::jacobian(&self.a.coordinates.x);
-        let outward = |x: &[f64]| sandwich(&jacobian, x, p, scale);
-        let satterthwaite = self.satterthwaite(&info, &t)?;
-        let kenward_roger = match kind {
-            Criterion::Reml => kenward_roger(&info, p),
-            Criterion::Ml => None,
-        };
-        Ok(FixedInference {
-            phi: outward(&info.phi),
-            satterthwaite: Satterthwaite {
-                jacobian: satterthwaite.jacobian.iter().map(|x| outward(x)).collect(),
-                covariance: satterthwaite.covariance,
-            },
-            kenward_roger: kenward_roger.map(|kr| kr.in_users(&jacobian, p, scale)).transpose()?,
-        })
-    }
-
-    /// Satterthwaite's pieces where K does not fit in memory: differences of the exact gradient, no Kenward-Roger.
-    ///
-    /// # Errors
-    /// [`Error::Dimension`] for a theta of the wrong length.
-    pub fn fixed_inference_by_differences(&mut self, theta: &[f64], kind: Criterion) -> Result<FixedInference> {
-        let t = self.blocks_from_user(theta)?;
-        let (phi, satterthwaite) = super::differences::satterthwaite(self, &t, kind)?;
-        let scale = self.a.coordinates.y_scale * self.a.coordinates.y_scale;
-        let jacobian = coordinates::jacobian(&self.a.coordinates.x);
-        let outward = |x: &[f64]| sandwich(&jacobian, x, self.a.p, scale);
-        Ok(FixedInference {
-            phi: outward(&phi),
-            satterthwaite: Satterthwaite {
-                jacobian: satterthwaite.jacobian.iter().map(|x| outward(x)).collect(),
-                covariance: satterthwaite.covariance,
-            },
-            kenward_roger: None,
-        })
-    }
-
-    /// Derivatives along the free elements of sigma T (a singular T keeps its rank) and sigma^2.
-    fn satterthwaite(&self, info: &Information, t: &Blocks) -> Result<Satterthwaite> {
-        let (m, k, p) = (info.m, info.m - 1, self.a.p);
-        let sigma = info.values[k].sqrt();
-        let mut directions: Vec<Vec<f64>> = Vec::new();
-        let mut owners: Vec<(usize, usize, usize)> = Vec::new();
-        for (term, &(_, _, q)) in self.layout.terms.iter().enumerate() {
-            let mut l = compressed(&self.layout.term_block(t, term), q);
-            l.iter_mut().for_each(|x| *x *= sigma);
-            for col in 0..rank(&l, q) {
-                for row in col..q {
-                    // dG = e_row l_col' + l_col e_row'.
-                    let mut d = vec![0.0; m];
-                    for (i, &(other, r, c)) in self.layout.places.iter().enumerate().filter(|x| x.1 .0 == term) {
-                        debug_assert_eq!(other, term);
-                        d[i] =
-                            if r == row { l[c * q + col] } else { 0.0 } + if c == row { l[r * q + col] } else { 0.0 };
-                    }
-                    directions.push(d);
-                    owners.push((term, row, col));
-                }
-            }
-        }
-        let mut last = vec![0.0; m];
-        last[k] = 1.0;
-        directions.push(last);
-        let n = directions.len();
-        let mut hessian = vec![0.0; n * n];
-        for (x, dx) in directions.iter().enumerate() {
-            for (y, dy) in directions.iter().enumerate() {
-                let mut turned = vec![0.0; m];
-                small::mul(&mut turned, &info.hessian, dy, m, m, 1, 1.0);
-                let sum: f64 = dx.iter().zip(&turned).map(|(a, b)| a * b).sum();
-                hessian[x * n + y] = sum;
-            }
-        }
-        // Curvature of G in the elements of one column: d2 G = e_r e_s' + e_s e_r'.
-        for (x, a) in owners.iter().enumerate() {
-            for (y, b) in owners.iter().enumerate().filter(|(_, b)| b.0 == a.0 && b.2 == a.2) {
-                let (r, s) = (a.1.max(b.1), a.1.min(b.1));
-                if let Some(i) = self.layout.places.iter().position(|place| *place == (a.0, r, s)) {
-                    hessian[x * n + y] += info.score[i] * if r == s { 2.0 } else { 1.0 };
-                }
-            }
-        }
-        let covariance = small::solve_identity(&hessian, n).ok_or(Error::NotPositiveDefinite)?;
-        let jacobian = directions
-            .iter()
-            .map(|d| {
-                let mut sum = vec![0.0; p * p];
-                for (i, f) in d.iter().enumerate().filter(|(_, f)| **f != 0.0) {
-                    sum.iter_mut().zip(&info.p[i]).for_each(|(s, x)| *s += f * x);
-                }
-                sandwich(&info.phi, &sum, p, -1.0)
-            })
-            .collect();
-        Ok(Satterthwaite { jacobian, covariance: covariance.iter().map(|x| 2.0 * x).collect() })
-    }
+/// How derivatives in the variance parameters are found, and which of these are unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Derivatives {
+    /// Exact where the criterion has no parameters but theta; otherwise by differences, in theta, psi and phi.
+    Either,
+    /// Exact: phi counts as known and all terms as unstructured.
+    Exact,
+    /// By differences, in theta, psi and phi; Kenward-Roger's by the observed information.
+    Differences,
 }
 
-/// Kenward and Roger's information, W and adjusted covariance in working coordinates.
-fn kenward_roger(info: &Information, p: usize) -> Option<KenwardRoger> {
-    let m = info.m;
-    let w: Vec<f64> = small::solve_identity(&info.trace_reml, m)?.iter().map(|x| 2.0 * x).collect();
-    let mut inner = vec![0.0; p * p];
-    for i in 0..m {
-        for j in 0..m {
-            let bridge = sandwich_of(&info.p[i], &info.phi, &info.p[j], p);
-            let weight = w[i * m + j];
-            (0..p * p).for_each(|x| inner[x] += weight * (info.q[i * m + j][x] - bridge[x]));
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// True if Kenward-Roger's pieces are wanted; by ML there are none.
+    pub kenward_roger: bool,
+    /// How derivatives are found.
+    pub derivatives: Derivatives,
+    /// Bytes that exact derivatives may take.
+    pub memory: f64,
+}
+
+/// Pieces for tests of the coefficients at a fit (theta in the user's basis, by the criterion that was minimised).
+///
+/// Exact derivatives need K = Z'V^-1Z; where that does not fit in memory they are replaced by differences.
+///
+/// # Errors
+/// [`Error::Dimension`] for a theta of the wrong length; [`Error::NotPositiveDefinite`] where the fit is no minimum;
+/// [`Error::Interrupted`].
+pub fn fixed_inference(
+    problem: &mut Problem<'_>,
+    theta: &[f64],
+    phi: &[f64],
+    kind: Criterion,
+    wanted: Wanted,
+) -> Result<FixedInference> {
+    let kr = wanted.kenward_roger && kind == Criterion::Reml;
+    let mut refused = None;
+    let exact = match wanted.derivatives {
+        Derivatives::Either => problem.is_plain(),
+        Derivatives::Exact => true,
+        Derivatives::Differences => false,
+    };
+    if exact {
+        problem.set(phi);
+        match by_information(problem, theta, kind, kr, wanted.memory) {
+            Err(Error::TooLarge { bytes, .. }) => refused = Some(bytes),
+            pieces => return pieces,
         }
     }
-    Some(KenwardRoger { p: info.p.clone(), w, adjusted: corrected(&info.phi, &inner, p) })
+    let found = satterthwaite::by_differences(problem, theta, phi, kind, kr && refused.is_none())?;
+    let adjusted = kenward_roger::observed(problem, &found)?;
+    let out = Outward::new(&problem.model.a.coordinates);
+    Ok(FixedInference {
+        vcov_beta: out.covariance(&found.vcov_beta),
+        satterthwaite: found.satterthwaite.outward(&out),
+        kenward_roger: adjusted.map(|pieces| pieces.outward(&out)).transpose()?,
+        refused,
+    })
 }
 
-/// `phi + 2 phi inner phi`, made symmetric.
-pub(super) fn corrected(phi: &[f64], inner: &[f64], p: usize) -> Vec<f64> {
-    let mut adjusted = phi.to_vec();
-    let correction = sandwich(phi, inner, p, 2.0);
-    adjusted.iter_mut().zip(&correction).for_each(|(a, c)| *a += c);
-    for i in 0..p {
-        for j in 0..i {
-            let x = 0.5 * (adjusted[i * p + j] + adjusted[j * p + i]);
-            (adjusted[i * p + j], adjusted[j * p + i]) = (x, x);
-        }
-    }
-    adjusted
-}
-
-/// `f * a x a'`.
-pub(super) fn sandwich(a: &[f64], x: &[f64], p: usize, f: f64) -> Vec<f64> {
-    let mut half = vec![0.0; p * p];
-    small::mul(&mut half, a, x, p, p, p, f);
-    let mut out = vec![0.0; p * p];
-    small::mul_by_transposed(&mut out, &half, a, p, p, p, 1.0);
-    out
-}
-
-/// `a b c`.
-pub(super) fn sandwich_of(a: &[f64], b: &[f64], c: &[f64], p: usize) -> Vec<f64> {
-    let mut half = vec![0.0; p * p];
-    small::mul(&mut half, a, b, p, p, p, 1.0);
-    let mut out = vec![0.0; p * p];
-    small::mul(&mut out, &half, c, p, p, p, 1.0);
-    out
-}
-
-fn transpose(a: &[f64], p: usize) -> Vec<f64> {
-    (0..p * p).map(|x| a[x % p * p + x / p]).collect()
-}
-
-fn invert_general(a: &[f64], p: usize) -> Result<Vec<f64>> {
-    small::solve_identity(a, p).ok_or(Error::NotPositiveDefinite)
+/// The pieces from exact derivatives in the elements of Var(b) and sigma^2, with R as it is.
+fn by_information(
+    problem: &mut Problem<'_>,
+    theta: &[f64],
+    kind: Criterion,
+    kr: bool,
+    memory: f64,
+) -> Result<FixedInference> {
+    let model = &mut problem.model;
+    let t = model.blocks_from_user(theta)?;
+    let info = Information::new(model, &t, kind, memory)?;
+    let out = Outward::new(&model.a.coordinates);
+    let adjusted = kr.then(|| kenward_roger::expected(&info, model.a.p)).flatten();
+    Ok(FixedInference {
+        vcov_beta: out.covariance(&info.vcov_beta),
+        satterthwaite: satterthwaite::exact(model, &info, &t)?.outward(&out),
+        kenward_roger: adjusted.map(|pieces| pieces.outward(&out)).transpose()?,
+        refused: None,
+    })
 }

@@ -6,9 +6,11 @@
 //! P_i = -H'E_iH, Q_ij = H'E_iKE_jH, tr_ij = tr(KE_iKE_j), and sums of squares h'E_iKE_jh. The residual parameter
 //! follows from sigma^2 W^-1 + sum g_i V_i = V.
 
-use super::component::{components, covariance, Component, Locator};
+use super::connected_components::{components, Component, Locator};
+use super::forms::{product, vcov_beta};
+use super::marginal_products::marginal_products;
 use crate::covariance::theta::Blocks;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::likelihood::model::Model;
 use crate::numerics::small;
 use crate::options::Criterion;
@@ -19,8 +21,8 @@ pub struct Information {
     pub m: usize,
     /// Values of the parameters.
     pub values: Vec<f64>,
-    /// Phi = (X'V^-1X)^-1.
-    pub phi: Vec<f64>,
+    /// Var(beta) = (X'V^-1X)^-1.
+    pub vcov_beta: Vec<f64>,
     /// P_i = d(X'V^-1X) / d parameter i.
     pub p: Vec<Vec<f64>>,
     /// Q_ij, by rows of (i, j).
@@ -50,7 +52,7 @@ impl Entry {
 }
 
 /// Sums over levels, in units where sigma^2 is one.
-struct Sums {
+struct LevelSums {
     p: Vec<Vec<f64>>,
     d: Vec<Vec<f64>>,
     a: Vec<f64>,
@@ -64,13 +66,9 @@ impl Information {
     /// Evaluates all derivatives at `t` (working blocks).
     ///
     /// # Errors
-    /// [`Error::TooLarge`] with the bytes that the largest connected component would need.
+    /// [`crate::Error::TooLarge`] with the bytes that the largest connected component would need.
     pub fn new(model: &mut Model, t: &Blocks, kind: Criterion, memory: f64) -> Result<Information> {
-        let parts = components(model);
-        let bytes = super::component::bytes(&parts);
-        if bytes > memory {
-            return Err(Error::TooLarge { bytes, limit: memory });
-        }
+        let parts = components(model, memory)?;
         let (value, _) = model.value_and_gamma(t, kind)?;
         let sigma2 = value.pls.pwrss / model.nu(kind);
         let entries: Vec<Entry> = model
@@ -82,7 +80,7 @@ impl Information {
                 Entry { factor, row: first + row, col: first + col }
             })
             .collect();
-        let sums = Sums::new(model, t, &parts, &entries)?;
+        let sums = LevelSums::new(model, t, &parts, &entries)?;
         let mut values = Vec::with_capacity(entries.len() + 1);
         for e in &entries {
             let q = model.a.factors[e.factor].q;
@@ -90,23 +88,16 @@ impl Information {
             values.push(sigma2 * (0..q).map(|k| block[e.row * q + k] * block[e.col * q + k]).sum::<f64>());
         }
         values.push(sigma2);
-        let p = model.a.p;
-        let phi = small::invert_spd(&gram(&value.pls.rx, p), p).ok_or(Error::NotPositiveDefinite)?;
-        Ok(assemble(model, kind, values, sums, phi.iter().map(|x| x * sigma2).collect(), value.pls.pwrss / sigma2))
+        let vcov = vcov_beta(&value.pls, model.a.p, sigma2)?;
+        Ok(assemble(model, kind, values, sums, vcov, value.pls.pwrss / sigma2))
     }
 }
 
-fn gram(l: &[f64], p: usize) -> Vec<f64> {
-    let mut out = vec![0.0; p * p];
-    small::mul_by_transposed(&mut out, l, l, p, p, p, 1.0);
-    out
-}
-
-impl Sums {
-    fn new(model: &Model, t: &Blocks, parts: &[Component], entries: &[Entry]) -> Result<Sums> {
+impl LevelSums {
+    fn new(model: &Model, t: &Blocks, parts: &[Component], entries: &[Entry]) -> Result<LevelSums> {
         let (p, k) = (model.a.p, entries.len());
         let at = Locator::new(model, parts);
-        let mut s = Sums {
+        let mut s = LevelSums {
             p: vec![vec![0.0; p * p]; k],
             d: vec![vec![0.0; p]; k],
             a: vec![0.0; k],
@@ -117,7 +108,7 @@ impl Sums {
         };
         model.watch.announce(parts.iter().map(|part| part.members.len()).sum());
         for part in parts {
-            let cov = covariance(model, part, &at, t)?;
+            let cov = marginal_products(model, part, &at, t)?;
             s.add(model, part, &cov, entries)?;
         }
         Ok(s)
@@ -127,10 +118,11 @@ impl Sums {
         let (p, n, k) = (model.a.p, part.size, entries.len());
         let m = p + 1;
         let mut own = vec![0.0; n * m];
+        let inverse = model.here()?.inverse;
         for &(f, level, here) in &part.members {
             let q = model.a.factors[f].q;
             let row = (model.s.first_row(f) + level * q) * m;
-            own[here * m..(here + q) * m].copy_from_slice(&model.inverse.residual[row..row + q * m]);
+            own[here * m..(here + q) * m].copy_from_slice(&inverse.residual[row..row + q * m]);
         }
         // E_i [H, h] and K E_i [H, h].
         let mut turned = Vec::with_capacity(k);
@@ -198,7 +190,14 @@ fn trace(part: &Component, cov: &[f64], i: Entry, j: Entry) -> f64 {
 }
 
 /// Adds the residual parameter and forms what both methods use.
-fn assemble(model: &Model, kind: Criterion, values: Vec<f64>, s: Sums, phi: Vec<f64>, ypy: f64) -> Information {
+fn assemble(
+    model: &Model,
+    kind: Criterion,
+    values: Vec<f64>,
+    s: LevelSums,
+    vcov_beta: Vec<f64>,
+    ypy: f64,
+) -> Information {
     let (p, k) = (model.a.p, values.len() - 1);
     let (m, sigma2) = (k + 1, values[k]);
     let g = &values[..k];
@@ -209,7 +208,7 @@ fn assemble(model: &Model, kind: Criterion, values: Vec<f64>, s: Sums, phi: Vec<
     let (t0, c0) = (by(s.trace, -2), by(s.c, -3));
     let (a, tk) = (by(s.a, -2), by(s.trace_k, -1));
     let d: Vec<Vec<f64>> = s.d.into_iter().map(|v| by(v, -2)).collect();
-    let inverse = small::invert_spd(&phi, p).unwrap_or_else(|| vec![f64::NAN; p * p]);
+    let inverse = small::invert_spd(&vcov_beta, p).unwrap_or_else(|| vec![f64::NAN; p * p]);
     let sum_of = |f: &dyn Fn(usize) -> f64| (0..k).map(|j| g[j] * f(j)).sum::<f64>();
     big_p.push((0..p * p).map(|x| -(inverse[x] + sum_of(&|j| big_p[j][x])) / sigma2).collect());
     let mut q = vec![vec![0.0; p * p]; m * m];
@@ -232,20 +231,20 @@ fn assemble(model: &Model, kind: Criterion, values: Vec<f64>, s: Sums, phi: Vec<
     let trace_residual = (model.a.n as f64 - sum_of(&|j| tk[j])) / sigma2;
     trace[k * m + k] = (trace_residual - sum_of(&|j| trace[k * m + j])) / sigma2;
     // With P in place of V^-1.
-    let product = |x: &[f64], y: &[f64]| (0..p * p).map(|e| x[e] * y[e % p * p + e / p]).sum::<f64>();
+    let trace_of = |x: &[f64], y: &[f64]| (0..p * p).map(|e| x[e] * y[e % p * p + e / p]).sum::<f64>();
     let mut trace_reml = vec![0.0; m * m];
-    let turned: Vec<Vec<f64>> = big_p.iter().map(|x| multiply(&phi, x, p)).collect();
+    let turned: Vec<Vec<f64>> = big_p.iter().map(|x| product(&vcov_beta, x, p)).collect();
     for i in 0..m {
         for j in 0..m {
             trace_reml[i * m + j] =
-                trace[i * m + j] - 2.0 * product(&phi, &q[i * m + j]) + product(&turned[i], &turned[j]);
+                trace[i * m + j] - 2.0 * trace_of(&vcov_beta, &q[i * m + j]) + trace_of(&turned[i], &turned[j]);
         }
     }
     let mut quadratic = vec![0.0; m * m];
     for i in 0..k {
         for j in 0..k {
             let mut half = vec![0.0; p];
-            small::mul(&mut half, &phi, &d[j], p, p, 1, 1.0);
+            small::mul(&mut half, &vcov_beta, &d[j], p, p, 1, 1.0);
             quadratic[i * m + j] = c0[i * k + j] - d[i].iter().zip(&half).map(|(x, y)| x * y).sum::<f64>();
         }
     }
@@ -260,15 +259,9 @@ fn assemble(model: &Model, kind: Criterion, values: Vec<f64>, s: Sums, phi: Vec<
     let mut score = Vec::with_capacity(m);
     for i in 0..m {
         let (form, plain) = if i < k { (a[i], tk[i]) } else { (residual, trace_residual) };
-        score.push(plain + if reml { product(&phi, &big_p[i]) } else { 0.0 } - form);
+        score.push(plain + if reml { trace_of(&vcov_beta, &big_p[i]) } else { 0.0 } - form);
     }
     let base = if reml { &trace_reml } else { &trace };
     let hessian = (0..m * m).map(|x| 2.0 * quadratic[x] - base[x]).collect();
-    Information { m, values, phi, p: big_p, q, trace_reml, score, hessian }
-}
-
-fn multiply(x: &[f64], y: &[f64], p: usize) -> Vec<f64> {
-    let mut out = vec![0.0; p * p];
-    small::mul(&mut out, x, y, p, p, p, 1.0);
-    out
+    Information { m, values, vcov_beta, p: big_p, q, trace_reml, score, hessian }
 }

@@ -1,23 +1,34 @@
-//! Inference about a fit, from q- and p-sized quantities only: no matrix with a side of n is ever formed.
+//! Inference about a fit: a problem (for many fits: a design) and the estimates of a fit in; figures out.
 //!
-//! Everything here takes a [`crate::Model`] and a theta and makes its own workspace; a [`crate::Fit`] is never changed.
+//! Every inference exists once, for all problems: a plain one has empty psi and phi. A fit is never changed, and what a call
+//! leaves in the problem is nothing that a later call relies on: each begins by setting phi. Matrices are of the order of
+//! coefficients or of the levels that are connected by rows; none has a side of n.
 
-mod adjusted;
-pub mod again;
-mod blockwise;
-pub mod bootstrap;
-pub mod component;
-pub mod constrained;
-pub mod deletion;
-mod differences;
-pub mod directions;
-pub mod fixed;
-pub mod information;
-mod jointly;
-pub mod prediction;
-pub mod profile;
-pub mod refit;
+mod bootstrap;
+mod connected_components;
+mod constrained;
+mod deletion;
+mod fixed;
+mod forms;
+mod information;
+mod kenward_roger;
+mod marginal_products;
+mod prediction;
+mod profile;
+mod refit;
+mod refits;
+mod rlrt;
+mod satterthwaite;
+mod schur_complement;
 
-pub mod rlrt;
-
-mod varying;
+pub use bootstrap::bootstrap;
+pub use constrained::Target;
+pub use deletion::deletions;
+pub use fixed::{fixed_inference, Derivatives, FixedInference, Wanted};
+pub use kenward_roger::KenwardRoger;
+pub use prediction::{prediction_variance, Part, Rows};
+pub use profile::{profile, Profile};
+pub use refit::refit;
+pub use refits::{Estimates, Refit, Replicate};
+pub use rlrt::{simulate as simulate_rlrt, Null, RLRT_BATCH};
+pub use satterthwaite::Satterthwaite;

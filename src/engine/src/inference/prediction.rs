@@ -8,8 +8,9 @@
 use crate::design::coordinates;
 use crate::design::design::Column;
 use crate::error::{Error, Result};
+use crate::fit::problem::Problem;
 use crate::likelihood::model::Model;
-use crate::likelihood::pls::Pls;
+use crate::likelihood::Here;
 use crate::numerics::small;
 use crate::numerics::sums;
 use crate::numerics::threads::Workers;
@@ -49,7 +50,7 @@ struct Touch {
 /// What all rows share.
 struct Plan<'m> {
     model: &'m Model,
-    pls: Pls,
+    here: Here<'m>,
     /// Working from user's coefficients of X, transposed: p x p by rows.
     jacobian: Vec<f64>,
     /// For each term: user's z to w = Lambda'z, q x q by rows.
@@ -58,118 +59,84 @@ struct Plan<'m> {
     unit: f64,
 }
 
-impl Model {
-    /// Var(x'beta^ + z'b^ - x'beta - z'b) for each row, in the unit of y squared.
-    ///
-    /// # Errors
-    /// [`Error::Dimension`] where lengths do not fit the model.
-    pub fn prediction_variance(
-        &mut self,
-        theta: &[f64],
-        kind: Criterion,
-        rows: &Rows<'_>,
-        threads: usize,
-    ) -> Result<Vec<f64>> {
-        self.check_rows(rows)?;
-        let t = self.blocks_from_user(theta)?;
-        let (value, _) = self.value_and_gamma(&t, kind)?;
-        let sigma2 = value.pls.pwrss / self.nu(kind);
-        let c = &self.a.coordinates;
-        let turns = (0..c.terms.len())
-            .map(|k| {
-                let q = c.terms[k].q();
-                let mut bt = vec![0.0; q * q];
-                let back = coordinates::user_from_working(&c.terms[k]);
-                small::mul(&mut bt, &back, &self.layout.term_block(&t, k), q, q, q, 1.0);
-                bt
-            })
-            .collect();
-        let plan = Plan {
-            model: self,
-            pls: value.pls,
-            jacobian: coordinates::jacobian(&c.x),
-            turns,
-            first_rows: (0..self.a.factors.len()).map(|f| self.s.first_row(f)).collect(),
-            unit: sigma2 * c.y_scale * c.y_scale,
-        };
-        let workers = Workers::new(if rows.n >= 4096 { threads } else { 1 })?;
-        plan.model.watch.announce(sums::chunks(rows.n));
-        let pieces = workers.map(sums::chunks(rows.n), |k| -> Result<Vec<f64>> {
-            plan.model.watch.check()?;
-            plan.model.watch.advance(1);
-            let mut work = vec![0.0; plan.model.s.trailing_order()];
-            sums::chunk(k, rows.n).map(|i| plan.row(rows, i, &mut work)).collect()
-        });
-        let mut out = Vec::with_capacity(rows.n);
-        for piece in pieces {
-            out.extend(piece?);
-        }
-        Ok(out)
+/// Var(x'beta^ + z'b^ - x'beta - z'b) for each row at a fit (theta in the user's basis), in the unit of y squared.
+///
+/// # Errors
+/// [`Error::Dimension`] where lengths do not fit the model; [`Error::Interrupted`].
+pub fn prediction_variance(
+    problem: &mut Problem<'_>,
+    theta: &[f64],
+    phi: &[f64],
+    kind: Criterion,
+    rows: &Rows<'_>,
+    threads: usize,
+) -> Result<Vec<f64>> {
+    problem.set(phi);
+    let model = &mut problem.model;
+    check_rows(model, rows)?;
+    let t = model.blocks_from_user(theta)?;
+    let (value, _) = model.value_and_gamma(&t, kind)?;
+    let sigma2 = value.pls.pwrss / model.nu(kind);
+    let c = &model.a.coordinates;
+    let turns = (0..c.terms.len())
+        .map(|k| {
+            let q = c.terms[k].q();
+            let mut bt = vec![0.0; q * q];
+            let back = coordinates::user_from_working(&c.terms[k]);
+            small::mul(&mut bt, &back, &model.layout.term_block(&t, k), q, q, q, 1.0);
+            bt
+        })
+        .collect();
+    let plan = Plan {
+        model,
+        here: model.here()?,
+        jacobian: coordinates::jacobian(&c.x),
+        turns,
+        first_rows: (0..model.a.factors.len()).map(|f| model.s.first_row(f)).collect(),
+        unit: sigma2 * c.y_scale * c.y_scale,
+    };
+    let workers = Workers::new(if rows.n >= 4096 { threads } else { 1 })?;
+    plan.model.watch.announce(sums::chunks(rows.n));
+    let pieces = workers.map(sums::chunks(rows.n), |k| -> Result<Vec<f64>> {
+        plan.model.watch.check()?;
+        plan.model.watch.advance(1);
+        let mut work = vec![0.0; plan.model.s.trailing_order()];
+        sums::chunk(k, rows.n).map(|i| plan.row(rows, i, &mut work)).collect()
+    });
+    let mut out = Vec::with_capacity(rows.n);
+    for piece in pieces {
+        out.extend(piece?);
     }
-
-    fn check_rows(&self, rows: &Rows<'_>) -> Result<()> {
-        let c = &self.a.coordinates;
-        let expect = |what, expected: usize, found: usize| {
-            if expected == found {
-                Ok(())
-            } else {
-                Err(Error::Dimension { what, expected, found })
-            }
-        };
-        expect("columns of X", c.columns, rows.x.len())?;
-        expect("random terms", c.terms.len(), rows.terms.len())?;
-        expect("factors", self.a.factors.len(), rows.codes.len())?;
-        let mut columns: Vec<&Column<'_>> = rows.x.iter().collect();
-        for (term, (part, basis)) in c.terms.iter().zip(&rows.terms) {
-            if *part == Part::None {
-                continue;
-            }
-            expect("columns of a random term", term.q(), basis.len())?;
-            expect("length of the codes", rows.n, rows.codes[term.factor].len())?;
-            columns.extend(basis);
-        }
-        for column in columns {
-            if let Column::Values(v) = column {
-                expect("length of a column", rows.n, v.len())?;
-            }
-        }
-        Ok(())
-    }
+    Ok(out)
 }
 
-/// A coefficient: factor, level and column within the level.
-type Place = (usize, usize, usize);
-
-impl Model {
-    /// Element of M^-1 between two coefficients; `None` off the pattern of the selected inverse.
-    fn inverse_between(&self, a: Place, b: Place) -> Option<f64> {
-        let chain = |f: usize| self.s.chain.iter().position(|l| l.factor == f);
-        match (chain(a.0), chain(b.0)) {
-            (Some(c), Some(d)) if c == d => {
-                let q = self.s.chain[c].q;
-                (a.1 == b.1).then(|| self.inverse.diag[c][(a.1 * q + a.2) * q + b.2])
-            }
-            (Some(c), Some(d)) if c > d => self.inverse_between(b, a),
-            (Some(c), Some(d)) => {
-                let (link, k) = (&self.s.chain[c], d - c - 1);
-                let (q, qa) = (link.q, self.s.chain[d].q);
-                let parent = self.a.pairs[*link.up.get(k)?].cols[a.1] as usize;
-                (parent == b.1).then(|| self.inverse.up[c][k][(a.1 * q + a.2) * qa + b.2])
-            }
-            (Some(c), None) => {
-                let link = &self.s.chain[c];
-                let cols = &link.cols[link.starts[a.1]..link.starts[a.1 + 1]];
-                let at = cols.binary_search(&(self.trailing_column(b)? as u32)).ok()?;
-                Some(self.inverse.across[c][link.q * link.starts[a.1] + a.2 * cols.len() + at])
-            }
-            (None, Some(_)) => self.inverse_between(b, a),
-            (None, None) => self.w.trailing.selected_at(self.trailing_column(a)?, self.trailing_column(b)?),
+fn check_rows(model: &Model, rows: &Rows<'_>) -> Result<()> {
+    let c = &model.a.coordinates;
+    let expect = |what, expected: usize, found: usize| {
+        if expected == found {
+            Ok(())
+        } else {
+            Err(Error::Dimension { what, expected, found })
+        }
+    };
+    expect("columns of X", c.columns, rows.x.len())?;
+    expect("random terms", c.terms.len(), rows.terms.len())?;
+    expect("factors", model.a.factors.len(), rows.codes.len())?;
+    let mut columns: Vec<&Column<'_>> = rows.x.iter().collect();
+    for (term, (part, basis)) in c.terms.iter().zip(&rows.terms) {
+        if *part == Part::None {
+            continue;
+        }
+        expect("columns of a random term", term.q(), basis.len())?;
+        expect("length of the codes", rows.n, rows.codes[term.factor].len())?;
+        columns.extend(basis);
+    }
+    for column in columns {
+        if let Column::Values(v) = column {
+            expect("length of a column", rows.n, v.len())?;
         }
     }
-
-    fn trailing_column(&self, at: Place) -> Option<usize> {
-        self.s.trail.iter().find(|t| t.factor == at.0).map(|t| t.col + at.1 * t.q + at.2)
-    }
+    Ok(())
 }
 
 impl Plan<'_> {
@@ -208,10 +175,10 @@ impl Plan<'_> {
         for t in &touched {
             for (r, w) in t.w.iter().enumerate() {
                 let row = (self.first_rows[t.factor] + t.level * t.w.len() + r) * m;
-                h.iter_mut().zip(&self.model.inverse.solution[row..row + p]).for_each(|(h, u)| *h -= w * u);
+                h.iter_mut().zip(&self.here.inverse.solution[row..row + p]).for_each(|(h, u)| *h -= w * u);
             }
         }
-        small::solve_lower(&self.pls.rx, p, &mut h, 1);
+        small::solve_lower(&self.here.at.pls.rx, p, &mut h, 1);
         let fixed: f64 = h.iter().map(|v| v * v).sum();
         let random = match self.looked_up(&touched) {
             Some(v) => v,
@@ -229,7 +196,7 @@ impl Plan<'_> {
                     for (c, y) in b.w.iter().enumerate() {
                         let f = if i == j { x * y } else { 2.0 * x * y };
                         if f != 0.0 {
-                            sum += f * self.model.inverse_between((a.factor, a.level, r), (b.factor, b.level, c))?;
+                            sum += f * self.here.inverse_between((a.factor, a.level, r), (b.factor, b.level, c))?;
                         }
                     }
                 }
@@ -240,7 +207,7 @@ impl Plan<'_> {
 
     /// w'M^-1w = |L^-1 w|^2, eliminating only what the row touches.
     fn solved(&self, touched: &[Touch], work: &mut [f64]) -> Result<f64> {
-        let Model { a, s, w: workspace, .. } = self.model;
+        let Here { a, s, w: workspace, .. } = self.here;
         work.fill(0.0);
         let mut own: Vec<Vec<(usize, Vec<f64>)>> = vec![Vec::new(); s.chain.len()];
         for t in touched {

@@ -5,11 +5,9 @@
 //! first, the edge is the answer.
 
 use super::constrained::{Constrained, Target};
-use super::varying::Varying;
 use crate::error::Result;
 use crate::fit::problem::Problem;
-use crate::likelihood::model::Model;
-use crate::numerics::minimise::{self, Limits};
+use crate::numerics::minimise::{self, Limits, Objective};
 use crate::numerics::{eigen, newton};
 use crate::options::Criterion;
 
@@ -24,82 +22,51 @@ pub struct Profile {
     pub upper: Vec<f64>,
 }
 
-struct Walker<'m> {
-    problem: Constrained<'m>,
+/// A walk from the estimate to one side.
+struct Walk<'m, 'd> {
+    constrained: Constrained<'m, 'd>,
+    /// Criterion at the fit.
     best: f64,
+    /// Free parameters where the last minimum was found, and the inverse Hessian there.
     x: Vec<f64>,
     h: Vec<f64>,
 }
 
-impl Walker<'_> {
-    /// zeta at `value`, `None` where no minimum was found.
-    fn zeta(&mut self, value: f64) -> Result<Option<f64>> {
-        self.problem.held = value;
-        let limits = Limits { decrease: 1e-11, noise: 4e-15, evaluations: 400 };
-        let start = self.problem.opened(&self.x);
-        let mut h = self.h.clone();
-        Ok(match minimise::minimise(&mut self.problem, &start, &mut h, limits)? {
-            Some((point, _, _)) => {
-                self.h = h;
-                self.x.clone_from(&point.x);
-                Some((point.f - self.best).max(0.0).sqrt())
-            }
-            None => None,
-        })
-    }
-}
-
-impl Model {
-    /// The profile of `target` at a fit (theta in the user's basis), at rising `zetas`; twice as many units of work.
-    ///
-    /// # Errors
-    /// [`crate::Error::Dimension`] for a theta of the wrong length; [`crate::Error::Interrupted`].
-    pub fn profile(&mut self, theta: &[f64], kind: Criterion, target: Target, zetas: &[f64]) -> Result<Profile> {
-        profile(self, Varying::default(), theta, kind, target, zetas)
-    }
-}
-
-impl Problem<'_> {
-    /// The profile of `target` at a fit with parameters beyond theta.
-    ///
-    /// # Errors
-    /// As [`Model::profile`].
-    pub fn profile(
-        &mut self,
-        theta: &[f64],
-        phi: &[f64],
-        kind: Criterion,
-        target: Target,
-        zetas: &[f64],
-    ) -> Result<Profile> {
-        self.set(phi);
-        let shapes = self.patterned();
-        let psi = self.psi_of(theta);
-        let Problem { model, rows, change, .. } = self;
-        let varying = Varying::new(shapes, &psi, phi, rows.as_ref().zip(change.clone()));
-        profile(model, varying, theta, kind, target, zetas)
-    }
-}
-
-fn profile<'m>(
-    model: &'m mut Model,
-    varying: Varying<'m>,
+/// The profile of `target` at a fit (theta in the user's basis), at rising `zetas`; twice as many units of work.
+///
+/// # Errors
+/// [`crate::Error::Dimension`] for a theta of the wrong length; [`crate::Error::Interrupted`]; [`crate::Error::Internal`]
+/// for a target that the model does not have.
+pub fn profile(
+    problem: &mut Problem<'_>,
     theta: &[f64],
+    phi: &[f64],
     kind: Criterion,
     target: Target,
     zetas: &[f64],
 ) -> Result<Profile> {
-    let best = model.criterion(theta, kind)?;
-    let (mut problem, x, estimate) = Constrained::new(model, varying, theta, kind, target)?;
-    let mut point = minimise::Point { x: problem.opened(&x), f: best, g: vec![0.0; x.len()] };
+    problem.set(phi);
+    let best = problem.model.criterion(theta, kind)?;
+    let (mut constrained, x) = Constrained::new(problem, theta, phi, kind, target)?;
+    let estimate = constrained.value;
     if !estimate.is_finite() {
         return Ok(Profile { estimate, lower: vec![f64::NAN; zetas.len()], upper: vec![f64::NAN; zetas.len()] });
     }
+    let h = inverse_hessian(&mut constrained, &x, best)?;
+    let mut walk = Walk { constrained, best, x: x.clone(), h: h.clone() };
+    let lower = walk.side(estimate, target, -1.0, zetas)?;
+    (walk.x, walk.h) = (x, h);
+    let upper = walk.side(estimate, target, 1.0, zetas)?;
+    Ok(Profile { estimate, lower, upper })
+}
+
+/// Inverse of the Hessian in the free parameters at the fit, made positive definite; zero where it cannot be evaluated.
+fn inverse_hessian(constrained: &mut Constrained<'_, '_>, x: &[f64], best: f64) -> Result<Vec<f64>> {
     let m = x.len();
+    let mut point = minimise::Point { x: constrained.opened(x), f: best, g: vec![0.0; m] };
     let mut h = vec![0.0; m * m];
-    use crate::numerics::minimise::Objective;
-    if problem.evaluate(&point.x.clone(), &mut point.g)?.is_some() {
-        let hessian = newton::hessian(&mut problem, &point, true)?;
+    if constrained.evaluate(&point.x, &mut point.g)?.is_some() {
+        let hessian = newton::hessian(constrained, &point, true)?;
         let (values, vectors) = eigen::symmetric(&hessian, m)?;
         let floor = 1e-6 * values.iter().fold(1.0_f64, |a, v| a.max(v.abs()));
         for (value, vector) in values.iter().zip(&vectors) {
@@ -110,16 +77,27 @@ fn profile<'m>(
             }
         }
     }
-    let mut walker = Walker { problem, best, x: x.clone(), h: h.clone() };
-    let lower = walker.side(estimate, target, -1.0, zetas)?;
-    (walker.x, walker.h) = (x, h);
-    let upper = walker.side(estimate, target, 1.0, zetas)?;
-    Ok(Profile { estimate, lower, upper })
+    Ok(h)
 }
 
-impl Walker<'_> {
+impl Walk<'_, '_> {
+    /// zeta at `value`, `None` where no minimum was found.
+    fn zeta(&mut self, value: f64) -> Result<Option<f64>> {
+        self.constrained.value = value;
+        let limits = Limits { decrease: 1e-11, noise: 4e-15, evaluations: 400 };
+        let start = self.constrained.opened(&self.x);
+        let mut h = self.h.clone();
+        let found = minimise::minimise(&mut self.constrained, &start, &mut h, limits)?;
+        Ok(found.map(|(point, _, _)| {
+            self.h = h;
+            self.x = point.x;
+            (point.f - self.best).max(0.0).sqrt()
+        }))
+    }
+
+    /// The values at `zetas` on one side.
     fn side(&mut self, estimate: f64, target: Target, sign: f64, zetas: &[f64]) -> Result<Vec<f64>> {
-        let edges = self.problem.edges();
+        let edges = self.constrained.edges();
         let (edge, near) = if sign < 0.0 { edges[0] } else { edges[1] };
         let mut out = Vec::with_capacity(zetas.len());
         // (value, zeta) of the last point inside.
@@ -127,7 +105,7 @@ impl Walker<'_> {
         let mut step = self.first_step(estimate, target)?;
         let mut at_edge = (estimate - near) * sign >= 0.0;
         for &zeta in zetas {
-            self.problem.model.watch.advance(1);
+            self.constrained.problem.model.watch.advance(1);
             if at_edge {
                 out.push(edge);
                 continue;
@@ -176,13 +154,12 @@ impl Walker<'_> {
     /// A first guess of the distance over which zeta rises by one.
     fn first_step(&mut self, estimate: f64, target: Target) -> Result<f64> {
         let mut step = match target {
-            Target::Correlation { .. } | Target::ResidualCorrelation => 0.1,
-            Target::ResidualScale(_) => 0.1,
-            Target::Coefficient(k) => self.problem.model.standard_error(k)?,
+            Target::Correlation { .. } | Target::ResidualCorrelation | Target::ResidualScale(_) => 0.1,
+            Target::Coefficient(k) => self.constrained.problem.model.standard_error(k)?,
             _ => 0.25 * estimate.abs(),
         };
         if step <= 0.0 {
-            step = 0.1 * self.problem.scale();
+            step = 0.1 * self.constrained.scale();
         }
         Ok(step)
     }

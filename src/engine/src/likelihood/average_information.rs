@@ -7,30 +7,22 @@
 //! Source: Gilmour, Thompson and Cullis (1995), Biometrics 51, for the average; here sigma^2 is profiled out.
 
 use crate::covariance::theta::{Blocks, Layout};
-use crate::crossprod::crossprod::Crossprod;
 use crate::error::Result;
-use crate::likelihood::factor::Workspace;
-use crate::likelihood::gradient::{add_cross, blocks_of, Gamma, Solved};
-use crate::likelihood::selected_inverse::Inverse;
-use crate::likelihood::structure::Structure;
+use crate::likelihood::elimination;
+use crate::likelihood::evaluation::{Gamma, Here};
+use crate::likelihood::products::add_cross;
 use crate::numerics::eigen;
-use crate::numerics::small;
+use crate::numerics::small::{self, add_outer};
 
 /// Largest element of T^-1 for which Gamma T^-1 still is the score.
 const LOOSE: f64 = 1e5;
 
-/// Average information in theta (m x m by rows) at the point whose gradient was found last.
-pub(crate) fn average(
-    (s, a, w): (&Structure, &Crossprod, &Workspace),
-    inverse: &Inverse,
-    layout: &Layout,
-    t: &Blocks,
-    at: &Solved<'_>,
-    gamma: &Gamma,
-) -> Result<Vec<f64>> {
+/// Average information in theta (m x m by rows).
+pub(crate) fn average(here: Here<'_>) -> Result<Vec<f64>> {
+    let Here { s, a, w, inverse, layout, t, at, gamma } = here;
     let (p, m, k) = (a.p, a.p + 1, layout.len());
     let nu = at.pls.pwrss / at.sigma2;
-    let v = directions(s, a, inverse, layout, t);
+    let v = directions(here);
     let mut sv = vec![0.0; v.len()];
     add_cross(s, a, &v, k, &mut sv, 1.0);
     let mut out = vec![0.0; k * k];
@@ -38,19 +30,19 @@ pub(crate) fn average(
         add_outer(&mut out, x, y, 1.0);
     }
     let mut half = vec![0.0; v.len()];
-    for (factor, q, first, levels) in blocks_of(s) {
+    for (factor, q, first, levels) in s.blocks() {
         for j in 0..levels {
             let rows = (first + j * q) * k..(first + (j + 1) * q) * k;
             small::mul_transposed(&mut half[rows.clone()], &t[factor], &sv[rows], q, q, k, 1.0);
         }
     }
-    w.forward(s, a, &mut half, k)?;
+    elimination::forward(w, s, a, &mut half, k)?;
     for x in half.chunks_exact(k) {
         add_outer(&mut out, x, x, -1.0);
     }
     let mut fixed = vec![0.0; m * k];
     for (r, x) in inverse.residual.chunks_exact(m).zip(v.chunks_exact(k)) {
-        add_outer_rectangular(&mut fixed, r, x);
+        add_outer(&mut fixed, r, x, 1.0);
     }
     small::solve_lower(&at.pls.rx, p, &mut fixed[..p * k], k);
     for x in fixed[..p * k].chunks_exact(k) {
@@ -62,39 +54,17 @@ pub(crate) fn average(
             out[i * k + j] = out[i * k + j] / at.sigma2 - form[i] * form[j] / (nu * at.sigma2 * at.sigma2);
         }
     }
-    symmetrise(&mut out, k);
+    small::symmetrise(&mut out, k);
     add_bend(&mut out, layout, t, gamma)?;
     Ok(out)
 }
 
-fn symmetrise(h: &mut [f64], k: usize) {
-    for i in 0..k {
-        for j in 0..i {
-            let x = 0.5 * (h[i * k + j] + h[j * k + i]);
-            h[i * k + j] = x;
-            h[j * k + i] = x;
-        }
-    }
-}
-
-fn add_outer(out: &mut [f64], x: &[f64], y: &[f64], sign: f64) {
-    let k = x.len();
-    for (i, f) in x.iter().enumerate().filter(|(_, f)| **f != 0.0) {
-        out[i * k..(i + 1) * k].iter_mut().zip(y).for_each(|(o, v)| *o += sign * f * v);
-    }
-}
-
-fn add_outer_rectangular(out: &mut [f64], x: &[f64], y: &[f64]) {
-    for (row, f) in out.chunks_exact_mut(y.len()).zip(x) {
-        row.iter_mut().zip(y).for_each(|(o, v)| *o += f * v);
-    }
-}
-
 /// v_a = E_a h for all elements of theta: rows of Z, one column an element.
-pub(crate) fn directions(s: &Structure, a: &Crossprod, inverse: &Inverse, layout: &Layout, t: &Blocks) -> Vec<f64> {
+pub(crate) fn directions(here: Here<'_>) -> Vec<f64> {
+    let Here { s, a, inverse, layout, t, .. } = here;
     let (k, m) = (layout.len(), a.p + 1);
     let mut v = vec![0.0; s.q * k];
-    for (factor, q, first, levels) in blocks_of(s) {
+    for (factor, q, first, levels) in s.blocks() {
         let tf = &t[factor];
         for (e, &(term, row, col)) in layout.places.iter().enumerate() {
             let (f, offset, _) = layout.terms[term];

@@ -1,15 +1,20 @@
 //! Sums and factors T in; criterion, gradient and Hessian out. Knows no optimiser and no row.
+//!
+//! Structure says how M is eliminated, elimination does it; penalised least squares and the gradient follow, and a model
+//! holds it all. Invariant: what is read of a model beside a criterion ([`evaluation::Here`]) belongs to one point.
 
-pub(crate) mod assemble;
-pub(crate) mod average_information;
-pub(crate) mod describe;
-pub(crate) mod factor;
-pub(crate) mod gradient;
-pub(crate) mod hessian;
+mod average_information;
+mod describe;
+mod elimination;
+pub(crate) mod evaluation;
+mod gradient;
+mod hessian;
 pub(crate) mod model;
-pub(crate) mod nested_intercepts;
-pub(crate) mod one_factor;
-pub(crate) mod pls;
-pub(crate) mod residual_derivative;
+mod pls;
+mod products;
+mod residual_derivative;
 pub(crate) mod selected_inverse;
 pub(crate) mod structure;
+mod workspace;
+
+pub(crate) use evaluation::Here;

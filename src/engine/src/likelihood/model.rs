@@ -1,17 +1,21 @@
 //! A model ready to be evaluated: cross-products, their structure and the workspace of one evaluation.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use crate::covariance::theta::{Blocks, Layout};
 use crate::crossprod::crossprod::Crossprod;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
 use crate::likelihood::average_information;
-use crate::likelihood::factor::Workspace;
-use crate::likelihood::gradient::{Gamma, Solved};
-use crate::likelihood::hessian::{self, Here, Way};
-use crate::likelihood::one_factor;
-use crate::likelihood::pls::{self, Pls};
+use crate::likelihood::evaluation::{Evaluation, Gamma, Here, Pls, Solved};
+use crate::likelihood::gradient;
+use crate::likelihood::hessian::{self, Way};
+use crate::likelihood::pls;
+use crate::likelihood::residual_derivative;
 use crate::likelihood::selected_inverse::Inverse;
-use crate::likelihood::structure::Structure;
+use crate::likelihood::structure::{Elimination, Structure};
+use crate::likelihood::workspace::Workspace;
 use crate::numerics::small;
 use crate::numerics::threads::Workers;
 use crate::options::{Criterion, FitOptions, Watch};
@@ -23,35 +27,54 @@ const THREADED_ROWS: usize = 40_000;
 
 /// Cross-products with the workspace to evaluate the criterion and its gradient.
 pub struct Model {
-    pub(crate) a: Crossprod,
+    pub(crate) a: ReadOnly<Crossprod>,
     pub(crate) s: Structure,
-    pub(crate) w: Workspace,
-    pub(crate) inverse: Inverse,
+    w: Workspace,
+    inverse: Inverse,
     pub(crate) layout: Layout,
     pub(crate) workers: Workers,
-    /// Terms whose factor is not searched: they are given.
-    pub(crate) held: Vec<bool>,
     way: Way,
     /// Asked before every evaluation whether to go on.
     pub(crate) watch: Watch,
-    /// The point that the workspace belongs to; none when it was left half way.
-    last: Option<Last>,
+    last: Last,
 }
 
-/// A point whose gradient has been found, while workspace and inverse still belong to it.
+/// What others may read and only the model changes.
+pub(crate) struct ReadOnly<T>(T);
+
+impl<T> Deref for ReadOnly<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The point that the workspace belongs to, if any, and the gradient that the inverse belongs to, if any.
+#[derive(Default)]
 struct Last {
     t: Blocks,
-    kind: Criterion,
-    sigma2: Option<f64>,
-    value: Value,
-    gamma: Gamma,
+    pls: Option<Arc<Pls>>,
+    gradient: Option<Gradient>,
 }
 
-/// Criterion and solution at one theta.
-#[derive(Clone)]
-pub(crate) struct Value {
-    pub f: f64,
-    pub pls: Pls,
+/// A gradient that was found at the last point.
+struct Gradient {
+    kind: Criterion,
+    given: Given,
+    evaluation: Evaluation,
+    sigma2: f64,
+    gamma: Arc<Gamma>,
+}
+
+/// What is given beside theta.
+#[derive(Clone, Copy, PartialEq)]
+enum Given {
+    Nothing,
+    /// sigma^2, which is not profiled out.
+    Variance(f64),
+    /// The user's kept coefficient, and its value.
+    Coefficient(usize, f64),
 }
 
 impl Model {
@@ -61,19 +84,21 @@ impl Model {
     /// [`Error::TooLarge`] with the predicted memory, before it is allocated.
     pub fn new(a: Crossprod, options: &FitOptions) -> Result<Model> {
         let s = Structure::new(&a, options.memory)?;
-        let large = s.trailing_order() >= THREADED_ORDER || (one_factor::applies(&s) && s.q >= THREADED_ROWS);
+        let large =
+            s.trailing_order() >= THREADED_ORDER || (s.elimination == Elimination::OneFactor && s.q >= THREADED_ROWS);
         let workers = Workers::new(if large { options.threads } else { 1 })?;
         let w = Workspace::new(&s, &a, workers.count())?;
         let (inverse, layout) = (Inverse::new(&s, &a), Layout::new(&a.coordinates, &a.widths()));
-        let held = vec![false; layout.terms.len()];
         let way = hessian::way(&s, &a, &layout, s.work(a.p));
-        Ok(Model { a, s, w, inverse, layout, workers, way, watch: Watch::default(), last: None, held })
+        let (watch, last) = (Watch::default(), Last::default());
+        Ok(Model { a: ReadOnly(a), s, w, inverse, layout, workers, way, watch, last })
     }
 
-    /// Drops what belongs to the cross-products as they were: they have been changed.
-    pub(crate) fn renew(&mut self) {
-        self.s.reload(&self.a);
-        self.last = None;
+    /// Changes the values of the cross-products, not their cells; what was solved for the old ones is dropped.
+    pub(crate) fn change_sums<T>(&mut self, change: impl FnOnce(&mut Crossprod) -> T) -> T {
+        self.last.pls = None;
+        self.last.gradient = None;
+        change(&mut self.a.0)
     }
 
     /// Lets `watch` stop whatever is evaluated from now on, with [`crate::Error::Interrupted`].
@@ -173,48 +198,105 @@ impl Model {
         Ok(t)
     }
 
-    pub(crate) fn value(&mut self, t: &Blocks, kind: Criterion) -> Result<Value> {
-        if let Some(last) = self.last.as_ref().filter(|l| l.t == *t && l.kind == kind) {
-            return Ok(last.value.clone());
-        }
-        self.last = None;
-        self.watch.check()?;
-        let Model { a, s, w, workers, .. } = self;
-        let pls = workers.run(|| pls::solve(s, a, t, w))?;
-        Ok(Value { f: self.assemble(&pls, kind), pls })
+    /// Criterion and solution at `t` (factors in working coordinates).
+    ///
+    /// # Errors
+    /// [`Error::NotPositiveDefinite`] where a pivot is not positive; [`Error::Interrupted`].
+    pub(crate) fn value(&mut self, t: &Blocks, kind: Criterion) -> Result<Evaluation> {
+        let pls = self.solve(t)?;
+        Ok(Evaluation { f: self.assemble(&pls, kind), pls })
     }
 
-    pub(crate) fn value_and_gamma(&mut self, t: &Blocks, kind: Criterion) -> Result<(Value, Gamma)> {
-        self.value_and_gamma_at(t, kind, None)
+    /// The same with Gamma: the gradient in the factors is twice its lower triangle.
+    pub(crate) fn value_and_gamma(&mut self, t: &Blocks, kind: Criterion) -> Result<(Evaluation, Arc<Gamma>)> {
+        self.evaluate(t, kind, Given::Nothing)
     }
 
-    /// The same with sigma^2 held at a value instead of profiled out.
+    /// The same with sigma^2 held at a value instead of profiled out: in Gamma, not in the criterion.
     pub(crate) fn value_and_gamma_at(
         &mut self,
         t: &Blocks,
         kind: Criterion,
         sigma2: Option<f64>,
-    ) -> Result<(Value, Gamma)> {
-        if let Some(last) = self.last.as_ref().filter(|l| l.t == *t && l.kind == kind && l.sigma2 == sigma2) {
-            return Ok((last.value.clone(), last.gamma.clone()));
-        }
-        self.last = None;
-        let value = self.value(t, kind)?;
-        let held = sigma2;
-        let sigma2 = sigma2.unwrap_or(value.pls.pwrss / self.nu(kind));
-        let Model { a, s, w, workers, inverse, .. } = self;
-        let gamma = workers.run(|| -> Result<Gamma> {
-            inverse.update(s, a, w)?;
-            let at = Solved { pls: &value.pls, sigma2, reml: kind == Criterion::Reml };
-            Ok(inverse.gamma(s, a, w, t, &at))
-        })?;
-        self.last = Some(Last { t: t.clone(), kind, sigma2: held, value: value.clone(), gamma: gamma.clone() });
-        Ok((value, gamma))
+    ) -> Result<(Evaluation, Arc<Gamma>)> {
+        self.evaluate(t, kind, sigma2.map_or(Given::Nothing, Given::Variance))
     }
 
-    /// Forgets the point that was evaluated last: whoever changes the cross-products of a model calls this.
-    pub(crate) fn forget(&mut self) {
-        self.last = None;
+    /// The ML criterion and Gamma with the user's kept coefficient `k` held at `value`.
+    pub(crate) fn constrained_ml(&mut self, t: &Blocks, k: usize, value: f64) -> Result<(Evaluation, Arc<Gamma>)> {
+        self.evaluate(t, Criterion::Ml, Given::Coefficient(k, value))
+    }
+
+    /// Penalised least squares at `t`, with the workspace left there.
+    fn solve(&mut self, t: &Blocks) -> Result<Arc<Pls>> {
+        if let Some(pls) = self.last.pls.as_ref().filter(|_| self.last.t == *t) {
+            return Ok(pls.clone());
+        }
+        self.last.pls = None;
+        self.last.gradient = None;
+        self.watch.check()?;
+        let Model { a, s, w, workers, .. } = self;
+        let pls = Arc::new(workers.run(|| pls::solve(s, a, t, w))?);
+        self.last.t.clone_from(t);
+        self.last.pls = Some(pls.clone());
+        Ok(pls)
+    }
+
+    fn evaluate(&mut self, t: &Blocks, kind: Criterion, given: Given) -> Result<(Evaluation, Arc<Gamma>)> {
+        let mut pls = self.solve(t)?;
+        if let Some(g) = self.last.gradient.as_ref().filter(|g| g.kind == kind && g.given == given) {
+            return Ok((g.evaluation.clone(), g.gamma.clone()));
+        }
+        self.last.gradient = None;
+        if let Given::Coefficient(k, value) = given {
+            pls = Arc::new(self.constrain(&pls, k, value));
+        }
+        let evaluation = Evaluation { f: self.assemble(&pls, kind), pls };
+        let sigma2 = match given {
+            Given::Variance(sigma2) => sigma2,
+            _ => evaluation.pls.pwrss / self.nu(kind),
+        };
+        let at = Solved { pls: &evaluation.pls, sigma2, reml: kind == Criterion::Reml };
+        let Model { a, s, w, workers, inverse, .. } = self;
+        let gamma = Arc::new(workers.run(|| gradient::gamma(inverse, (s, a), w, t, &at))?);
+        let found = (evaluation.clone(), gamma.clone());
+        self.last.gradient = Some(Gradient { kind, given, evaluation, sigma2, gamma });
+        Ok(found)
+    }
+
+    /// The solution with the user's kept coefficient `k` held at `value`: C^-1 a by two triangular solves; the residual
+    /// sum of squares rises by (a'beta - value)^2 / a'C^-1a.
+    fn constrain(&self, free: &Pls, k: usize, value: f64) -> Pls {
+        let (p, mut pls) = (self.a.p, free.clone());
+        let jacobian = coordinates::jacobian(&self.a.coordinates.x);
+        let a: Vec<f64> = jacobian[k * p..(k + 1) * p].iter().map(|x| x * self.a.coordinates.y_scale).collect();
+        let mut direction = a.clone();
+        small::solve_lower(&pls.rx, p, &mut direction, 1);
+        small::solve_lower_transposed(&pls.rx, p, &mut direction, 1);
+        let length: f64 = a.iter().zip(&direction).map(|(x, y)| x * y).sum();
+        let distance = coordinates::fixed_to_user(&self.a.coordinates, &pls.beta)[k] - value;
+        pls.beta.iter_mut().zip(&direction).for_each(|(b, d)| *b -= d * distance / length);
+        pls.pwrss += distance * distance / length;
+        pls
+    }
+
+    /// The point whose gradient was found last, with everything that belongs to it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if no gradient was found since the cross-products changed or another point was solved.
+    pub(crate) fn here(&self) -> Result<Here<'_>> {
+        let Model { a, s, w, inverse, layout, last, .. } = self;
+        let Some(g) = &last.gradient else { return Err(Error::Internal("no gradient was found".into())) };
+        let at = Solved { pls: &g.evaluation.pls, sigma2: g.sigma2, reml: g.kind == Criterion::Reml };
+        Ok(Here { s, a, w, inverse, layout, t: &last.t, at, gamma: &g.gamma })
+    }
+
+    /// The criterion's derivative at the point whose gradient was found last, along a change of the cross-products.
+    ///
+    /// # Errors
+    /// As [`Model::here`].
+    pub(crate) fn derivative_along(&self, change: &Crossprod) -> Result<f64> {
+        residual_derivative::derivative(self.here()?, change)
     }
 
     /// True if [`Model::curvature`] is the Hessian.
@@ -225,14 +307,11 @@ impl Model {
     /// Second derivatives in the working theta at `t`: the Hessian where it is affordable, average information elsewhere.
     pub(crate) fn curvature(&mut self, t: &Blocks, kind: Criterion) -> Result<Vec<f64>> {
         self.value_and_gamma(t, kind)?;
-        let nu = self.nu(kind);
-        let Model { a, s, w, workers, inverse, layout, way, last, .. } = self;
-        let Some(last) = last else { return Err(Error::Internal("no point was evaluated".into())) };
-        let at = Solved { pls: &last.value.pls, sigma2: last.value.pls.pwrss / nu, reml: kind == Criterion::Reml };
-        if *way == Way::No {
-            return workers.run(|| average_information::average((s, a, w), inverse, layout, t, &at, &last.gamma));
+        let here = self.here()?;
+        if self.way == Way::No {
+            return self.workers.run(|| average_information::average(here));
         }
-        hessian::hessian(Here { s, a, w, inverse, layout, t }, &at, *way, workers)
+        hessian::hessian(here, self.way, &self.workers)
     }
 
     /// What the search sees as second derivatives at `theta`: for benchmarks.
@@ -244,31 +323,6 @@ impl Model {
     pub fn curvature_at(&mut self, theta: &[f64], kind: Criterion) -> Result<Vec<f64>> {
         let t = self.blocks_from_user(theta)?;
         self.curvature(&t, kind)
-    }
-
-    /// The ML criterion and Gamma with the user's kept coefficient `k` held at `value`.
-    pub(crate) fn constrained_ml(&mut self, t: &Blocks, k: usize, value: f64) -> Result<(f64, Gamma, Pls)> {
-        let mut solved = self.value(t, Criterion::Ml)?;
-        self.last = None;
-        let p = self.a.p;
-        let jacobian = coordinates::jacobian(&self.a.coordinates.x);
-        // C^-1 a by two triangular solves; the residual sum of squares rises by (a'beta - value)^2 / a'C^-1a.
-        let a: Vec<f64> = jacobian[k * p..(k + 1) * p].iter().map(|x| x * self.a.coordinates.y_scale).collect();
-        let mut direction = a.clone();
-        small::solve_lower(&solved.pls.rx, p, &mut direction, 1);
-        small::solve_lower_transposed(&solved.pls.rx, p, &mut direction, 1);
-        let length: f64 = a.iter().zip(&direction).map(|(x, y)| x * y).sum();
-        let distance = coordinates::fixed_to_user(&self.a.coordinates, &solved.pls.beta)[k] - value;
-        solved.pls.beta.iter_mut().zip(&direction).for_each(|(b, d)| *b -= d * distance / length);
-        solved.pls.pwrss += distance * distance / length;
-        let f = self.assemble(&solved.pls, Criterion::Ml);
-        let sigma2 = solved.pls.pwrss / self.nu(Criterion::Ml);
-        let Model { a, s, w, workers, inverse, .. } = self;
-        let gamma = workers.run(|| -> Result<Gamma> {
-            inverse.update(s, a, w)?;
-            Ok(inverse.gamma(s, a, w, t, &Solved { pls: &solved.pls, sigma2, reml: false }))
-        })?;
-        Ok((f, gamma, solved.pls))
     }
 
     /// Standard error of the user's kept coefficient `k` at the point that was evaluated last, roughly: from the

@@ -1,6 +1,6 @@
 //! The block structure of M = Lambda'Z'WZ Lambda + I: what is eliminated level by level, and what is left over.
 //!
-//! Reads [`Crossprod`] (cells) and never a value of theta. The chain of nested factors is eliminated from the
+//! Reads the cells of [`Crossprod`], neither their values nor a value of theta. The chain of nested factors is eliminated from the
 //! innermost outwards; a level touches one level of each later chain factor and some columns of the trailing matrix.
 //! Because of the nesting all updates fall on cells that exist. The trailing matrix over the remaining factors is
 //! dense or sparse, whichever is predicted to be cheaper; its memory is known before it is allocated.
@@ -16,6 +16,24 @@ use crate::numerics::trailing::Trailing;
 const SMALL: usize = 400;
 /// Share of a full lower triangle above which dense arithmetic wins.
 const DENSE_SHARE: f64 = 0.25;
+
+/// How M is eliminated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elimination {
+    /// One grouping factor: every level on its own.
+    OneFactor,
+    /// Random intercepts of nested factors: one number a level.
+    NestedIntercepts,
+    /// A chain of nested factors, level by level, then the trailing matrix.
+    General,
+}
+
+/// Where a grouping factor stands: its number among the chain or among the trailing factors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Position {
+    Chain(usize),
+    Trail(usize),
+}
 
 /// A factor of the chain.
 #[derive(Debug)]
@@ -36,8 +54,6 @@ pub struct Link {
     pub starts: Vec<usize>,
     /// Trailing columns, ascending within a level.
     pub cols: Vec<u32>,
-    /// Z'WZ between a level and its trailing columns: q x cols by rows, one after the other.
-    pub values: Vec<f64>,
     /// For each later chain factor: place of each trailing column among those of the ancestor.
     pub lift: Vec<Vec<u32>>,
     /// The trailing columns by column, where the trailing matrix is dense.
@@ -48,6 +64,16 @@ impl Link {
     /// Where the rows beside the trailing matrix are.
     pub fn strips(&self) -> Strips<'_> {
         Strips { q: self.q, starts: &self.starts, cols: &self.cols, index: &self.index }
+    }
+
+    /// Places of level `j` in the lists of trailing columns.
+    pub(crate) fn range(&self, j: usize) -> std::ops::Range<usize> {
+        self.starts[j]..self.starts[j + 1]
+    }
+
+    /// Places of level `j` (q x cols by rows) in what is kept for all levels and their trailing columns.
+    pub(crate) fn across_range(&self, j: usize) -> std::ops::Range<usize> {
+        self.q * self.starts[j]..self.q * self.starts[j + 1]
     }
 }
 
@@ -67,6 +93,8 @@ pub struct Trail {
 /// Block structure of a model.
 #[derive(Debug)]
 pub struct Structure {
+    /// How M is eliminated.
+    pub elimination: Elimination,
     /// Chain of nested factors, innermost first.
     pub chain: Vec<Link>,
     /// Trailing factors.
@@ -77,7 +105,9 @@ pub struct Structure {
     pub trail_row: usize,
     /// Columns of Z.
     pub q: usize,
-    /// SparsityPattern of a sparse trailing matrix.
+    /// Where each grouping factor stands.
+    pub(crate) positions: Vec<Position>,
+    /// Pattern of a sparse trailing matrix.
     pattern: Option<SparsityPattern>,
     /// Predicted bytes of the workspace.
     pub bytes: f64,
@@ -104,7 +134,7 @@ impl Structure {
             let s = &a.factors[f];
             let up = a.order.chain[c + 1..].iter().filter_map(|&g| find(f, g)).collect();
             let across: Vec<usize> = a.order.rest.iter().filter_map(|&g| find(f, g)).collect();
-            let (starts, cols, values) = join(a, s.levels, s.q, &across, &trail);
+            let (starts, cols) = join(a, s.levels, &across, &trail);
             chain.push(Link {
                 factor: f,
                 levels: s.levels,
@@ -114,7 +144,6 @@ impl Structure {
                 across,
                 starts,
                 cols,
-                values,
                 lift: Vec::new(),
                 index: Index::default(),
             });
@@ -130,8 +159,28 @@ impl Structure {
                 }
             }
         }
-        let mut s =
-            Structure { chain, trail, trail_pairs, trail_row: row, q: row + col, pattern: None, bytes: 0.0, fill: 0.0 };
+        let position = |f: usize| {
+            let link = chain.iter().position(|l: &Link| l.factor == f).map(Position::Chain);
+            link.or_else(|| trail.iter().position(|t: &Trail| t.factor == f).map(Position::Trail))
+        };
+        let positions: Option<Vec<Position>> = (0..a.factors.len()).map(position).collect();
+        let mut s = Structure {
+            elimination: Elimination::General,
+            positions: positions.ok_or_else(|| Error::Internal("a grouping factor that nobody eliminates".into()))?,
+            chain,
+            trail,
+            trail_pairs,
+            trail_row: row,
+            q: row + col,
+            pattern: None,
+            bytes: 0.0,
+            fill: 0.0,
+        };
+        s.elimination = match (s.chain.len(), s.trail.is_empty()) {
+            (1, true) => Elimination::OneFactor,
+            (2.., true) if s.chain.iter().all(|l| l.q == 1) => Elimination::NestedIntercepts,
+            _ => Elimination::General,
+        };
         s.choose_storage(col, a.p, limit)?;
         if s.pattern.is_none() {
             for link in s.chain.iter_mut().filter(|l| !l.cols.is_empty()) {
@@ -141,18 +190,33 @@ impl Structure {
         Ok(s)
     }
 
-    /// Takes the values of other cross-products with the same cells.
-    pub fn reload(&mut self, a: &Crossprod) {
-        for link in &mut self.chain {
-            (_, _, link.values) = join(a, link.levels, link.q, &link.across, &self.trail);
+    /// First of the q-rows of a factor.
+    pub fn first_row(&self, factor: usize) -> usize {
+        match self.positions[factor] {
+            Position::Chain(c) => self.chain[c].row,
+            Position::Trail(i) => self.trail_row + self.trail[i].col,
         }
     }
 
-    /// First of the q-rows of a factor.
-    pub fn first_row(&self, factor: usize) -> usize {
-        let chain = self.chain.iter().find(|l| l.factor == factor).map(|l| l.row);
-        let trail = || self.trail.iter().find(|t| t.factor == factor).map(|t| self.trail_row + t.col);
-        chain.or_else(trail).unwrap_or(0)
+    /// Factor, columns a level, first row and levels of all factors, in the order of elimination.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = (usize, usize, usize, usize)> + '_ {
+        let chain = self.chain.iter().map(|l| (l.factor, l.q, l.row, l.levels));
+        chain.chain(self.trail.iter().map(|x| (x.factor, x.q, self.trail_row + x.col, x.levels)))
+    }
+
+    /// Pairs of factors with columns a level and first row of both.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (usize, [usize; 2], [usize; 2])> + '_ {
+        let chain = self.chain.iter().enumerate().flat_map(move |(c, link)| {
+            let up = link.up.iter().zip(&self.chain[c + 1..]);
+            let up = up.map(|(&pair, upper)| (pair, [link.q, upper.q], [link.row, upper.row]));
+            let across = self.trail.iter().zip(&link.across);
+            up.chain(across.map(|(tr, &pair)| (pair, [link.q, tr.q], [link.row, self.trail_row + tr.col])))
+        });
+        let trail = self.trail_pairs.iter().map(|&(pair, i, j)| {
+            let (f, g) = (&self.trail[i], &self.trail[j]);
+            (pair, [f.q, g.q], [self.trail_row + f.col, self.trail_row + g.col])
+        });
+        chain.chain(trail)
     }
 
     /// Floating-point elements of the trailing factor; true if it is dense.
@@ -166,7 +230,7 @@ impl Structure {
     }
 
     fn choose_storage(&mut self, order: usize, p: usize, limit: f64) -> Result<()> {
-        let links: f64 = self.chain.iter().map(|l| (l.levels * l.q * l.q + l.values.len()) as f64).sum();
+        let links: f64 = self.chain.iter().map(|l| (l.levels * l.q * l.q + l.q * l.cols.len()) as f64).sum();
         let thetas: usize =
             self.chain.iter().map(|l| l.q).chain(self.trail.iter().map(|t| t.q)).map(|q| q * (q + 1) / 2).sum();
         let base = 8.0 * (4.0 * links + (self.q * (4 * (p + 1) + 3 * thetas)) as f64);
@@ -188,7 +252,7 @@ impl Structure {
         refuse(self.bytes)
     }
 
-    /// SparsityPattern of the trailing matrix, or `None` when it has more than `most` elements. The levels of the
+    /// Pattern of the trailing matrix, or `None` when it has more than `most` elements. The levels of the
     /// outermost chain factor hold the columns of all levels below them, so their cliques are the whole pattern.
     fn pattern(&self, order: usize, most: f64) -> Option<SparsityPattern> {
         let outer = self.chain.last()?;
@@ -202,7 +266,7 @@ impl Structure {
         let mut next = starts.clone();
         let mut members = vec![0u32; outer.cols.len()];
         for j in 0..outer.levels {
-            for &c in &outer.cols[outer.starts[j]..outer.starts[j + 1]] {
+            for &c in &outer.cols[outer.range(j)] {
                 members[next[c as usize]] = j as u32;
                 next[c as usize] += 1;
             }
@@ -216,7 +280,7 @@ impl Structure {
             stamp[c] = c as u32;
             for &j in &members[starts[c]..starts[c + 1]] {
                 let j = j as usize;
-                let cols = &outer.cols[outer.starts[j]..outer.starts[j + 1]];
+                let cols = &outer.cols[outer.range(j)];
                 let after = cols.partition_point(|&d| d as usize <= c);
                 looked += (cols.len() - after) as f64;
                 for &d in &cols[after..] {
@@ -262,40 +326,23 @@ impl Structure {
     }
 }
 
-/// Joins the cells of a chain factor with all trailing factors: columns ascending, values by level.
-fn join(a: &Crossprod, levels: usize, q: usize, across: &[usize], trail: &[Trail]) -> (Vec<usize>, Vec<u32>, Vec<f64>) {
-    let mut starts = Vec::with_capacity(levels + 1);
-    starts.push(0);
+/// Joins the cells of a chain factor with all trailing factors: columns, ascending within a level.
+fn join(a: &Crossprod, levels: usize, across: &[usize], trail: &[Trail]) -> (Vec<usize>, Vec<u32>) {
     if across.is_empty() {
-        starts.resize(levels + 1, 0);
-        return (starts, Vec::new(), Vec::new());
+        return (vec![0; levels + 1], Vec::new());
     }
-    let (mut cols, mut values) = (Vec::new(), Vec::new());
+    let (mut starts, mut cols) = (Vec::with_capacity(levels + 1), Vec::new());
+    starts.push(0);
     let pairs: Vec<(&Pair, &Trail)> = across.iter().map(|&i| &a.pairs[i]).zip(trail).collect();
     for j in 0..levels {
-        let from = cols.len();
         for (pair, t) in &pairs {
             for &l in &pair.cols[pair.starts[j]..pair.starts[j + 1]] {
                 cols.extend((0..t.q).map(|c| (t.col + l as usize * t.q + c) as u32));
             }
         }
-        let width = cols.len() - from;
-        let base = values.len();
-        values.resize(base + q * width, 0.0);
-        let mut at = 0;
-        for (pair, t) in &pairs {
-            for cell in pair.starts[j]..pair.starts[j + 1] {
-                let block = &pair.blocks[cell * q * t.q..(cell + 1) * q * t.q];
-                for r in 0..q {
-                    values[base + r * width + at..base + r * width + at + t.q]
-                        .copy_from_slice(&block[r * t.q..(r + 1) * t.q]);
-                }
-                at += t.q;
-            }
-        }
         starts.push(cols.len());
     }
-    (starts, cols, values)
+    (starts, cols)
 }
 
 /// Fills the places of trailing columns in the lists of the ancestors.
@@ -307,8 +354,8 @@ fn lift(a: &Crossprod, chain: &mut [Link]) {
             let mut places = Vec::with_capacity(chain[c].cols.len());
             for j in 0..chain[c].levels {
                 let parent = a.pairs[pair].cols[j] as usize;
-                let theirs = &ancestor.cols[ancestor.starts[parent]..ancestor.starts[parent + 1]];
-                for col in &chain[c].cols[chain[c].starts[j]..chain[c].starts[j + 1]] {
+                let theirs = &ancestor.cols[ancestor.range(parent)];
+                for col in &chain[c].cols[chain[c].range(j)] {
                     places.push(theirs.partition_point(|x| x < col) as u32);
                 }
             }

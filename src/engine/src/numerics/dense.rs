@@ -4,13 +4,14 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
+use faer::linalg::lu::partial_pivoting::factor as lu;
 use faer::linalg::matmul::{
     self,
     triangular::{self, BlockStructure},
 };
 use faer::linalg::triangular_solve as tri;
 use faer::prelude::ReborrowMut;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, Mat, MatMut, MatRef, Par};
 
 use crate::error::{Error, Result};
 
@@ -114,17 +115,53 @@ impl Dense {
                 MemStack::new(buffer),
             );
         }
-        const TILE: usize = 64;
-        for jb in (0..n).step_by(TILE) {
-            for ib in (jb..n).step_by(TILE) {
-                for j in jb..(jb + TILE).min(n) {
-                    for i in ib.max(j + 1)..(ib + TILE).min(n) {
-                        self.inverse[i * n + j] = self.inverse[j * n + i];
-                    }
+        mirror(&mut self.inverse, n);
+    }
+}
+
+/// Side of the tiles by which a large matrix is turned.
+const TILE: usize = 32;
+
+/// Copies what stands at j n + i to i n + j for all i > j: the lower triangle by columns to the upper one, or the upper
+/// triangle by rows to the lower one.
+pub fn mirror(x: &mut [f64], n: usize) {
+    for jb in (0..n).step_by(TILE) {
+        for ib in (jb..n).step_by(TILE) {
+            for j in jb..(jb + TILE).min(n) {
+                for i in ib.max(j + 1)..(ib + TILE).min(n) {
+                    x[i * n + j] = x[j * n + i];
                 }
             }
         }
     }
+}
+
+/// Solution of `a x = b` by LU with partial pivots, all by rows, `a` n x n and `b` n x m; `None` if `a` is singular.
+pub fn solve_general(a: &[f64], b: &[f64], n: usize, m: usize) -> Option<Vec<f64>> {
+    let mut factor = MatRef::from_row_major_slice(a, n, n).to_owned();
+    let (mut order, mut back) = (vec![0usize; n], vec![0usize; n]);
+    let mut buffer = MemBuffer::new(lu::lu_in_place_scratch::<usize, f64>(n, n, Par::Seq, Default::default()));
+    let stack = MemStack::new(&mut buffer);
+    lu::lu_in_place(factor.as_mut(), &mut order, &mut back, Par::Seq, stack, Default::default());
+    let mut x = Mat::from_fn(n, m, |i, c| b[order[i] * m + c]);
+    tri::solve_unit_lower_triangular_in_place(factor.as_ref(), x.as_mut(), Par::Seq);
+    tri::solve_upper_triangular_in_place(factor.as_ref(), x.as_mut(), Par::Seq);
+    (0..n * m).map(|k| Some(x[(k / m, k % m)]).filter(|x| x.is_finite())).collect()
+}
+
+/// The transpose of a matrix n x n.
+pub fn transposed(x: &[f64], n: usize) -> Vec<f64> {
+    let mut out = vec![0.0; n * n];
+    for ib in (0..n).step_by(TILE) {
+        for jb in (0..n).step_by(TILE) {
+            for i in ib..(ib + TILE).min(n) {
+                for j in jb..(jb + TILE).min(n) {
+                    out[i * n + j] = x[j * n + i];
+                }
+            }
+        }
+    }
+    out
 }
 
 /// Turns off faer's own choice of threads (all cores, in a global pool).

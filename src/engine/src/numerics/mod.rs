@@ -12,5 +12,4 @@ pub(crate) mod sparse;
 pub(crate) mod strips;
 pub(crate) mod sums;
 pub(crate) mod threads;
-pub(crate) mod tiny;
 pub(crate) mod trailing;

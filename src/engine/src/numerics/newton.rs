@@ -51,13 +51,7 @@ pub fn hessian(objective: &mut impl Objective, point: &Point, central: bool) -> 
             h[i * m + j] = (up[i] - down[i]) / width;
         }
     }
-    for i in 0..m {
-        for j in 0..i {
-            let x = 0.5 * (h[i * m + j] + h[j * m + i]);
-            h[i * m + j] = x;
-            h[j * m + i] = x;
-        }
-    }
+    small::symmetrise(&mut h, m);
     Ok(h)
 }
 

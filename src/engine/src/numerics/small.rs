@@ -1,51 +1,278 @@
 //! Kernels on tiny dense blocks (a handful of rows), stored by rows in slices.
 //!
 //! These are the q_k x q_k blocks of one level; a call into a large library would cost more than the arithmetic.
-//! Large blocks go to faer ([`super::dense`]).
+//! Large blocks go to faer ([`super::dense`]). The kernels stand in [`inlined`], whose bodies go into the caller, for loops
+//! over levels whose number of columns the compiler knows; elsewhere their twins of the same name keep the code small.
 
-use super::tiny;
+use super::dense;
+
+/// Block `j` of blocks of `size` elements.
+#[inline(always)]
+pub fn block(data: &[f64], j: usize, size: usize) -> &[f64] {
+    &data[j * size..(j + 1) * size]
+}
+
+/// The same, to be written.
+#[inline(always)]
+pub fn block_mut(data: &mut [f64], j: usize, size: usize) -> &mut [f64] {
+    &mut data[j * size..(j + 1) * size]
+}
+
+/// The logarithm of a product of positive numbers: one logarithm for many, the product kept away from overflow.
+pub struct LogProduct {
+    log: f64,
+    product: f64,
+}
+
+impl LogProduct {
+    /// An empty product.
+    pub fn new() -> LogProduct {
+        LogProduct { log: 0.0, product: 1.0 }
+    }
+
+    /// Multiplies by `x`.
+    #[inline(always)]
+    pub fn multiply(&mut self, x: f64) {
+        self.product *= x;
+        if !(1e-100..=1e100).contains(&self.product) {
+            self.log += self.product.ln();
+            self.product = 1.0;
+        }
+    }
+
+    /// Its logarithm.
+    pub fn ln(&self) -> f64 {
+        self.log + self.product.ln()
+    }
+
+    /// The logarithm of its square.
+    pub fn ln_square(&self) -> f64 {
+        2.0 * self.ln()
+    }
+}
+
+/// The kernels with their bodies in the caller: there a call would cost more than the arithmetic.
+pub mod inlined {
+    /// Cholesky factor of the lower triangle of `a` (q x q), in place, upper triangle set to zero.
+    /// Returns `false` if a pivot is not positive (the content is then meaningless).
+    #[inline(always)]
+    pub fn cholesky(a: &mut [f64], q: usize) -> bool {
+        if q == 1 {
+            if a[0].is_nan() || a[0] <= 0.0 {
+                return false;
+            }
+            a[0] = a[0].sqrt();
+            return true;
+        }
+        for j in 0..q {
+            let mut d = a[j * q + j];
+            for k in 0..j {
+                d -= a[j * q + k] * a[j * q + k];
+            }
+            if d.is_nan() || d <= 0.0 {
+                return false;
+            }
+            let d = d.sqrt();
+            a[j * q + j] = d;
+            for i in j + 1..q {
+                let mut s = a[i * q + j];
+                for k in 0..j {
+                    s -= a[i * q + k] * a[j * q + k];
+                }
+                a[i * q + j] = s / d;
+            }
+            for k in j + 1..q {
+                a[j * q + k] = 0.0;
+            }
+        }
+        true
+    }
+
+    /// `b <- L^-1 b` for lower triangular `l` (q x q) and `b` (q x m).
+    #[inline(always)]
+    pub fn solve_lower(l: &[f64], q: usize, b: &mut [f64], m: usize) {
+        for i in 0..q {
+            let (done, rest) = b.split_at_mut(i * m);
+            let row = &mut rest[..m];
+            for k in 0..i {
+                let f = l[i * q + k];
+                if f != 0.0 {
+                    for (r, d) in row.iter_mut().zip(&done[k * m..(k + 1) * m]) {
+                        *r -= f * d;
+                    }
+                }
+            }
+            let f = 1.0 / l[i * q + i];
+            for r in row.iter_mut() {
+                *r *= f;
+            }
+        }
+    }
+
+    /// `b <- L^-T b` for lower triangular `l` (q x q) and `b` (q x m).
+    #[inline(always)]
+    pub fn solve_lower_transposed(l: &[f64], q: usize, b: &mut [f64], m: usize) {
+        for i in (0..q).rev() {
+            let (head, tail) = b.split_at_mut((i + 1) * m);
+            let row = &mut head[i * m..];
+            for k in i + 1..q {
+                let f = l[k * q + i];
+                if f != 0.0 {
+                    for (r, d) in row.iter_mut().zip(&tail[(k - i - 1) * m..(k - i) * m]) {
+                        *r -= f * d;
+                    }
+                }
+            }
+            let f = 1.0 / l[i * q + i];
+            for r in row.iter_mut() {
+                *r *= f;
+            }
+        }
+    }
+
+    /// `c += alpha * a b` with `a` (m x k), `b` (k x n).
+    #[inline(always)]
+    pub fn mul(c: &mut [f64], a: &[f64], b: &[f64], m: usize, k: usize, n: usize, alpha: f64) {
+        for i in 0..m {
+            let row = &mut c[i * n..(i + 1) * n];
+            for l in 0..k {
+                let f = alpha * a[i * k + l];
+                if f != 0.0 {
+                    for (r, d) in row.iter_mut().zip(&b[l * n..(l + 1) * n]) {
+                        *r += f * d;
+                    }
+                }
+            }
+        }
+    }
+
+    /// `c += alpha * a' b` with `a` (k x m), `b` (k x n).
+    #[inline(always)]
+    pub fn mul_transposed(c: &mut [f64], a: &[f64], b: &[f64], m: usize, k: usize, n: usize, alpha: f64) {
+        for l in 0..k {
+            for i in 0..m {
+                let f = alpha * a[l * m + i];
+                if f != 0.0 {
+                    for (r, d) in c[i * n..(i + 1) * n].iter_mut().zip(&b[l * n..(l + 1) * n]) {
+                        *r += f * d;
+                    }
+                }
+            }
+        }
+    }
+
+    /// `c += alpha * a b'` with `a` (m x k), `b` (n x k).
+    #[inline(always)]
+    pub fn mul_by_transposed(c: &mut [f64], a: &[f64], b: &[f64], m: usize, k: usize, n: usize, alpha: f64) {
+        for i in 0..m {
+            for j in 0..n {
+                let s: f64 = a[i * k..(i + 1) * k].iter().zip(&b[j * k..(j + 1) * k]).map(|(x, y)| x * y).sum();
+                c[i * n + j] += alpha * s;
+            }
+        }
+    }
+
+    /// `out <- t' a t` for square `a`, `t` (q x q); `work` has at least q * q places.
+    #[inline(always)]
+    pub fn congruence(out: &mut [f64], a: &[f64], t: &[f64], q: usize, work: &mut [f64]) {
+        if q == 1 {
+            out[0] = t[0] * a[0] * t[0];
+            return;
+        }
+        let w = &mut work[..q * q];
+        w.fill(0.0);
+        mul(w, a, t, q, q, q, 1.0);
+        out[..q * q].fill(0.0);
+        mul_transposed(out, t, w, q, q, q, 1.0);
+    }
+
+    /// `a <- I` (q x q).
+    #[inline(always)]
+    pub fn set_identity(a: &mut [f64], q: usize) {
+        a.fill(0.0);
+        (0..q).for_each(|i| a[i * q + i] = 1.0);
+    }
+}
 
 /// Cholesky factor of the lower triangle of `a` (q x q), in place, upper triangle set to zero.
 /// Returns `false` if a pivot is not positive (the content is then meaningless).
 #[inline]
 pub fn cholesky(a: &mut [f64], q: usize) -> bool {
-    tiny::cholesky(a, q)
+    inlined::cholesky(a, q)
 }
 
 /// `b <- L^-1 b` for lower triangular `l` (q x q) and `b` (q x m).
 #[inline]
 pub fn solve_lower(l: &[f64], q: usize, b: &mut [f64], m: usize) {
-    tiny::solve_lower(l, q, b, m);
+    inlined::solve_lower(l, q, b, m);
 }
 
 /// `b <- L^-T b` for lower triangular `l` (q x q) and `b` (q x m).
 #[inline]
 pub fn solve_lower_transposed(l: &[f64], q: usize, b: &mut [f64], m: usize) {
-    tiny::solve_lower_transposed(l, q, b, m);
+    inlined::solve_lower_transposed(l, q, b, m);
 }
 
 /// `c += alpha * a b` with `a` (m x k), `b` (k x n).
 #[inline]
 pub fn mul(c: &mut [f64], a: &[f64], b: &[f64], m: usize, k: usize, n: usize, alpha: f64) {
-    tiny::mul(c, a, b, m, k, n, alpha);
+    inlined::mul(c, a, b, m, k, n, alpha);
 }
 
 /// `c += alpha * a' b` with `a` (k x m), `b` (k x n).
 #[inline]
 pub fn mul_transposed(c: &mut [f64], a: &[f64], b: &[f64], m: usize, k: usize, n: usize, alpha: f64) {
-    tiny::mul_transposed(c, a, b, m, k, n, alpha);
+    inlined::mul_transposed(c, a, b, m, k, n, alpha);
 }
 
 /// `c += alpha * a b'` with `a` (m x k), `b` (n x k).
 #[inline]
 pub fn mul_by_transposed(c: &mut [f64], a: &[f64], b: &[f64], m: usize, k: usize, n: usize, alpha: f64) {
-    tiny::mul_by_transposed(c, a, b, m, k, n, alpha);
+    inlined::mul_by_transposed(c, a, b, m, k, n, alpha);
 }
 
 /// `out <- t' a t` for square `a`, `t` (q x q); `work` has at least q * q places.
 #[inline]
 pub fn congruence(out: &mut [f64], a: &[f64], t: &[f64], q: usize, work: &mut [f64]) {
-    tiny::congruence(out, a, t, q, work);
+    inlined::congruence(out, a, t, q, work);
+}
+
+/// `a <- I` (q x q).
+#[inline]
+pub fn set_identity(a: &mut [f64], q: usize) {
+    inlined::set_identity(a, q);
+}
+
+/// `out <- a'` for `a` (rows x cols) by rows.
+#[inline]
+pub fn transpose(out: &mut [f64], a: &[f64], rows: usize, cols: usize) {
+    for (r, row) in a.chunks_exact(cols).enumerate().take(rows) {
+        row.iter().enumerate().for_each(|(c, x)| out[c * rows + r] = *x);
+    }
+}
+
+/// `a <- a'` (q x q).
+#[inline]
+pub fn transpose_in_place(a: &mut [f64], q: usize) {
+    (1..q).for_each(|r| (0..r).for_each(|c| a.swap(r * q + c, c * q + r)));
+}
+
+/// `a <- (a + a') / 2` (q x q).
+pub fn symmetrise(a: &mut [f64], q: usize) {
+    for i in 0..q {
+        for j in 0..i {
+            let x = 0.5 * (a[i * q + j] + a[j * q + i]);
+            (a[i * q + j], a[j * q + i]) = (x, x);
+        }
+    }
+}
+
+/// `out += f x y'`, `out` by rows.
+#[inline]
+pub fn add_outer(out: &mut [f64], x: &[f64], y: &[f64], f: f64) {
+    for (row, x) in out.chunks_exact_mut(y.len()).zip(x).filter(|(_, x)| **x != 0.0) {
+        row.iter_mut().zip(y).for_each(|(o, y)| *o += f * x * y);
+    }
 }
 
 /// Inverse of an upper triangular matrix by rows (q x q).
@@ -68,49 +295,22 @@ pub fn invert_spd(a: &[f64], q: usize) -> Option<Vec<f64>> {
         return None;
     }
     let mut inv = vec![0.0; q * q];
-    (0..q).for_each(|i| inv[i * q + i] = 1.0);
+    set_identity(&mut inv, q);
     solve_lower(&l, q, &mut inv, q);
     solve_lower_transposed(&l, q, &mut inv, q);
     Some(inv)
 }
 
-/// Solution of `a x = b` (a n x n by rows) by elimination with row pivots; `None` if `a` is singular.
-pub fn solve_general(mut a: Vec<f64>, mut b: Vec<f64>, n: usize) -> Option<Vec<f64>> {
-    for k in 0..n {
-        let pivot = (k..n).max_by(|&i, &j| a[i * n + k].abs().total_cmp(&a[j * n + k].abs()))?;
-        if a[pivot * n + k].abs() < 1e-300 {
-            return None;
-        }
-        if pivot != k {
-            (0..n).for_each(|c| a.swap(k * n + c, pivot * n + c));
-            b.swap(k, pivot);
-        }
-        for i in k + 1..n {
-            let f = a[i * n + k] / a[k * n + k];
-            if f != 0.0 {
-                for c in k..n {
-                    a[i * n + c] -= f * a[k * n + c];
-                }
-                b[i] -= f * b[k];
-            }
-        }
-    }
-    for k in (0..n).rev() {
-        let s: f64 = (k + 1..n).map(|c| a[k * n + c] * b[c]).sum();
-        b[k] = (b[k] - s) / a[k * n + k];
-    }
-    b.iter().all(|x| x.is_finite()).then_some(b)
+/// Solution of `a x = b` (a n x n by rows); `None` if `a` is singular.
+pub fn solve_general(a: &[f64], b: &[f64], n: usize) -> Option<Vec<f64>> {
+    dense::solve_general(a, b, n, 1)
 }
 
-/// Inverse of a square matrix by rows, by elimination; `None` if it is singular.
+/// Inverse of a square matrix by rows; `None` if it is singular.
 pub fn solve_identity(a: &[f64], n: usize) -> Option<Vec<f64>> {
-    let mut out = vec![0.0; n * n];
-    for j in 0..n {
-        let unit = (0..n).map(|i| f64::from(u8::from(i == j))).collect();
-        let column = solve_general(a.to_vec(), unit, n)?;
-        (0..n).for_each(|i| out[i * n + j] = column[i]);
-    }
-    Some(out)
+    let mut unit = vec![0.0; n * n];
+    set_identity(&mut unit, n);
+    dense::solve_general(a, &unit, n, n)
 }
 
 /// Turns `l` (lower triangular, by rows) and the rotation `o` so that a zero pivot has a zero column below it: the
@@ -140,9 +340,7 @@ pub fn sweep_zero_pivots(l: &mut [f64], o: &mut [f64], q: usize) {
 pub fn lower_from_product(b: &[f64], q: usize) -> (Vec<f64>, Vec<f64>) {
     let mut l = b.to_vec();
     let mut o = vec![0.0; q * q];
-    for i in 0..q {
-        o[i * q + i] = 1.0;
-    }
+    set_identity(&mut o, q);
     for i in 0..q {
         for j in (i + 1..q).rev() {
             let (x, y) = (l[i * q + i], l[i * q + j]);

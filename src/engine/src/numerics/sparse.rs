@@ -88,35 +88,42 @@ impl Sparse {
         self.values.fill(0.0);
     }
 
-    /// Adds `x` to element (i, j), i >= j, which must be on the pattern.
+    /// Adds `x` to element (i, j), i >= j.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the element is not on the pattern.
     #[inline]
-    pub fn add(&mut self, i: usize, j: usize, x: f64) {
+    pub fn add(&mut self, i: usize, j: usize, x: f64) -> Result<()> {
         let (from, to) = (self.pattern.starts[j], self.pattern.starts[j + 1]);
-        if let Ok(at) = self.pattern.rows[from..to].binary_search(&i) {
-            self.values[from + at] += x;
-        } else {
-            debug_assert!(x == 0.0, "element outside of the pattern");
-        }
+        let at = self.pattern.rows[from..to].binary_search(&i).map_err(|_| off_the_pattern())?;
+        self.values[from + at] += x;
+        Ok(())
     }
 
     /// `S[cols, cols] -= w' w` for `cols` ascending and `w` (q x cols) by rows.
-    pub fn rank_update(&mut self, cols: &[u32], w: &[f64], q: usize) {
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if an element is not on the pattern.
+    pub fn rank_update(&mut self, cols: &[u32], w: &[f64], q: usize) -> Result<()> {
         let m = cols.len();
         for b in 0..m {
             let j = cols[b] as usize;
-            let mut at = self.pattern.starts[j];
+            let column = self.pattern.starts[j]..self.pattern.starts[j + 1];
+            let (rows, values) = (&self.pattern.rows[column.clone()], &mut self.values[column]);
+            let mut at = 0;
             for a in b..m {
                 let i = cols[a] as usize;
-                while self.pattern.rows[at] != i {
+                while *rows.get(at).ok_or_else(off_the_pattern)? != i {
                     at += 1;
                 }
                 let mut s = 0.0;
                 for r in 0..q {
                     s += w[r * m + a] * w[r * m + b];
                 }
-                self.values[at] -= s;
+                values[at] -= s;
             }
         }
+        Ok(())
     }
 
     /// Factors the matrix; returns log|L|^2.
@@ -200,7 +207,7 @@ impl Sparse {
             let (top, bottom) = node.val().split_at_row(nc);
             let mut y = bottom.transpose().to_owned();
             tri::solve_upper_triangular_in_place(top.transpose(), y.as_mut(), self.par);
-            let g = gather_below(symbolic, &self.supernode_of, &inverse, below);
+            let g = gather_below(symbolic, &self.supernode_of, &inverse, below)?;
             let mut z = MatMut::from_column_major_slice_mut(&mut inverse[starts[s]..starts[s + 1]], nr + nc, nc);
             let (mut z_top, mut z_bottom) = z.as_mut().split_at_row_mut(nc);
             matmul(z_bottom.as_mut(), Accum::Replace, g.as_ref(), y.transpose(), -1.0, self.par);
@@ -213,9 +220,12 @@ impl Sparse {
         Ok(())
     }
 
-    /// Element (i, j) of the inverse; both must share a place on the pattern of the factor.
-    pub fn inverse_at(&self, i: usize, j: usize) -> f64 {
-        self.selected_at(i, j).unwrap_or(0.0)
+    /// Element (i, j) of the inverse.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the element is not on the pattern of the factor.
+    pub fn inverse_at(&self, i: usize, j: usize) -> Result<f64> {
+        self.selected_at(i, j).ok_or_else(off_the_pattern)
     }
 
     /// The same, `None` off the pattern.
@@ -224,6 +234,11 @@ impl Sparse {
         let symbolic = raw(&self.symbolic).ok()?;
         lookup(symbolic, &self.supernode_of, &self.inverse, a.max(b), a.min(b))
     }
+}
+
+#[cold]
+fn off_the_pattern() -> Error {
+    Error::Internal("an element is not on the pattern of its sparse matrix".into())
 }
 
 fn raw(symbolic: &SymbolicCholesky<usize>) -> Result<&supernodal::SymbolicSupernodalCholesky<usize>> {
@@ -262,17 +277,17 @@ fn gather_below(
     supernode_of: &[usize],
     inverse: &[f64],
     below: &[usize],
-) -> Mat<f64> {
+) -> Result<Mat<f64>> {
     let nr = below.len();
     let mut g = Mat::<f64>::zeros(nr, nr);
     for b in 0..nr {
         for a in b..nr {
-            let x = lookup(symbolic, supernode_of, inverse, below[a], below[b]).unwrap_or(0.0);
+            let x = lookup(symbolic, supernode_of, inverse, below[a], below[b]).ok_or_else(off_the_pattern)?;
             g[(a, b)] = x;
             g[(b, a)] = x;
         }
     }
-    g
+    Ok(g)
 }
 
 /// View of a column-major buffer, for tests.
@@ -312,7 +327,7 @@ mod tests {
             for at in p.starts[j]..p.starts[j + 1] {
                 let i = p.rows[at];
                 let x = if i == j { 60.0 + j as f64 } else { 1.0 + (i * j % 7) as f64 };
-                sparse.add(i, j, x);
+                sparse.add(i, j, x).unwrap();
                 dense.values[j * n + i] = x;
             }
         }
@@ -324,7 +339,7 @@ mod tests {
         for j in 0..n {
             for at in p.starts[j]..p.starts[j + 1] {
                 let i = p.rows[at];
-                assert!((sparse.inverse_at(i, j) - inverse[(i, j)]).abs() < 1e-15);
+                assert!((sparse.inverse_at(i, j).unwrap() - inverse[(i, j)]).abs() < 1e-15);
             }
         }
         let mut x: Vec<f64> = (0..2 * n).map(|i| (i as f64).sin()).collect();

@@ -59,6 +59,28 @@ pub fn add_gram(g: &mut [f64], packed: &[f64], rows: usize, m: usize) {
     }
 }
 
+/// `c -= rows'rows` on the lower triangle of `c` (m x m by rows), for rows of m elements.
+pub fn subtract_gram_of_rows(c: &mut [f64], rows: &[f64], m: usize) {
+    if m >= 8 {
+        dense::add_gram(c, rows, rows.len() / m, m, -1.0, Par::Seq);
+        dense::mirror(c, m);
+        return;
+    }
+    let (mut sum, mut part) = (vec![0.0; m * m], vec![0.0; m * m]);
+    for chunk in rows.chunks(1024 * m) {
+        part.fill(0.0);
+        for row in chunk.chunks_exact(m) {
+            for i in 0..m {
+                for j in 0..=i {
+                    part[i * m + j] += row[i] * row[j];
+                }
+            }
+        }
+        sum.iter_mut().zip(&part).for_each(|(x, y)| *x += y);
+    }
+    c.iter_mut().zip(&sum).for_each(|(x, y)| *x -= y);
+}
+
 /// Inner product in eight partial sums.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];

@@ -28,25 +28,25 @@ impl Trailing {
         }
     }
 
-    /// Adds a block (rows x cols by rows) at (`row`, `col`); only its part in the lower triangle is kept.
-    pub fn add_block(&mut self, row: usize, col: usize, block: &[f64], rows: usize, cols: usize) {
-        for r in 0..rows {
-            for c in 0..cols {
-                let (i, j, x) = (row + r, col + c, block[r * cols + c]);
-                if i < j {
-                    continue;
-                }
-                match self {
-                    Trailing::Empty => {}
-                    Trailing::Dense(d, n) => d.values[j * *n + i] += x,
-                    Trailing::Sparse(s) => s.add(i, j, x),
-                }
+    /// Adds a block (by rows of `cols`) at (`row`, `col`); only its part in the lower triangle is kept.
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] for an element off the pattern of a sparse matrix.
+    pub fn add_block(&mut self, row: usize, col: usize, block: &[f64], cols: usize) -> Result<()> {
+        for (k, &x) in block.iter().enumerate() {
+            let (i, j) = (row + k / cols, col + k % cols);
+            match self {
+                _ if i < j => {}
+                Trailing::Empty => {}
+                Trailing::Dense(d, n) => d.values[j * *n + i] += x,
+                Trailing::Sparse(s) => s.add(i, j, x)?,
             }
         }
+        Ok(())
     }
 
     /// `S -= w'w` for the strips of all levels of a factor.
-    pub fn rank_update(&mut self, strips: Strips<'_>, w: &[f64]) {
+    pub fn rank_update(&mut self, strips: Strips<'_>, w: &[f64]) -> Result<()> {
         match self {
             Trailing::Empty => {}
             Trailing::Dense(d, n) => {
@@ -55,10 +55,15 @@ impl Trailing {
             }
             Trailing::Sparse(s) => {
                 for pair in strips.starts.windows(2) {
-                    s.rank_update(&strips.cols[pair[0]..pair[1]], &w[strips.q * pair[0]..strips.q * pair[1]], strips.q);
+                    s.rank_update(
+                        &strips.cols[pair[0]..pair[1]],
+                        &w[strips.q * pair[0]..strips.q * pair[1]],
+                        strips.q,
+                    )?;
                 }
             }
         }
+        Ok(())
     }
 
     /// Factors; returns log|L|^2.
@@ -106,27 +111,34 @@ impl Trailing {
         }
     }
 
-    /// Element (i, j) of the inverse.
+    /// Copies the block of the inverse at (`row`, `col`) into `out` (by rows of `cols`).
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] for an element off the pattern of a sparse factor.
     #[inline]
-    pub fn inverse_at(&self, i: usize, j: usize) -> f64 {
-        match self {
-            Trailing::Empty => 0.0,
-            Trailing::Dense(d, n) => d.inverse[j * *n + i],
-            Trailing::Sparse(s) => s.inverse_at(i, j),
+    pub fn inverse_block(&self, row: usize, col: usize, cols: usize, out: &mut [f64]) -> Result<()> {
+        for (k, x) in out.iter_mut().enumerate() {
+            let (i, j) = (row + k / cols, col + k % cols);
+            *x = match self {
+                Trailing::Empty => 0.0,
+                Trailing::Dense(d, n) => d.inverse[j * *n + i],
+                Trailing::Sparse(s) => s.inverse_at(i, j)?,
+            };
         }
+        Ok(())
     }
 
     /// Element (i, j) of the inverse; `None` where a sparse factor has no such element.
     pub fn selected_at(&self, i: usize, j: usize) -> Option<f64> {
         match self {
             Trailing::Empty => None,
-            Trailing::Dense(..) => Some(self.inverse_at(i.max(j), i.min(j))),
+            Trailing::Dense(d, n) => Some(d.inverse[j * *n + i]),
             Trailing::Sparse(s) => s.selected_at(i, j),
         }
     }
 
     /// `out = -w S^-1` at the columns of the strips of all levels of a factor.
-    pub fn product(&mut self, out: &mut [f64], strips: Strips<'_>, w: &[f64]) {
+    pub fn product(&mut self, out: &mut [f64], strips: Strips<'_>, w: &[f64]) -> Result<()> {
         match self {
             Trailing::Empty => {}
             Trailing::Dense(d, n) => {
@@ -137,22 +149,24 @@ impl Trailing {
                 out.fill(0.0);
                 for pair in strips.starts.windows(2) {
                     let range = strips.q * pair[0]..strips.q * pair[1];
-                    subtract_product(s, &mut out[range.clone()], &w[range], &strips.cols[pair[0]..pair[1]], strips.q);
+                    subtract_product(s, &mut out[range.clone()], &w[range], &strips.cols[pair[0]..pair[1]], strips.q)?;
                 }
             }
         }
+        Ok(())
     }
 }
 
 /// `out -= w * inverse[cols, cols]`, `w` and `out` (q x cols) by rows.
-fn subtract_product(s: &Sparse, out: &mut [f64], w: &[f64], cols: &[u32], q: usize) {
+fn subtract_product(s: &Sparse, out: &mut [f64], w: &[f64], cols: &[u32], q: usize) -> Result<()> {
     let m = cols.len();
     for b in 0..m {
         for a in 0..m {
-            let x = s.inverse_at(cols[a] as usize, cols[b] as usize);
+            let x = s.inverse_at(cols[a] as usize, cols[b] as usize)?;
             for r in 0..q {
                 out[r * m + b] -= w[r * m + a] * x;
             }
         }
     }
+    Ok(())
 }

@@ -1,23 +1,24 @@
 //! Small crossed or nested models: K of all levels as one dense matrix, sums over pairs of levels as products.
 
-use super::{Here, Pairs, Parts};
+use super::{Pairs, Parts};
 use crate::covariance::theta::Blocks;
 use crate::error::Result;
-use crate::likelihood::gradient::{blocks_of, dense_cross, Solved};
+use crate::likelihood::evaluation::Here;
+use crate::likelihood::products::dense_cross;
 use crate::numerics::{dense, small};
 
 /// Pairs of levels whose products are added at once.
 const PANEL: usize = 512;
 
 /// All of K at once, by rows in the order of elimination.
-pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, v: &[f64], threads: usize) -> Result<Parts> {
-    let Here { s, a, inverse, layout, t, .. } = here;
+pub(super) fn parts(here: Here<'_>, v: &[f64], threads: usize) -> Result<Parts> {
+    let Here { s, a, inverse, layout, t, at, .. } = here;
     let (n, p, m, k) = (s.q, a.p, a.p + 1, layout.len());
-    let blocks: Vec<_> = blocks_of(s).collect();
+    let blocks: Vec<_> = s.blocks().collect();
     let mut cov = dense_cross(s, a);
     let mut b = turned(&cov, &blocks, t, n);
     let mut factor = dense::Dense::new(n, threads);
-    factor.values = turned(&transposed(&b, n), &blocks, t, n);
+    factor.values = turned(&dense::transposed(&b, n), &blocks, t, n);
     (0..n).for_each(|i| factor.values[i * n + i] += 1.0);
     factor.factor()?;
     factor.forward(&mut b, n);
@@ -32,7 +33,7 @@ pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, v: &[f64], threads: usize) 
     if at.reml && p > 0 {
         dense::add_gram(&mut cov, &h, p, n, -1.0, par);
     }
-    mirror(&mut cov, n);
+    dense::mirror(&mut cov, n);
     let mut kx = vec![0.0; n * k];
     dense::add_product(&mut kx, &cov, v, (n, n, k), 1.0, par);
     let mut quadratic = vec![0.0; k * k];
@@ -43,7 +44,7 @@ pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, v: &[f64], threads: usize) 
         dense::add_transposed_product(&mut quadratic, &linear, &linear, (p, k, k), -1.0, par);
     }
     let tk = turned(&cov, &blocks, t, n);
-    let kt = transposed(&tk, n);
+    let kt = dense::transposed(&tk, n);
     let tkt = turned(&kt, &blocks, t, n);
     let mut score: Blocks = a.factors.iter().map(|f| vec![0.0; f.q * f.q]).collect();
     for &(f, q, first, levels) in &blocks {
@@ -74,30 +75,6 @@ fn turned(x: &[f64], blocks: &[(usize, usize, usize, usize)], t: &Blocks, n: usi
         }
     }
     out
-}
-
-/// x' (n x n), by tiles.
-fn transposed(x: &[f64], n: usize) -> Vec<f64> {
-    const TILE: usize = 32;
-    let mut out = vec![0.0; n * n];
-    for ib in (0..n).step_by(TILE) {
-        for jb in (0..n).step_by(TILE) {
-            for i in ib..(ib + TILE).min(n) {
-                for j in jb..(jb + TILE).min(n) {
-                    out[i * n + j] = x[j * n + i];
-                }
-            }
-        }
-    }
-    out
-}
-
-fn mirror(x: &mut [f64], n: usize) {
-    for j in 0..n {
-        for i in j + 1..n {
-            x[i * n + j] = x[j * n + i];
-        }
-    }
 }
 
 /// Sums over all pairs of a level of f and a level of g, from K, T'KT, T'K and KT.

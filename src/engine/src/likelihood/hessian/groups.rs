@@ -2,10 +2,10 @@
 //!
 //! P is V^-1 less HH' (REML), which joins the blocks: its parts of the traces are products of sums over the blocks.
 
-use super::{Here, Parts};
+use super::Parts;
 use crate::covariance::theta::Blocks;
 use crate::error::{Error, Result};
-use crate::likelihood::gradient::Solved;
+use crate::likelihood::evaluation::Here;
 use crate::likelihood::structure::Structure;
 use crate::numerics::small;
 
@@ -27,8 +27,8 @@ pub(super) fn groups(s: &Structure, parent: impl Fn(usize, usize) -> usize) -> V
 }
 
 /// The sums over all blocks.
-pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, v: &[f64]) -> Result<Parts> {
-    let Here { s, a, inverse, layout, .. } = here;
+pub(super) fn parts(here: Here<'_>, v: &[f64]) -> Result<Parts> {
+    let Here { s, a, inverse, layout, at, .. } = here;
     let (p, m, k) = (a.p, a.p + 1, layout.len());
     let mut score: Blocks = a.factors.iter().map(|f| vec![0.0; f.q * f.q]).collect();
     let (mut quadratic, mut fixed) = (vec![0.0; k * k], vec![0.0; k * k]);

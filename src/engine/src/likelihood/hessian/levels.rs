@@ -3,12 +3,13 @@
 //! With K, the whitened H and h of a level, M = HH' and N = hh', the sums of K x K, K x M and K x N hold all traces and
 //! forms in pairs of elements of theta; T enters after the sum, so that a level costs the same for any number of them.
 
-use super::{Here, Parts};
+use super::Parts;
 use crate::covariance::theta::Layout;
 use crate::error::{Error, Result};
-use crate::likelihood::gradient::{whiten, Solved, BATCH};
+use crate::likelihood::evaluation::Here;
+use crate::likelihood::products::{whiten, BATCH};
+use crate::numerics::small::{self, inlined};
 use crate::numerics::threads::Workers;
-use crate::numerics::{small, tiny};
 
 /// Levels of one piece of work, at least.
 const PIECE: usize = 8192;
@@ -68,18 +69,18 @@ pub(super) fn elements(q: usize) -> usize {
 }
 
 /// The sums with K of V^-1 in place of P, and what the fixed part adds.
-pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, workers: &Workers) -> Result<Parts> {
-    let (link, p, k) = (&here.s.chain[0], here.a.p, here.layout.len());
+pub(super) fn parts(here: Here<'_>, workers: &Workers) -> Result<Parts> {
+    let (link, p, k, at) = (&here.s.chain[0], here.a.p, here.layout.len(), here.at);
     let q = link.q;
     let pieces = (MOST / elements(q)).clamp(1, link.levels.div_ceil(PIECE));
     let length = link.levels.div_ceil(pieces);
     let all = workers.map(pieces, |piece| {
         let levels = piece * length..((piece + 1) * length).min(link.levels);
         match q {
-            1 => sum::<1>(here, at, levels),
-            2 => sum::<2>(here, at, levels),
-            3 => sum::<3>(here, at, levels),
-            _ => sum::<0>(here, at, levels),
+            1 => sum::<1>(here, levels),
+            2 => sum::<2>(here, levels),
+            3 => sum::<3>(here, levels),
+            _ => sum::<0>(here, levels),
         }
     });
     let mut all = all.into_iter();
@@ -113,8 +114,8 @@ pub(super) fn parts(here: Here<'_>, at: &Solved<'_>, workers: &Workers) -> Resul
     Ok(Parts { pairs: Vec::new(), quadratic, score: vec![score], form, fixed, widths: vec![q] })
 }
 
-fn sum<const Q: usize>(here: Here<'_>, at: &Solved<'_>, levels: std::ops::Range<usize>) -> Sums {
-    let Here { s, a, w, inverse, t, .. } = here;
+fn sum<const Q: usize>(here: Here<'_>, levels: std::ops::Range<usize>) -> Sums {
+    let Here { s, a, w, inverse, t, at, .. } = here;
     let (link, p, m) = (&s.chain[0], a.p, a.p + 1);
     let q = if Q == 0 { link.q } else { Q };
     let (sums, tf, size) = (&a.factors[link.factor], &t[link.factor], q * q);
@@ -135,31 +136,31 @@ fn sum<const Q: usize>(here: Here<'_>, at: &Solved<'_>, levels: std::ops::Range<
         // K = D - B'B with B = L^-1 T'D.
         let d = &sums.diag[j * size..(j + 1) * size];
         b.fill(0.0);
-        tiny::mul_transposed(&mut b, tf, d, q, q, q, 1.0);
-        tiny::solve_lower(&w.links[0].diag[j * size..(j + 1) * size], q, &mut b, q);
+        inlined::mul_transposed(&mut b, tf, d, q, q, q, 1.0);
+        inlined::solve_lower(&w.links[0].diag[j * size..(j + 1) * size], q, &mut b, q);
         cov.copy_from_slice(d);
-        tiny::mul_transposed(&mut cov, &b, &b, q, q, q, -1.0);
+        inlined::mul_transposed(&mut cov, &b, &b, q, q, q, -1.0);
         for r in 0..q {
             own[half(r)..half(r + 1)].copy_from_slice(&cov[r * q..r * q + r + 1]);
         }
-        tiny::mul(&mut out.kk, &own, &own, lower, 1, lower, 1.0);
+        inlined::mul(&mut out.kk, &own, &own, lower, 1, lower, 1.0);
         out.k.iter_mut().zip(&own).for_each(|(s, x)| *s += x);
         for r in 0..q {
             let row = &inverse.residual[(j * q + r) * m..(j * q + r + 1) * m];
             h[r * p..(r + 1) * p].copy_from_slice(&row[..p]);
             last[r] = row[p];
         }
-        tiny::mul(&mut out.linear, &h, &last[..q], p * q, 1, q, 1.0);
+        inlined::mul(&mut out.linear, &h, &last[..q], p * q, 1, q, 1.0);
         for r in 0..q {
             (0..=r).for_each(|c| other[half(r) + c] = last[r] * last[c]);
         }
         out.n.iter_mut().zip(&other).for_each(|(s, x)| *s += x);
-        tiny::mul(&mut out.kn, &own, &other, lower, 1, lower, 1.0);
+        inlined::mul(&mut out.kn, &own, &other, lower, 1, lower, 1.0);
         if at.reml {
             for r in 0..q {
                 h[r * p..(r + 1) * p].copy_from_slice(&white[(at_row + r) * m..][..p]);
             }
-            tiny::mul(&mut out.hh, &h, &h, p * q, 1, p * q, 1.0);
+            inlined::mul(&mut out.hh, &h, &h, p * q, 1, p * q, 1.0);
             for r in 0..q {
                 for c in 0..=r {
                     let pair = h[r * p..(r + 1) * p].iter().zip(&h[c * p..(c + 1) * p]);
@@ -167,7 +168,7 @@ fn sum<const Q: usize>(here: Here<'_>, at: &Solved<'_>, levels: std::ops::Range<
                 }
             }
             out.m.iter_mut().zip(&other).for_each(|(s, x)| *s += x);
-            tiny::mul(&mut out.km, &own, &other, lower, 1, lower, 1.0);
+            inlined::mul(&mut out.km, &own, &other, lower, 1, lower, 1.0);
         }
     }
     out

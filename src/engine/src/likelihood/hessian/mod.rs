@@ -14,10 +14,8 @@ use crate::covariance::theta::{Blocks, Layout};
 use crate::crossprod::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::average_information::{add_score, directions};
-use crate::likelihood::factor::Workspace;
-use crate::likelihood::gradient::{blocks_of, Solved};
-use crate::likelihood::selected_inverse::Inverse;
-use crate::likelihood::structure::Structure;
+use crate::likelihood::evaluation::Here;
+use crate::likelihood::structure::{Elimination, Structure};
 use crate::numerics::small;
 use crate::numerics::threads::Workers;
 
@@ -37,7 +35,7 @@ pub(crate) enum Way {
 /// Chooses the way by its cost beside that of differences of the gradient (`work` operations each).
 pub(crate) fn way(s: &Structure, a: &Crossprod, layout: &Layout, work: f64) -> Way {
     let (n, k, p) = (s.q as f64, layout.len() as f64, a.p);
-    if s.chain.len() == 1 && s.trail.is_empty() {
+    if s.elimination == Elimination::OneFactor {
         let q = s.chain[0].q as f64;
         let count = s.chain[0].levels as f64;
         let h = p as f64 * q;
@@ -71,33 +69,22 @@ struct Pairs {
     crossed: Vec<f64>,
 }
 
-/// The point at which derivatives are wanted.
-#[derive(Clone, Copy)]
-pub(crate) struct Here<'a> {
-    pub s: &'a Structure,
-    pub a: &'a Crossprod,
-    pub w: &'a Workspace,
-    pub inverse: &'a Inverse,
-    pub layout: &'a Layout,
-    pub t: &'a Blocks,
-}
-
-/// The Hessian in theta (m x m by rows) at the point whose gradient was found last.
-pub(crate) fn hessian(here: Here<'_>, at: &Solved<'_>, way: Way, workers: &Workers) -> Result<Vec<f64>> {
-    let Here { s, a, inverse, layout, t, .. } = here;
+/// The Hessian in theta (m x m by rows).
+pub(crate) fn hessian(here: Here<'_>, way: Way, workers: &Workers) -> Result<Vec<f64>> {
+    let Here { a, layout, at, .. } = here;
     let k = layout.len();
     let parts = match way {
-        Way::Levels => levels::parts(here, at, workers)?,
+        Way::Levels => levels::parts(here, workers)?,
         Way::Groups => {
-            let v = directions(s, a, inverse, layout, t);
-            let mut parts = groups::parts(here, at, &v)?;
-            parts.add_residuals(here, at, &v);
+            let v = directions(here);
+            let mut parts = groups::parts(here, &v)?;
+            parts.add_residuals(here, &v);
             parts
         }
         _ => {
-            let v = directions(s, a, inverse, layout, t);
-            let mut parts = workers.run(|| dense::parts(here, at, &v, workers.count()))?;
-            parts.add_residuals(here, at, &v);
+            let v = directions(here);
+            let mut parts = workers.run(|| dense::parts(here, &v, workers.count()))?;
+            parts.add_residuals(here, &v);
             parts
         }
     };
@@ -133,13 +120,13 @@ struct Parts {
 
 impl Parts {
     /// Adds v'h to the forms and takes hh' / sigma^2 off the scores.
-    fn add_residuals(&mut self, here: Here<'_>, at: &Solved<'_>, v: &[f64]) {
-        let Here { s, a, inverse, layout, .. } = here;
+    fn add_residuals(&mut self, here: Here<'_>, v: &[f64]) {
+        let Here { s, a, inverse, layout, at, .. } = here;
         let (m, k) = (a.p + 1, layout.len());
         for (r, x) in inverse.residual.chunks_exact(m).zip(v.chunks_exact(k)) {
             self.form.iter_mut().zip(x).for_each(|(f, y)| *f += r[a.p] * y);
         }
-        for (factor, q, first, levels) in blocks_of(s) {
+        for (factor, q, first, levels) in s.blocks() {
             let d = &mut self.score[factor];
             for j in 0..levels {
                 let h: Vec<f64> = (0..q).map(|i| inverse.residual[(first + j * q + i) * m + a.p]).collect();

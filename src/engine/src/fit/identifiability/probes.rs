@@ -43,125 +43,122 @@ struct Products {
     columns: Vec<Vec<f64>>,
 }
 
-impl Problem<'_> {
-    /// Refuses a model with parameters that cannot be told apart.
-    pub(crate) fn check_distinct(&self, kind: Criterion) -> Result<()> {
-        let Some(design) = self.design else { return Ok(()) };
-        let n = design.n();
-        let few = FEW.max(4 * self.model.a.p);
-        let dependent = if n > few { self.dependent(design, few, kind) } else { None };
-        if n > few && dependent.is_none() {
-            return Ok(());
-        }
-        match self.dependent(design, n, kind) {
-            None => Ok(()),
-            Some((Name::Sigma, _)) => Ok(()),
-            Some((Name::Phi(i), _)) => Err(self.residual().flat(i)),
-            Some((Name::Random(term, column), most)) => {
-                let mut parts = vec![Element::new(term, column, column)];
-                match most {
-                    Some(Name::Random(k, c)) => parts.push(Element::new(k, c, c)),
-                    Some(_) => parts.push(Element::SIGMA),
-                    None => {}
-                }
-                let other = parts.iter().map(|p| p.term).find(|t| *t > 0 && *t != term + 1).unwrap_or(0);
-                Err(Error::Unidentified { term: term + 1, column: column + 1, reason: "flat", other, parts })
+/// Refuses a problem with parameters that cannot be told apart.
+pub(crate) fn check(problem: &Problem<'_>, kind: Criterion) -> Result<()> {
+    let Some(design) = problem.design else { return Ok(()) };
+    let n = design.n();
+    let few = FEW.max(4 * problem.model.a.p);
+    if n > few && dependent(problem, design, few, kind).is_none() {
+        return Ok(());
+    }
+    match dependent(problem, design, n, kind) {
+        None => Ok(()),
+        Some((Name::Sigma, _)) => Ok(()),
+        Some((Name::Phi(i), _)) => Err(problem.residual().flat(i)),
+        Some((Name::Random(term, column), most)) => {
+            let mut parts = vec![Element::new(term, column, column)];
+            match most {
+                Some(Name::Random(k, c)) => parts.push(Element::new(k, c, c)),
+                Some(_) => parts.push(Element::SIGMA),
+                None => {}
             }
+            let other = parts.iter().map(|p| p.term).find(|t| *t > 0 && *t != term + 1).unwrap_or(0);
+            Err(Error::Unidentified { term: term + 1, column: column + 1, reason: "flat", other, parts })
         }
     }
+}
 
-    /// The first parameter whose derivative the derivatives before it make up, with the one that does most of it.
-    fn dependent(&self, design: &Design<'_>, n: usize, kind: Criterion) -> Option<(Name, Option<Name>)> {
-        let mut all = Products::new(self, design, n, kind)?;
-        self.residual_products(design, &mut all);
-        self.random_products(design, &mut all);
-        all.dependent()
+/// The first parameter whose derivative the derivatives before it make up, with the one that does most of it.
+fn dependent(problem: &Problem<'_>, design: &Design<'_>, n: usize, kind: Criterion) -> Option<(Name, Option<Name>)> {
+    let mut all = Products::new(problem, design, n, kind)?;
+    residual_products(design, &mut all);
+    random_products(problem, design, &mut all);
+    all.dependent()
+}
+
+/// Derivatives in sigma^2 and phi, at unequal scales and a correlation of a half at the usual distance.
+fn residual_products(d: &Design<'_>, all: &mut Products) {
+    let n = all.rows.len();
+    let scales = &d.residual.scale;
+    let largest = |c: &Column<'_>| all.rows.iter().map(|&i| c.at(i).abs()).fold(f64::MIN_POSITIVE, f64::max);
+    let phi: Vec<f64> = scales.iter().enumerate().map(|(k, c)| (0.3 + 0.1 * k as f64) / largest(c)).collect();
+    let sd = |i: usize| {
+        let log: f64 = scales.iter().zip(&phi).map(|(c, d)| c.at(i) * d).sum();
+        log.exp() / d.weights.map_or(1.0, |w| w[i]).sqrt()
+    };
+    let sds: Vec<f64> = all.rows.iter().map(|&i| sd(i)).collect();
+    let series = d.residual.correlation.as_ref().map(|c| Chain::new(c, &all.rows));
+    let times = |derivative: bool, z: &[f64]| -> Vec<f64> {
+        let scaled: Vec<f64> = z.iter().zip(&sds).map(|(z, s)| z * s).collect();
+        let out = series.as_ref().map_or_else(|| scaled.clone(), |s| s.times(&scaled, derivative));
+        out.iter().zip(&sds).map(|(z, s)| z * s).collect()
+    };
+    all.push(Name::Sigma, |z| times(false, z));
+    for (k, column) in scales.iter().enumerate() {
+        let s: Vec<f64> = all.rows.iter().map(|&i| column.at(i)).collect();
+        all.push(Name::Phi(k), |z| {
+            let inner: Vec<f64> = (0..n).map(|i| z[i] * s[i]).collect();
+            let (a, b) = (times(false, z), times(false, &inner));
+            (0..n).map(|i| s[i] * a[i] + b[i]).collect()
+        });
     }
-
-    /// Derivatives in sigma^2 and phi, at unequal scales and a correlation of a half at the usual distance.
-    fn residual_products(&self, d: &Design<'_>, all: &mut Products) {
-        let n = all.rows.len();
-        let scales = &d.residual.scale;
-        let largest = |c: &Column<'_>| all.rows.iter().map(|&i| c.at(i).abs()).fold(f64::MIN_POSITIVE, f64::max);
-        let phi: Vec<f64> = scales.iter().enumerate().map(|(k, c)| (0.3 + 0.1 * k as f64) / largest(c)).collect();
-        let sd = |i: usize| {
-            let log: f64 = scales.iter().zip(&phi).map(|(c, d)| c.at(i) * d).sum();
-            log.exp() / d.weights.map_or(1.0, |w| w[i]).sqrt()
-        };
-        let sds: Vec<f64> = all.rows.iter().map(|&i| sd(i)).collect();
-        let series = d.residual.correlation.as_ref().map(|c| Chain::new(c, &all.rows));
-        let times = |derivative: bool, z: &[f64]| -> Vec<f64> {
-            let scaled: Vec<f64> = z.iter().zip(&sds).map(|(z, s)| z * s).collect();
-            let out = series.as_ref().map_or_else(|| scaled.clone(), |s| s.times(&scaled, derivative));
-            out.iter().zip(&sds).map(|(z, s)| z * s).collect()
-        };
-        all.push(Name::Sigma, |z| times(false, z));
-        for (k, column) in scales.iter().enumerate() {
-            let s: Vec<f64> = all.rows.iter().map(|&i| column.at(i)).collect();
-            all.push(Name::Phi(k), |z| {
-                let inner: Vec<f64> = (0..n).map(|i| z[i] * s[i]).collect();
-                let (a, b) = (times(false, z), times(false, &inner));
-                (0..n).map(|i| s[i] * a[i] + b[i]).collect()
-            });
-        }
-        if series.is_some() {
-            all.push(Name::Phi(scales.len()), |z| times(true, z));
-        }
+    if series.is_some() {
+        all.push(Name::Phi(scales.len()), |z| times(true, z));
     }
+}
 
-    /// Derivatives in the covariances of free terms, and in psi of the others.
-    fn random_products(&self, d: &Design<'_>, all: &mut Products) {
-        let a = &self.model.a;
-        let reader = RowReader::new(d, a);
-        let mut block = reader.block();
-        let mut values = vec![Vec::new(); d.terms.len()];
-        for own in blocks(0..all.rows.len()).map(|at| &all.rows[at]) {
-            reader.read_unweighted(own.len(), &|k| own[k], &mut block);
-            for (k, term) in d.terms.iter().enumerate() {
-                if self.patterns[k].is_some() {
-                    values[k].extend(own.iter().flat_map(|&i| term.basis.iter().map(move |c| c.at(i))));
-                } else {
-                    let (f, first, q) = self.model.layout.terms[k];
-                    let rows = block.z[f].chunks_exact(a.factors[f].q).take(own.len());
-                    rows.for_each(|z| values[k].extend_from_slice(&z[first..first + q]));
-                }
-            }
-        }
+/// Derivatives in the covariances of free terms, and in psi of the others.
+fn random_products(problem: &Problem<'_>, d: &Design<'_>, all: &mut Products) {
+    let a = &problem.model.a;
+    let reader = RowReader::new(d, a);
+    let mut block = reader.block();
+    let mut values = vec![Vec::new(); d.terms.len()];
+    for own in blocks(0..all.rows.len()).map(|at| &all.rows[at]) {
+        reader.read_unweighted(own.len(), &|k| own[k], &mut block);
         for (k, term) in d.terms.iter().enumerate() {
-            let q = term.basis.len();
-            let factor = &d.factors[term.factor];
-            let codes: Vec<usize> = all.rows.iter().map(|&i| factor.codes[i] as usize - 1).collect();
-            let times = |g: &[f64], z: &[f64]| -> Vec<f64> {
-                let mut sums = vec![0.0; factor.levels * q];
-                for (i, &j) in codes.iter().enumerate() {
-                    (0..q).for_each(|c| sums[j * q + c] += values[k][i * q + c] * z[i]);
-                }
-                let row = |i: usize, j: usize| -> f64 {
-                    let own = &values[k][i * q..(i + 1) * q];
-                    (0..q * q).map(|x| own[x / q] * g[x] * sums[j * q + x % q]).sum()
-                };
-                codes.iter().enumerate().map(|(i, &j)| row(i, j)).collect()
-            };
-            let Some(shape) = &self.patterns[k] else {
-                for r in 0..q {
-                    for c in 0..=r {
-                        let mut g = vec![0.0; q * q];
-                        (g[r * q + c], g[c * q + r]) = (1.0, 1.0);
-                        all.push(Name::Random(k, r), |z| times(&g, z));
-                    }
-                }
-                continue;
-            };
-            let angle = shape.place_of_rho();
-            let psi: Vec<f64> =
-                (0..shape.len()).map(|i| if Some(i) == angle { 0.4 } else { 0.8 + 0.13 * i as f64 }).collect();
-            let (l, slopes) = shape.factor(&psi);
-            for (i, slope) in slopes.iter().enumerate() {
-                let mut half = vec![0.0; q * q];
-                small::mul_by_transposed(&mut half, slope, &l, q, q, q, 1.0);
-                let g: Vec<f64> = (0..q * q).map(|x| half[x] + half[x % q * q + x / q]).collect();
-                all.push(Name::Random(k, i.min(q - 1)), |z| times(&g, z));
+            if problem.patterns[k].is_some() {
+                values[k].extend(own.iter().flat_map(|&i| term.basis.iter().map(move |c| c.at(i))));
+            } else {
+                let (f, first, q) = problem.model.layout.terms[k];
+                let rows = block.z[f].chunks_exact(a.factors[f].q).take(own.len());
+                rows.for_each(|z| values[k].extend_from_slice(&z[first..first + q]));
             }
+        }
+    }
+    for (k, term) in d.terms.iter().enumerate() {
+        let q = term.basis.len();
+        let factor = &d.factors[term.factor];
+        let codes: Vec<usize> = all.rows.iter().map(|&i| factor.codes[i] as usize - 1).collect();
+        let times = |g: &[f64], z: &[f64]| -> Vec<f64> {
+            let mut sums = vec![0.0; factor.levels * q];
+            for (i, &j) in codes.iter().enumerate() {
+                (0..q).for_each(|c| sums[j * q + c] += values[k][i * q + c] * z[i]);
+            }
+            let row = |i: usize, j: usize| -> f64 {
+                let own = &values[k][i * q..(i + 1) * q];
+                (0..q * q).map(|x| own[x / q] * g[x] * sums[j * q + x % q]).sum()
+            };
+            codes.iter().enumerate().map(|(i, &j)| row(i, j)).collect()
+        };
+        let Some(shape) = &problem.patterns[k] else {
+            for r in 0..q {
+                for c in 0..=r {
+                    let mut g = vec![0.0; q * q];
+                    (g[r * q + c], g[c * q + r]) = (1.0, 1.0);
+                    all.push(Name::Random(k, r), |z| times(&g, z));
+                }
+            }
+            continue;
+        };
+        let angle = shape.place_of_rho();
+        let psi: Vec<f64> =
+            (0..shape.len()).map(|i| if Some(i) == angle { 0.4 } else { 0.8 + 0.13 * i as f64 }).collect();
+        let (l, slopes) = shape.factor(&psi);
+        for (i, slope) in slopes.iter().enumerate() {
+            let mut half = vec![0.0; q * q];
+            small::mul_by_transposed(&mut half, slope, &l, q, q, q, 1.0);
+            let g: Vec<f64> = (0..q * q).map(|x| half[x] + half[x % q * q + x / q]).collect();
+            all.push(Name::Random(k, i.min(q - 1)), |z| times(&g, z));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! W = D^-1 E and S = M_RR - E'W: (M^-1)_RR = S^-1, (M^-1)_0R = -W S^-1, (M^-1)_00 = D^-1 + W S^-1 W'. Only S is inverted
 //! as a dense matrix; the products cost by the non-zeros of W.
 
-use super::component::Component;
+use super::connected_components::Component;
 use crate::error::{Error, Result};
 use crate::likelihood::model::Model;
 use crate::numerics::dense::Dense;

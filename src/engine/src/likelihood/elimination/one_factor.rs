@@ -4,22 +4,19 @@
 
 use rayon::prelude::*;
 
+use super::subtract_fitted;
 use crate::covariance::theta::Blocks;
 use crate::crossprod::crossprod::Crossprod;
 use crate::error::{Error, Result};
-use crate::likelihood::factor::Workspace;
-use crate::likelihood::gradient::{subtract_fixed, Gamma, Solved};
+use crate::likelihood::evaluation::{Gamma, Solved};
+use crate::likelihood::products::subtract_fixed;
 use crate::likelihood::selected_inverse::Inverse;
 use crate::likelihood::structure::Structure;
-use crate::numerics::tiny;
+use crate::likelihood::workspace::Workspace;
+use crate::numerics::small::{inlined as small, LogProduct};
 
 /// Levels of a piece.
 const PIECE: usize = 4096;
-
-/// True if one factor is all there is.
-pub(crate) fn applies(s: &Structure) -> bool {
-    s.chain.len() == 1 && s.trail.is_empty()
-}
 
 fn run<A: Send, T: Send>(threads: usize, pieces: Vec<A>, f: impl Fn(A) -> T + Sync + Send) -> Vec<T> {
     if threads > 1 {
@@ -60,7 +57,7 @@ impl Shared<'_> {
 }
 
 /// Factors M and solves for the border; returns log|L|^2.
-pub(crate) fn factor(w: &mut Workspace, s: &Structure, a: &Crossprod, t: &Blocks) -> Result<f64> {
+pub(super) fn factor(w: &mut Workspace, s: &Structure, a: &Crossprod, t: &Blocks) -> Result<f64> {
     let link = &s.chain[0];
     let (q, m, sums) = (link.q, a.p + 1, &a.factors[link.factor]);
     let shared = Shared { q, p: a.p, t: &t[link.factor] };
@@ -83,34 +80,29 @@ fn factor_piece<const Q: usize>(
 ) -> Option<f64> {
     let (q, m, t) = (shared.width::<Q>(), shared.p + 1, shared.t);
     let mut scratch = vec![0.0; q * q];
-    let (mut log_det, mut product) = (0.0, 1.0_f64);
+    let mut pivots = LogProduct::new();
     let rows = border.chunks_exact_mut(q * m).zip(rhs.chunks_exact(q * m));
     for ((l, d), (border, rhs)) in l.chunks_exact_mut(q * q).zip(d.chunks_exact(q * q)).zip(rows) {
-        tiny::congruence(l, d, t, q, &mut scratch);
+        small::congruence(l, d, t, q, &mut scratch);
         (0..q).for_each(|i| l[i * q + i] += 1.0);
-        if !tiny::cholesky(l, q) {
+        if !small::cholesky(l, q) {
             return None;
         }
-        // One logarithm for many pivots: the product is kept away from overflow.
-        (0..q).for_each(|i| product *= l[i * q + i]);
-        if !(1e-100..=1e100).contains(&product) {
-            log_det += 2.0 * product.ln();
-            product = 1.0;
-        }
+        (0..q).for_each(|i| pivots.multiply(l[i * q + i]));
         if q == 1 {
             let f = t[0] / l[0];
             border.iter_mut().zip(rhs).for_each(|(b, x)| *b = f * x);
             continue;
         }
         border.fill(0.0);
-        tiny::mul_transposed(border, t, rhs, q, q, m, 1.0);
-        tiny::solve_lower(l, q, border, m);
+        small::mul_transposed(border, t, rhs, q, q, m, 1.0);
+        small::solve_lower(l, q, border, m);
     }
-    Some(log_det + 2.0 * product.ln())
+    Some(pivots.ln_square())
 }
 
-/// Solutions and diagonal blocks of M^-1.
-pub(crate) fn invert(inverse: &mut Inverse, s: &Structure, a: &Crossprod, w: &Workspace) {
+/// Solutions [U, u] and diagonal blocks of M^-1.
+pub(super) fn invert(inverse: &mut Inverse, s: &Structure, a: &Crossprod, w: &Workspace, beta: &[f64]) {
     let (q, m) = (s.chain[0].q, a.p + 1);
     let shared = Shared { q, p: a.p, t: &[] };
     let pieces: Vec<_> = inverse.diag[0]
@@ -118,10 +110,15 @@ pub(crate) fn invert(inverse: &mut Inverse, s: &Structure, a: &Crossprod, w: &Wo
         .zip(inverse.solution.chunks_mut(PIECE * q * m))
         .zip(w.links[0].diag.chunks(PIECE * q * q).zip(w.border.chunks(PIECE * q * m)))
         .collect();
-    run(w.threads, pieces, |((x, u), (l, border))| by_width!(q, invert_piece, shared, x, u, l, border));
+    run(w.threads, pieces, |((x, u), (l, border))| by_width!(q, invert_piece, shared, (x, u), (l, border), beta));
 }
 
-fn invert_piece<const Q: usize>(shared: Shared<'_>, x: &mut [f64], u: &mut [f64], l: &[f64], border: &[f64]) {
+fn invert_piece<const Q: usize>(
+    shared: Shared<'_>,
+    (x, u): (&mut [f64], &mut [f64]),
+    (l, border): (&[f64], &[f64]),
+    beta: &[f64],
+) {
     let (q, m) = (shared.width::<Q>(), shared.p + 1);
     let rows = u.chunks_exact_mut(q * m).zip(border.chunks_exact(q * m));
     for ((x, l), (u, border)) in x.chunks_exact_mut(q * q).zip(l.chunks_exact(q * q)).zip(rows) {
@@ -129,18 +126,19 @@ fn invert_piece<const Q: usize>(shared: Shared<'_>, x: &mut [f64], u: &mut [f64]
             let f = 1.0 / l[0];
             x[0] = f * f;
             u.iter_mut().zip(border).for_each(|(u, b)| *u = f * b);
+            subtract_fitted(u, shared.p, beta);
             continue;
         }
         u.copy_from_slice(border);
-        tiny::solve_lower_transposed(l, q, u, m);
-        x.fill(0.0);
-        (0..q).for_each(|i| x[i * q + i] = 1.0);
-        tiny::solve_lower(l, q, x, q);
-        tiny::solve_lower_transposed(l, q, x, q);
+        small::solve_lower_transposed(l, q, u, m);
+        subtract_fitted(u, shared.p, beta);
+        small::set_identity(x, q);
+        small::solve_lower(l, q, x, q);
+        small::solve_lower_transposed(l, q, x, q);
     }
 }
 
-/// Gamma; turns the last column of the solutions into u and fills the residuals.
+/// Gamma; fills the residuals.
 pub(crate) fn gamma(
     inverse: &mut Inverse,
     s: &Structure,
@@ -154,7 +152,7 @@ pub(crate) fn gamma(
     let shared = Shared { q, p: a.p, t: &t[link.factor] };
     let pieces: Vec<_> = inverse
         .solution
-        .chunks_mut(PIECE * q * m)
+        .chunks(PIECE * q * m)
         .zip(inverse.residual.chunks_mut(PIECE * q * m))
         .zip(inverse.diag[0].chunks(PIECE * q * q))
         .zip(sums.diag.chunks(PIECE * q * q).zip(sums.rhs.chunks(PIECE * q * m)))
@@ -175,7 +173,7 @@ type Read<'a> = (&'a [f64], &'a [f64], &'a [f64]);
 fn gamma_piece<const Q: usize>(
     shared: Shared<'_>,
     at: &Solved<'_>,
-    (u, r): (&mut [f64], &mut [f64]),
+    (u, r): (&[f64], &mut [f64]),
     (x, d, rhs): Read<'_>,
 ) -> (Vec<f64>, Vec<f64>) {
     let (q, p, t) = (shared.width::<Q>(), shared.p, shared.t);
@@ -183,19 +181,16 @@ fn gamma_piece<const Q: usize>(
     let (mut spread, mut fixed) = (vec![0.0; q * q], vec![0.0; q * q]);
     let (mut half, mut product) = (vec![0.0; q * q], vec![0.0; q * m]);
     let levels = x.chunks_exact(q * q).zip(d.chunks_exact(q * q)).zip(rhs.chunks_exact(q * m));
-    let rows = u.chunks_exact_mut(q * m).zip(r.chunks_exact_mut(q * m));
+    let rows = u.chunks_exact(q * m).zip(r.chunks_exact_mut(q * m));
     for ((u, r), ((x, d), rhs)) in rows.zip(levels) {
         half.fill(0.0);
-        tiny::mul(&mut half, t, x, q, q, q, 1.0);
-        tiny::mul(&mut spread, d, &half, q, q, q, 1.0);
+        small::mul(&mut half, t, x, q, q, q, 1.0);
+        small::mul(&mut spread, d, &half, q, q, q, 1.0);
         r.copy_from_slice(rhs);
-        for (u, r) in u.chunks_exact_mut(m).zip(r.chunks_exact_mut(m)) {
-            u[p] -= u[..p].iter().zip(&at.pls.beta).map(|(x, b)| x * b).sum::<f64>();
-            r[p] -= r[..p].iter().zip(&at.pls.beta).map(|(x, b)| x * b).sum::<f64>();
-        }
+        subtract_fitted(r, p, &at.pls.beta);
         product.fill(0.0);
-        tiny::mul(&mut product, t, u, q, q, m, 1.0);
-        tiny::mul(r, d, &product, q, q, m, -1.0);
+        small::mul(&mut product, t, u, q, q, m, 1.0);
+        small::mul(r, d, &product, q, q, m, -1.0);
     }
     subtract_fixed(&mut fixed, r, u, q, p, at);
     (spread, fixed)

@@ -11,7 +11,7 @@ use crate::numerics::small;
 const RANGE: (f64, f64) = (0.05, 30.0);
 
 /// Theta (working basis) whose diagonal comes from moments.
-pub fn moments(a: &Crossprod, layout: &Layout) -> Vec<f64> {
+pub fn standard_deviations(a: &Crossprod, layout: &Layout) -> Vec<f64> {
     let diagonal = variances(a, layout).unwrap_or_default();
     let mut theta = vec![0.0; layout.len()];
     for (x, &(term, row, col)) in theta.iter_mut().zip(&layout.places) {
@@ -65,7 +65,7 @@ fn variances(a: &Crossprod, layout: &Layout) -> Option<Vec<Vec<f64>>> {
     e[k * (k + 1) + k] = (a.n - a.p) as f64;
     rhs[k] = a.gram[a.p * m + a.p];
     let total = rhs[k] / (a.n as f64);
-    let x = small::solve_general(e, rhs, k + 1)?;
+    let x = small::solve_general(&e, &rhs, k + 1)?;
     let sigma2 = if x[k] > 1e-6 * total { x[k] } else { 0.05 * total };
     let mut out: Vec<Vec<f64>> = a.factors.iter().map(|s| vec![0.0; s.q]).collect();
     for (i, &(f, c)) in place.iter().enumerate() {

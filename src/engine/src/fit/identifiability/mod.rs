@@ -1,18 +1,21 @@
 //! Models whose variances the data cannot tell apart are refused before they are fitted.
 //!
 //! Var(y) is linear in sigma^2 and the elements of the covariance matrices, and restricted likelihood sees M Var(y) M, M the
-//! projection off X. So the parameters are identified if and only if the matrix F of [`crate::fit::mivque`] has full rank,
+//! projection off X. So the parameters are identified if and only if the matrix F of [`mivque`] has full rank,
 //! whatever y and the parameters are: a vector of its null space is a direction along which the likelihood is constant.
 //! ML gets the same verdict: along such a direction it sees the fixed effects alone, and never the data.
 //!
 //! A rank in floating point is a guess where weights or columns have many sizes. So a direction that F calls flat is
 //! followed: log|M'VM| is strictly concave along every direction but the flat ones.
-//! Not here: patterns and residuals that are not alike (see `distinct`).
+//! Not here: patterns and residuals that are not alike (see [`probes`]).
 
+mod mivque;
+mod probes;
+
+use self::mivque::Mivque;
+use super::problem::Problem;
 use crate::design::coordinates;
 use crate::error::{Element, Error, Result};
-use crate::fit::mivque::{self, Mivque};
-use crate::fit::search::Search;
 use crate::likelihood::model::Model;
 use crate::numerics::null_space;
 use crate::numerics::small;
@@ -33,22 +36,14 @@ const FLAT: (f64, f64) = (1e-8, 1e-13);
 /// Elements of a direction below this share of the largest are none.
 const SHARE: f64 = 1e-6;
 
-impl Search<'_> {
-    pub(crate) fn check_sigma(&mut self, theta: &[f64], limit: f64) -> Result<()> {
-        let share = self.share_of_sigma(theta)?;
-        if share < limit {
-            return Err(Error::PerfectFit { reason: "random", ratio: share.max(0.0).sqrt() });
-        }
-        Ok(())
-    }
-
-    /// sigma^2 beside the variance of the response.
-    pub(crate) fn share_of_sigma(&mut self, theta: &[f64]) -> Result<f64> {
-        let mut blocks = self.model.layout.zeros();
-        self.model.layout.fill(theta, &mut blocks);
-        let value = self.model.value(&blocks, self.options.criterion)?;
-        let response = self.model.a.gram[self.model.a.gram.len() - 1] / self.model.a.n as f64;
-        Ok(value.pls.pwrss / self.model.nu(self.options.criterion) / response)
+/// Refuses a problem with parameters that cannot be told apart.
+///
+/// # Errors
+/// [`Error::Unidentified`] with the first direction that is found, [`Error::ResidualScale`] for one of phi.
+pub(crate) fn check(problem: &mut Problem<'_>, kind: Criterion) -> Result<()> {
+    match problem.is_plain() {
+        true => check_variances(&mut problem.model),
+        false => probes::check(problem, kind),
     }
 }
 
@@ -56,7 +51,7 @@ impl Search<'_> {
 ///
 /// # Errors
 /// [`Error::Unidentified`] with the first direction that is found.
-pub(crate) fn check(model: &mut Model) -> Result<()> {
+pub(crate) fn check_variances(model: &mut Model) -> Result<()> {
     check_count(model)?;
     let u = mivque::within_x(&model.a)?;
     check_against_fixed(model, &u)?;
@@ -153,7 +148,6 @@ fn bend(model: &mut Model, direction: &[f64], g: f64) -> Option<(f64, f64)> {
             }
             layout.set_term_block(&mut t, k, &block);
         }
-        model.forget();
         let pls = model.value(&t, Criterion::Reml).ok()?.pls;
         let size = pls.log_det_m.abs() + pls.log_det_c.abs() + nu;
         Some((pls.log_det_m + pls.log_det_c + nu * sigma2.ln(), size))

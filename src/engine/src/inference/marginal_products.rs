@@ -1,8 +1,10 @@
-//! Connected components of the levels, and K = Z'V^-1Z within each.
+//! K = Z'V^-1Z within one connected component of the levels: cross-products in the metric of the marginal covariance V.
 //!
-//! Two levels are connected if a row has both; between components K is zero. One grouping factor: every level is a
-//! component. Nested factors: one component a level of the outermost. Crossed factors: usually one in all.
+//! With B = Lambda'Z'WZ and M = B Lambda + I, K = Z'WZ - B'M^-1B for V / sigma^2, exact for any T. Where every T is far from
+//! singular, K = T^-T (I - M^-1) T^-1 costs half of that, and M^-1 is made by a Schur complement.
 
+use super::connected_components::{cross, Component, Locator};
+use super::schur_complement;
 use crate::covariance::theta::Blocks;
 use crate::error::{Error, Result};
 use crate::likelihood::model::Model;
@@ -13,121 +15,17 @@ use faer::Par;
 /// Largest element of T^-1 for which I - M^-1 keeps enough digits.
 const LOOSE: f64 = 100.0;
 
-/// Levels that are connected by rows.
-#[derive(Clone, Debug, Default)]
-pub struct Component {
-    /// Factor, level, first local column.
-    pub members: Vec<(usize, usize, usize)>,
-    /// Columns.
-    pub size: usize,
-}
-
-/// The components of a model.
-pub fn components(model: &Model) -> Vec<Component> {
-    let a = &model.a;
-    let first: Vec<usize> = a
-        .factors
-        .iter()
-        .scan(0, |next, f| {
-            let at = *next;
-            *next += f.levels;
-            Some(at)
-        })
-        .collect();
-    let total = a.factors.iter().map(|f| f.levels).sum();
-    let mut parent: Vec<usize> = (0..total).collect();
-    for p in &a.pairs {
-        for j in 0..p.starts.len() - 1 {
-            for &l in &p.cols[p.starts[j]..p.starts[j + 1]] {
-                let (x, y) = (root(&mut parent, first[p.f] + j), root(&mut parent, first[p.g] + l as usize));
-                parent[x.max(y)] = x.min(y);
-            }
-        }
-    }
-    let mut place = vec![usize::MAX; total];
-    let mut out: Vec<Component> = Vec::new();
-    for (f, sums) in a.factors.iter().enumerate() {
-        for level in 0..sums.levels {
-            let r = root(&mut parent, first[f] + level);
-            if place[r] == usize::MAX {
-                place[r] = out.len();
-                out.push(Component::default());
-            }
-            let c = &mut out[place[r]];
-            c.members.push((f, level, c.size));
-            c.size += sums.q;
-        }
-    }
-    out
-}
-
-fn root(parent: &mut [usize], mut i: usize) -> usize {
-    while parent[i] != i {
-        parent[i] = parent[parent[i]];
-        i = parent[i];
-    }
-    i
-}
-
-/// Bytes that the largest component needs.
-pub fn bytes(components: &[Component]) -> f64 {
-    let largest = components.iter().map(|c| c.size).max().unwrap_or(0) as f64;
-    4.0 * 8.0 * largest * largest
-}
-
-/// Finds cells of a component quickly: local column of every level of the model.
-pub struct Locator {
-    local: Vec<Vec<usize>>,
-}
-
-impl Locator {
-    /// Local columns of all levels.
-    pub fn new(model: &Model, components: &[Component]) -> Locator {
-        let mut local: Vec<Vec<usize>> = model.a.factors.iter().map(|f| vec![0; f.levels]).collect();
-        for c in components {
-            for &(f, level, at) in &c.members {
-                local[f][level] = at;
-            }
-        }
-        Locator { local }
-    }
-}
-
-/// Z'WZ of one component, by rows, size x size.
-pub fn cross(model: &Model, c: &Component, at: &Locator) -> Vec<f64> {
-    let (a, n) = (&model.a, c.size);
-    let mut z = vec![0.0; n * n];
-    for &(f, level, here) in &c.members {
-        let q = a.factors[f].q;
-        for r in 0..q {
-            let from = level * q * q + r * q;
-            z[(here + r) * n + here..(here + r) * n + here + q].copy_from_slice(&a.factors[f].diag[from..from + q]);
-        }
-        for p in a.pairs.iter().filter(|p| p.f == f) {
-            let qg = a.factors[p.g].q;
-            for cell in p.starts[level]..p.starts[level + 1] {
-                let there = at.local[p.g][p.cols[cell] as usize];
-                for r in 0..q {
-                    for s in 0..qg {
-                        let x = p.blocks[cell * q * qg + r * qg + s];
-                        z[(here + r) * n + there + s] = x;
-                        z[(there + s) * n + here + r] = x;
-                    }
-                }
-            }
-        }
-    }
-    z
-}
+/// Columns up to which the plain loops are faster than a dense factorisation.
+const SMALL: usize = 24;
 
 /// K of one component for V scaled by sigma^2 (so that K is that of V / sigma^2), by rows, size x size.
 ///
 /// # Errors
 /// [`Error::NotPositiveDefinite`] at a theta where M is not positive definite.
-pub fn covariance(model: &Model, c: &Component, at: &Locator, t: &Blocks) -> Result<Vec<f64>> {
+pub fn marginal_products(model: &Model, c: &Component, at: &Locator, t: &Blocks) -> Result<Vec<f64>> {
     let (a, n) = (&model.a, c.size);
     let z = cross(model, c, at);
-    if let Some(inverse) = inverses(model, c, t).filter(|_| n > 24) {
+    if let Some(inverse) = inverses(model, c, t).filter(|_| n > SMALL) {
         return model.workers.run(|| from_inverse(model, c, z, t, &inverse));
     }
     // B = Lambda'Z'WZ, M = B Lambda + I, both by rows.
@@ -148,7 +46,7 @@ pub fn covariance(model: &Model, c: &Component, at: &Locator, t: &Blocks) -> Res
     }
     (0..n).for_each(|i| m[i * n + i] += 1.0);
     model.watch.advance(c.members.len());
-    if n <= 24 {
+    if n <= SMALL {
         if !small::cholesky(&mut m, n) {
             return Err(Error::NotPositiveDefinite);
         }
@@ -182,7 +80,7 @@ fn from_inverse(model: &Model, c: &Component, z: Vec<f64>, t: &Blocks, inverse: 
     let mut m = z;
     congruence(model, c, &mut m, t);
     (0..n).for_each(|i| m[i * n + i] += 1.0);
-    let mut k = super::blockwise::invert(model, c, &m)?;
+    let mut k = schur_complement::invert(model, c, &m)?;
     k.iter_mut().for_each(|x| *x = -*x);
     (0..n).for_each(|i| k[i * n + i] += 1.0);
     congruence(model, c, &mut k, inverse);

@@ -2,19 +2,15 @@
 //!
 //! Writes what the general way writes, into the same places; a level touches one level of each later factor.
 
+use super::subtract_fitted;
 use crate::covariance::theta::Blocks;
 use crate::crossprod::crossprod::Crossprod;
 use crate::error::{Error, Result};
-use crate::likelihood::factor::Workspace;
-use crate::likelihood::gradient::{Gamma, Solved};
+use crate::likelihood::evaluation::{Gamma, Solved};
 use crate::likelihood::selected_inverse::Inverse;
 use crate::likelihood::structure::Structure;
-use crate::numerics::small;
-
-/// True if all factors are nested and have one column each.
-pub(crate) fn applies(s: &Structure) -> bool {
-    s.chain.len() > 1 && s.trail.is_empty() && s.chain.iter().all(|l| l.q == 1)
-}
+use crate::likelihood::workspace::Workspace;
+use crate::numerics::small::{self, LogProduct};
 
 /// Calls `f` with the number of columns known to the compiler where it is small.
 macro_rules! by_columns {
@@ -45,7 +41,7 @@ fn subtract(to: &mut [f64], f: f64, from: &[f64]) {
 }
 
 /// Factors M and solves for the border; returns log|L|^2.
-pub(crate) fn factor(w: &mut Workspace, s: &Structure, a: &Crossprod, t: &Blocks) -> Result<f64> {
+pub(super) fn factor(w: &mut Workspace, s: &Structure, a: &Crossprod, t: &Blocks) -> Result<f64> {
     let m = a.p + 1;
     for (c, link) in s.chain.iter().enumerate() {
         let (own, sums, out) = (t[link.factor][0], &a.factors[link.factor], &mut w.links[c]);
@@ -70,17 +66,12 @@ fn eliminate<const M: usize>(w: &mut Workspace, s: &Structure, a: &Crossprod, c:
     let this = &mut this[0];
     let split = (link.row + link.levels) * m;
     let (own, later) = w.border[link.row * m..].split_at_mut(split - link.row * m);
-    let (mut log_det, mut product) = (0.0, 1.0_f64);
+    let mut pivots = LogProduct::new();
     for (j, (d, row)) in this.diag.iter_mut().zip(own.chunks_exact_mut(m)).enumerate() {
         if d.is_nan() || *d <= 0.0 {
             return None;
         }
-        // One logarithm for many pivots: the product is kept away from overflow.
-        product *= *d;
-        if !(1e-100..=1e100).contains(&product) {
-            log_det += product.ln();
-            product = 1.0;
-        }
+        pivots.multiply(*d);
         *d = d.sqrt();
         let f = 1.0 / *d;
         row.iter_mut().for_each(|x| *x *= f);
@@ -98,11 +89,11 @@ fn eliminate<const M: usize>(w: &mut Workspace, s: &Structure, a: &Crossprod, c:
             }
         }
     }
-    Some(log_det + product.ln())
+    Some(pivots.ln())
 }
 
 /// `rhs <- L^-1 rhs` (rows of k columns).
-pub(crate) fn forward(w: &Workspace, s: &Structure, a: &Crossprod, rhs: &mut [f64], k: usize) {
+pub(super) fn forward(w: &Workspace, s: &Structure, a: &Crossprod, rhs: &mut [f64], k: usize) {
     by_columns!(k, go_forward, w, s, a, rhs, k);
 }
 
@@ -123,7 +114,7 @@ fn go_forward<const M: usize>(w: &Workspace, s: &Structure, a: &Crossprod, rhs: 
 }
 
 /// `rhs <- L^-T rhs` (rows of k columns).
-pub(crate) fn backward(w: &Workspace, s: &Structure, a: &Crossprod, rhs: &mut [f64], k: usize) {
+pub(super) fn backward(w: &Workspace, s: &Structure, a: &Crossprod, rhs: &mut [f64], k: usize) {
     by_columns!(k, go_backward, w, s, a, rhs, k);
 }
 
@@ -143,8 +134,11 @@ fn go_backward<const M: usize>(w: &Workspace, s: &Structure, a: &Crossprod, rhs:
     }
 }
 
-/// Entries of M^-1 on the pattern: between a level and its ancestors, then its own.
-pub(crate) fn invert(inverse: &mut Inverse, s: &Structure, a: &Crossprod, w: &Workspace) {
+/// Solutions [U, u] and entries of M^-1 on the pattern: between a level and its ancestors, then its own.
+pub(super) fn invert(inverse: &mut Inverse, s: &Structure, a: &Crossprod, w: &Workspace, beta: &[f64]) {
+    inverse.solution.copy_from_slice(&w.border);
+    backward(w, s, a, &mut inverse.solution, a.p + 1);
+    subtract_fitted(&mut inverse.solution, a.p, beta);
     for (c, link) in s.chain.iter().enumerate().rev() {
         let blocks = &w.links[c];
         let (this, later_up) = inverse.up[c..].split_at_mut(1);
@@ -168,7 +162,7 @@ pub(crate) fn invert(inverse: &mut Inverse, s: &Structure, a: &Crossprod, w: &Wo
     }
 }
 
-/// Gamma; turns the last column of the solutions into u and fills the residuals.
+/// Gamma; fills the residuals.
 pub(crate) fn gamma(inverse: &mut Inverse, s: &Structure, a: &Crossprod, t: &Blocks, at: &Solved<'_>) -> Gamma {
     by_columns!(a.p + 1, sum_gamma, inverse, s, a, t, at)
 }
@@ -182,18 +176,16 @@ fn sum_gamma<const M: usize>(
 ) -> Gamma {
     let (p, m, beta) = (a.p, columns::<M>(a.p + 1), &at.pls.beta);
     let mut spread: Blocks = a.factors.iter().map(|_| vec![0.0]).collect();
-    let last = |row: &mut [f64]| row[p] -= row[..p].iter().zip(beta).map(|(x, b)| x * b).sum::<f64>();
     for (c, link) in s.chain.iter().enumerate() {
         let (own, sums) = (t[link.factor][0], &a.factors[link.factor]);
         let rows = link.row * m..(link.row + link.levels) * m;
         let all = inverse.residual[rows.clone()].chunks_exact_mut(m).zip(sums.rhs.chunks_exact(m));
-        let solved = inverse.solution[rows].chunks_exact_mut(m);
+        let solved = inverse.solution[rows].chunks_exact(m);
         let mut total = 0.0;
         for (((r, rhs), u), (d, x)) in all.zip(solved).zip(sums.diag.iter().zip(&inverse.diag[c])) {
             total += d * x;
-            last(u);
             r.copy_from_slice(rhs);
-            last(r);
+            subtract_fitted(r, p, beta);
             subtract(r, d * own, u);
         }
         spread[link.factor][0] += own * total;
