@@ -1,7 +1,8 @@
-# Table of observed and fitted values, group by group: over a covariate where there is one.
+# Observed and fitted values, group by group: over a covariate where there is one.
 #
 # Reads   a fit and the options of a plot.
-# Writes  the table "observed" as plot_data() describes it; attribute `covariate`, the name of x or NULL.
+# Writes  the table "observed" as plot_data() describes it, attribute `covariate`, the name of x or NULL; small panels,
+#         all in one figure with common axes: it shares a page with other plots.
 
 observed_data <- function(fit, options) {
   rows <- row_values(fit)
@@ -151,4 +152,58 @@ stored_expression <- function(fit, column) {
     stored <- attr(terms, "predvars")
     if (!is.na(at)) return(or_else(stored, attr(terms, "variables"))[[at + 1L]])
   }
+}
+
+# The picture ----------------------------------------------------------------------------------------------------------
+
+observed_picture <- function(table) {
+  if (is.null(attr(table, "covariate"))) return(against_fitted_picture(table))
+  xlim <- grDevices::extendrange(table$x, f = 0.06)
+  ylim <- grDevices::extendrange(c(table$observed, table$line, table$population), f = 0.06)
+  levels <- unique(table$grp)
+  names <- sort(unique(table$series))
+  cell <- match(table$grp, levels)
+  points <- thinned_cells(cell, 500L, table$observed, table$observed - table$fitted)
+  crowded <- max(tabulate(cell[points])) > 50L
+  shown <- split(points, factor(cell[points], seq_along(levels)))
+  pieces <- split(seq_len(nrow(table)), factor(cell, seq_along(levels)))
+  panels <- lapply(seq_along(levels), function(k) {
+    layers <- observed_layers(table[shown[[k]], , drop = FALSE], table[pieces[[k]], , drop = FALSE], names, crowded,
+      0.006 * diff(xlim))
+    panel(table, layers, table[shown[[k]], , drop = FALSE], name = levels[k], xlim = xlim, ylim = ylim,
+      keys = c(names, "observed", "fitted", "population"))
+  })
+  picture(table, panels, c(x = "x", y = "observed"), layout = "grid", legend = attr(table, "legend"), strips = TRUE)
+}
+
+# Points and lines of one panel, in several colours and shapes where there are several series.
+observed_layers <- function(points, lines, names, crowded, tick) {
+  looks <- list(cex = if (crowded) 0.4 else 0.7, alpha = if (crowded) 0.5 else 1, takes = c("pch", "cex", "col"))
+  dots <- function(rows, ...) do.call(layer, c(list("points", data.frame(x = rows$x, y = rows$observed), ...), looks))
+  population <- line_layers(lines, "population", tick, plot_colours[["guide"]], lty = 2L, key = "population")
+  if (!length(names)) {
+    return(c(list(dots(points, pch = 1L, key = "observed")), population,
+      line_layers(lines, "line", tick, plot_colours[["line"]], key = "fitted")))
+  }
+  own <- lapply(seq_along(names), function(k) {
+    mine <- function(rows) rows[rows$series == names[k], , drop = FALSE]
+    c(list(dots(mine(points), col = series_colours[k], pch = k, key = names[k])),
+      line_layers(mine(lines), "line", tick, series_colours[k], key = names[k]))
+  })
+  c(unlist(own, recursive = FALSE), population)
+}
+
+# A line through the values of a column, for each series; where there is one value a dash.
+line_layers <- function(rows, column, tick, col, lty = 1L, key) {
+  rows <- rows[order(rows$x), , drop = FALSE]
+  part <- if (anyNA(rows$series)) rep("", nrow(rows)) else rows$series
+  data <- data.frame(x = rows$x, y = rows[[column]], part = part)
+  data <- data[!duplicated(data[c("x", "part")]), , drop = FALSE]
+  alone <- data$part %in% names(which(table(data$part) == 1L))
+  dash <- data[alone, , drop = FALSE]
+  list(
+    layer("line", data[!alone, , drop = FALSE], col, lty = lty, lwd = 1.5, key = key),
+    layer("segments", data.frame(x = dash$x - tick, y = dash$y, xend = dash$x + tick, yend = dash$y), col, lty = lty,
+      lwd = 1.5, key = key)
+  )
 }

@@ -1,84 +1,98 @@
-# Tables of parameters with intervals, of profiles, and of influence.
-#
-# Reads   a fit and the options of a plot.
-# Writes  tables as plot_data() describes them.
+# Pictures of parameters: standard deviations and correlations with intervals, profiles (zeta against the parameter).
 
-# Standard deviations and correlations with profile intervals. A correlation that is undefined is left out.
-varcomp_data <- function(fit, options) {
-  parameters <- parameter_table(fit)
-  parameters <- parameters[parameters$kind != "beta", ]
-  limits <- confint(fit, "theta_", level = options$level)
-  cells <- do.call(rbind, lapply(fit$random, function(term) component_cells(fit, term)))
-  serial <- residual_cells(fit)
-  table <- data.frame(
-    name = parameters$name, grp = c(cells$grp, "Residual", serial$grp), kind = parameters$kind,
-    unit = c(cells$unit, "response", serial$unit), label = c(cells$label, "Residual", serial$label),
-    estimate = parameters$estimate,
-    lower = unname(limits[, 1L]), upper = unname(limits[, 2L])
-  )
-  table <- table[!is.na(table$estimate), ]
-  rownames(table) <- NULL
-  with_labels(table, sprintf("Variance components with %g %% intervals", 100 * options$level), NULL, NULL,
-    level = options$level, response = response_label(fit)
-  )
+# One section for each unit: standard deviations in the unit of the response, slopes, correlations.
+varcomp_picture <- function(table) {
+  response <- attr(table, "response")
+  units <- unique(c("response", setdiff(table$unit, "correlation"), "correlation"))
+  pieces <- split(table, factor(table$unit, levels = units), drop = TRUE)
+  panels <- lapply(unname(pieces), function(piece) {
+    n <- nrow(piece)
+    piece$position <- rev(seq_len(n))
+    unit <- piece$unit[1L]
+    known <- piece[!is.na(piece$lower) & !is.na(piece$upper), , drop = FALSE]
+    layers <- list(
+      rule_layer(v = 0),
+      layer("intervals", data.frame(xmin = known$lower, xmax = known$upper, y = known$position), lwd = 2,
+        takes = c("col", "lwd")),
+      layer("points", data.frame(x = piece$estimate, y = piece$position), pch = 16L, cex = 1.15,
+        takes = c("pch", "cex", "col"))
+    )
+    xlim <- if (unit == "correlation") c(-1, 1)
+    else range(0, piece$estimate, piece$lower, piece$upper, .Machine$double.xmin, na.rm = TRUE)
+    panel(table, layers, piece, name = unit_text(unit, response), xlim = xlim, rows = rev(piece$label), longest = 40L)
+  })
+  picture(table, panels, c(x = "estimate", y = "key"), layout = "sections", scales = "free")
 }
 
-# The components of one random term, by columns of the lower triangle: label and unit. Effects of categories have the
-# unit of the response; a slope has a unit of its own, shared by slopes of the same variable.
-component_cells <- function(fit, term) {
-  cells <- parameter_cells(term)
-  row <- cells[, 1L]
-  col <- cells[, 2L]
-  units <- ifelse(vapply(term$effects, is_slope, NA, term = term, frame = fit$frame), term$effects, "response")
-  data.frame(
-    grp = term$group,
-    unit = ifelse(row == col, units[row], "correlation"),
-    label = paste0(term$group, ": ", ifelse(row == col, term$effects[row],
-      paste0(term$effects[col], ", ", term$effects[row])))
+# "Standard deviation (Reaction)", "Standard deviation of Days", "Correlation"
+unit_text <- function(unit, response) {
+  switch(unit, response = sprintf("Standard deviation (%s)", response), correlation = "Correlation",
+    ratio = "Residual standard deviation over sigma", coefficient = "Coefficient of the log residual sd",
+    sprintf("Standard deviation of %s", unit)
   )
 }
 
-# Whether a column of a random term has a numeric variable in it: named as the variable, or, for a matrix such as
-# poly(x, 2), beginning with its name.
-is_slope <- function(effect, term, frame) {
-  columns <- frame[predictor_names(term$lhs)]
-  # as the names of columns spell them: with backticks where needed
-  names <- rownames(attr(term$lhs, "factors"))
-  numeric <- vapply(columns, is.numeric, NA)
-  matrix <- !vapply(lapply(columns, dim), is.null, NA)
-  within <- function(parts) any(vapply(parts, grepl, NA, x = paste0(":", effect, ":"), fixed = TRUE))
-  within(sprintf(":%s:", names[numeric])) || within(sprintf(":%s", names[numeric & matrix]))
-}
+# Profiles -------------------------------------------------------------------------------------------------------------
 
-profile_data <- function(fit, options) {
-  profile_texts(as.data.frame(profile(fit)), options$level)
-}
-
-profile_texts <- function(table, level) with_labels(table, "Profile zeta", NULL, "zeta", level = level)
-
-# Exact deletion of rows where it takes a moment, or of the levels that the user asked for; otherwise Cook's distances
-# of rows with the covariance parameters held.
-influence_data <- function(fit, options) {
-  groups <- options$group
-  if (is.null(groups) && fit$nobs * random_count(fit) > 1e6) {
-    distance <- drop_missing_values(stats::cooks.distance(fit))
-    table <- data.frame(deleted = names(distance), rows = 1L, cooks.distance = unname(distance))
-    note <- "Cook's distance (covariance parameters held)"
-  } else {
-    table <- as.data.frame(influence(fit, groups, progress = FALSE))
-    note <- "Cook's distance"
+#' @rdname profile.lmm
+#' @export
+plot.profile.lmm <- function(x, level = 0.95, ...) {
+  call <- method_call()
+  check_level(level, call)
+  check_graphical(list(...), call)
+  pieces <- split(as.data.frame.profile.lmm(x), x$par, drop = TRUE)
+  if (!length(pieces)) {
+    return(invisible(x))
   }
-  table <- cbind(table[1:2], index = seq_len(nrow(table)), table[-(1:2)])
-  unit <- if (is.null(groups)) "row" else paste(groups, collapse = ", ")
-  with_labels(table, paste("Influence of each", unit), sprintf("Index of %s", unit), note)
+  if (prod(graphics::par("mfrow")) == 1L && length(pieces) > 1L) {
+    shown <- panels_per_page(length(pieces), 12L)
+    old <- graphics::par(mfrow = grid_size(shown), mar = c(4, 4.5, 2.5, 1))
+    on.exit(graphics::par(old))
+  }
+  for (draw in plots_of(list(profile_picture(profile_texts(as.data.frame.profile.lmm(x), level))))) draw(...)
+  invisible(x)
 }
 
-drop_missing_values <- function(values) values[!is.na(values)]
+# The curve, the line that it would follow if the likelihood were quadratic, and the interval between the limits.
+profile_picture <- function(table) {
+  limit <- stats::qnorm((1 + attr(table, "level")) / 2)
+  panels <- lapply(unname(split(table, table$par, drop = TRUE)), function(piece) {
+    name <- as.character(piece$par[1L])
+    curve <- profile_curve(piece)
+    centre <- piece$value[piece$zeta == 0]
+    ends <- curve$at(c(-limit, limit))
+    straight <- is.finite(1 / curve$slope)
+    layers <- list(
+      rule_layer(h = 0, lty = 1L),
+      rule_layer(h = c(-limit, limit), lty = 3L),
+      if (straight) rule_layer(slope = 1 / curve$slope, intercept = -centre / curve$slope),
+      layer("line", data.frame(x = curve$value, y = curve$zeta), lwd = 2, takes = c("col", "lwd")),
+      layer("segments", data.frame(x = ends, y = curve$zeta_of(c(-limit, limit)), xend = ends, yend = 0),
+        plot_colours[["line"]], lwd = 1.5),
+      layer("segments", data.frame(x = ends[1L], y = 0, xend = ends[2L], yend = 0), plot_colours[["line"]], lwd = 3),
+      layer("points", data.frame(x = centre, y = 0), plot_colours[["line"]], pch = 16L, cex = 1)
+    )
+    panel(table, layers, data.frame(par = name, value = curve$value, zeta = curve$zeta), name = name,
+      title = paste("Profile:", name), x = name, y = "zeta", xlim = range(piece$value),
+      ylim = c(-1, 1) * max(abs(piece$zeta), limit)
+    )
+  })
+  picture(table, panels, c(x = "value", y = "zeta"), scales = "free_x", strips = TRUE)
+}
 
-# The components of residuals that are not alike.
-residual_cells <- function(fit) {
-  own <- residual_parameters(fit)
-  if (is.null(own)) return(NULL)
-  unit <- c(ratio = "ratio", dispersion = "coefficient", rho = "correlation")[own$kind]
-  data.frame(grp = "Residual", unit = unname(unit), label = paste0("Residual: ", sub("^[a-z]+_", "", own$name)))
+# A smooth curve through the points for the eye, its slope at the estimate, and the values at given zetas (those of its
+# ends beyond them).
+profile_curve <- function(piece) {
+  ends <- range(piece$zeta)
+  zeta <- seq(ends[1L], ends[2L], length.out = 201L)
+  within <- function(z) pmax(ends[1L], pmin(ends[2L], z))
+  if (nrow(piece) < 3L) {
+    at <- function(z) stats::approx(piece$zeta, piece$value, within(z), rule = 2L)$y
+    slope <- diff(range(piece$value)) / max(diff(ends), 1e-300)
+  } else {
+    smooth <- stats::splinefun(piece$zeta, piece$value, method = "monoH.FC")
+    at <- function(z) smooth(within(z))
+    slope <- smooth(0, deriv = 1L)
+  }
+  list(zeta = zeta, value = at(zeta), slope = slope, at = at, zeta_of = within)
 }

@@ -1,7 +1,7 @@
 # Plots of what methods of a fit return: random effects, influence, bootstrap, intraclass correlations.
 #
 # Reads   the objects alone; no fit is needed.
-# Draws with the panels of the plots of a fit.
+# Writes  their pictures (plot-picture.R), and those of the influence of a fit.
 
 #' Plots of random effects, influence, bootstraps and intraclass correlations
 #'
@@ -43,7 +43,7 @@ plot.ranef.lmm <- function(x, level = 0.95, group = NULL, effect = NULL, ask = N
   if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   check_graphical(list(...), call, c("level", "group", "effect", "ask"), "plot.results")
   table <- ranef_table(x, level, group, effect, call)
-  draw_pages(panels_of(table, "caterpillar"), 6L, ask, ...)
+  draw_pages(plots_of(list(caterpillar_picture(table))), 6L, ask, ...)
   invisible(table)
 }
 
@@ -63,8 +63,8 @@ plot.influence.lmm <- function(x, which = c("cook", "dfbetas"), ask = NULL, ...)
   if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   check_graphical(list(...), call, c("which", "ask"), "plot.results")
   tables <- influence_tables(x, which)
-  draw <- if (which == "cook") draw_influence else draw_dfbetas
-  draw_pages(lapply(tables, function(table) function(...) draw(table, ...)), 6L, ask, ...)
+  picture <- if (which == "cook") influence_picture(tables[[1L]]) else dfbetas_picture(tables)
+  draw_pages(plots_of(list(picture)), 6L, ask, ...)
   invisible(if (length(tables) == 1L) tables[[1L]] else tables)
 }
 
@@ -91,24 +91,39 @@ influence_tables <- function(x, which) {
   }), names)
 }
 
-# Changes of one coefficient, the five largest with their names.
-draw_dfbetas <- function(table, ...) {
-  texts <- attr(table, "labels")
-  given <- list(...)
-  table <- table[!is.na(table$dfbetas), , drop = FALSE]
-  style <- list(xlab = texts$x, ylab = texts$y, main = texts$title, las = 1L, xlim = c(1, max(2, table$index)))
-  draw_frame(table$index, table$dfbetas, style, ..., own_type = "n")
-  graphics::abline(h = 0, col = plot_colours[["guide"]])
-  shown <- table[thinned_peaks(abs(table$dfbetas)), , drop = FALSE]
-  graphics::segments(shown$index, 0, shown$index, shown$dfbetas, col = or_else(given$col, plot_colours[["point"]]),
-    lwd = or_else(given$lwd, 1))
-  top <- utils::head(table[order(-abs(table$dfbetas)), , drop = FALSE], 5L)
-  graphics::points(top$index, top$dfbetas, pch = or_else(given$pch, 16L), cex = or_else(given$cex, 0.8),
-    col = plot_colours[["line"]])
-  side <- ifelse(top$index > mean(graphics::par("usr")[1:2]), 2L, 4L)
-  names <- cut_text(as.character(top$deleted), 15L)
-  clear <- clear_texts(top$index, top$dfbetas, names, 0.75, side)
-  if (any(clear)) graphics::text(top$index[clear], top$dfbetas[clear], names[clear], pos = side[clear], cex = 0.75)
+influence_picture <- function(table) {
+  one <- needles_panel(table, "cooks.distance", attr(table, "labels")$title)
+  picture(table, list(one), c(x = "index", y = "cooks.distance"))
+}
+
+# Changes of each coefficient.
+dfbetas_picture <- function(tables) {
+  panels <- Map(function(table, name) needles_panel(table, "dfbetas", name), unname(tables), names(tables))
+  picture(tables[[1L]], panels, c(x = "index", y = "dfbetas"), title = "Influence on coefficients", strips = TRUE)
+}
+
+# A line for each deletion, the five largest with their names.
+needles_panel <- function(table, column, name) {
+  whole <- table
+  table <- table[!is.na(table[[column]]), , drop = FALSE]
+  values <- table[[column]]
+  at <- thinned_peaks(abs(values))
+  top <- utils::head(order(-abs(values)), 5L)
+  xlim <- c(1, max(2, table$index))
+  ylim <- range(0, 1.04 * values, .Machine$double.xmin)
+  layers <- if (nrow(table)) list(
+    if (any(values < 0)) rule_layer(h = 0, lty = 1L),
+    layer("segments", data.frame(x = table$index[at], y = values[at], xend = table$index[at], yend = 0), lwd = 1,
+      takes = c("col", "lwd")),
+    layer("points", data.frame(x = table$index[top], y = values[top]), plot_colours[["line"]], pch = 16L, cex = 0.8,
+      takes = c("pch", "cex")),
+    names_layer(table$index[top], values[top], cut_text(as.character(table$deleted[top]), 15L),
+      ifelse(table$index[top] > mean(xlim), 2L, 4L), 0.75)
+  ) else list(note_layer(mean(xlim), mean(ylim), "No distance can be computed"))
+  marks <- pretty(xlim)
+  panel(whole, layers, table[at, , drop = FALSE], name = name, xlim = xlim, ylim = ylim,
+    marks = list(at = marks, labels = big_number(marks))
+  )
 }
 
 #' @rdname plot.results
@@ -119,8 +134,7 @@ plot.lmm_bootstrap <- function(x, parm = NULL, level = 0.95, type = c("percentil
   if (!is.null(ask)) check_flag(ask, "ask", call, "argument")
   check_graphical(list(...), call, c("parm", "level", "type", "ask"), "plot.results")
   table <- bootstrap_bars(x, parm, level, type, call)
-  pieces <- split_in_order(table, table$statistic)
-  draw_pages(lapply(unname(pieces), function(piece) function(...) draw_bootstrap(piece, ...)), 12L, ask, ...)
+  draw_pages(plots_of(list(bootstrap_picture(table))), 12L, ask, ...)
   invisible(table)
 }
 
@@ -142,17 +156,23 @@ bootstrap_bars <- function(x, parm, level, type, call) {
     format(nrow(x$replicates), big.mark = ",")), level = level)
 }
 
-draw_bootstrap <- function(piece, ...) {
-  given <- list(...)
-  low <- -0.06 * max(piece$count)
-  style <- list(main = piece$statistic[1L], xlab = "Value in the replicates", ylab = "Replicates", las = 1L,
-    xlim = range(piece[c("left", "right", "estimate", "lower", "upper")], finite = TRUE),
-    ylim = c(low, max(piece$count)))
-  draw_frame(numeric(), numeric(), style, ..., own_type = "n")
-  graphics::rect(piece$left, 0, piece$right, piece$count, col = "#D3E5F0",
-    border = or_else(given$col, plot_colours[["point"]]))
-  graphics::abline(v = piece$estimate[1L], col = plot_colours[["line"]], lty = 2L, lwd = 1.5)
-  graphics::segments(piece$lower[1L], low / 2, piece$upper[1L], low / 2, col = plot_colours[["line"]], lwd = 3)
+bootstrap_picture <- function(table) {
+  panels <- lapply(unname(split_in_order(table, table$statistic)), function(piece) {
+    once <- piece[1L, , drop = FALSE]
+    low <- -0.06 * max(piece$count)
+    layers <- list(
+      layer("rects", data.frame(xmin = piece$left, xmax = piece$right, ymin = 0, ymax = piece$count), fill = "#D3E5F0",
+        takes = "col"),
+      rule_layer(v = once$estimate, col = plot_colours[["line"]], lwd = 1.5),
+      layer("segments", data.frame(x = once$lower, y = low / 2, xend = once$upper, yend = low / 2),
+        plot_colours[["line"]], lwd = 3)
+    )
+    panel(table, layers, piece, name = once$statistic, title = once$statistic, x = "Value in the replicates",
+      y = "Replicates", xlim = range(piece[c("left", "right", "estimate", "lower", "upper")], finite = TRUE),
+      ylim = c(low, max(piece$count))
+    )
+  })
+  picture(table, panels, c(x = "left", y = "count"), x = "Value in the replicates", scales = "free", strips = TRUE)
 }
 
 #' @rdname plot.results
@@ -161,7 +181,7 @@ plot.icc_lmm <- function(x, ...) {
   call <- method_call()
   check_graphical(list(...), call, character(), "plot.results")
   table <- icc_rows(x)
-  draw_icc(table, ...)
+  draw_pages(plots_of(list(icc_picture(table))), 6L, FALSE, ...)
   invisible(table)
 }
 
@@ -173,21 +193,16 @@ icc_rows <- function(x) {
   with_labels(table, icc_title(x), "Share of the variance", NULL)
 }
 
-draw_icc <- function(table, ...) {
-  given <- list(...)
-  texts <- attr(table, "labels")
-  n <- nrow(table)
-  axis <- begin_levels(table$label[order(table$position)], longest = 40L)
-  on.exit(graphics::par(mar = axis$old))
-  style <- c(level_style(axis, "", n), list(xlab = texts$x, main = texts$title, xlim = c(0, 1)))
-  style$ylab <- NULL
-  draw_frame(table$icc, table$position, style, ..., own_type = "n")
-  colour <- or_else(given$col, plot_colours[["point"]])
-  graphics::segments(table$lower, table$position, table$upper, table$position, col = colour,
-    lwd = or_else(given$lwd, 2))
-  graphics::points(table$icc, table$position, pch = or_else(given$pch, 16L), cex = or_else(given$cex, 1.2),
-    col = colour)
-  draw_levels(axis, ...)
+icc_picture <- function(table) {
+  known <- table[!is.na(table$lower), , drop = FALSE]
+  layers <- list(
+    layer("intervals", data.frame(xmin = known$lower, xmax = known$upper, y = known$position), lwd = 2,
+      takes = c("col", "lwd")),
+    layer("points", data.frame(x = table$icc, y = table$position), pch = 16L, cex = 1.2,
+      takes = c("pch", "cex", "col"))
+  )
+  one <- panel(table, layers, table, xlim = c(0, 1), rows = table$label[order(table$position)], longest = 40L)
+  picture(table, list(one), c(x = "icc", y = "key"))
 }
 
 # ggplot2 -------------------------------------------------------------------------------------------------------------
@@ -205,7 +220,7 @@ autoplot_ranef <- function(object, level = 0.95, group = NULL, effect = NULL, ..
   call <- method_call()
   refuse_arguments("autoplot", ..., call = call)
   check_ggplot2(call)
-  gg_caterpillar(ranef_table(object, level, group, effect, call))
+  ggplot_of(caterpillar_picture(ranef_table(object, level, group, effect, call)))
 }
 
 autoplot_influence <- function(object, which = c("cook", "dfbetas"), ...) {
@@ -214,15 +229,7 @@ autoplot_influence <- function(object, which = c("cook", "dfbetas"), ...) {
   which <- choose_one(which, c("cook", "dfbetas"), "which", call)
   check_ggplot2(call)
   tables <- influence_tables(object, which)
-  if (which == "cook") return(gg_influence(tables[[1L]]))
-  all <- do.call(rbind, unname(tables))
-  all$coefficient <- factor(rep(names(tables), vapply(tables, nrow, 0L)), names(tables))
-  all$zero <- 0
-  attr(all, "labels") <- utils::modifyList(attr(tables[[1L]], "labels"), list(title = "Influence on coefficients"))
-  all <- all[!is.na(all$dfbetas), , drop = FALSE]
-  gg_frame(all, x = "index", y = "dfbetas") + gg_guide(yintercept = 0) +
-    ggplot2::geom_segment(aes_of(xend = "index", yend = "zero"), colour = plot_colours[["point"]], linewidth = 0.4) +
-    ggplot2::facet_wrap("coefficient")
+  ggplot_of(if (which == "cook") influence_picture(tables[[1L]]) else dfbetas_picture(tables))
 }
 
 autoplot_bootstrap <- function(object, parm = NULL, level = 0.95, type = c("percentile", "basic", "bca", "normal"),
@@ -230,31 +237,12 @@ autoplot_bootstrap <- function(object, parm = NULL, level = 0.95, type = c("perc
   call <- method_call()
   refuse_arguments("autoplot", ..., call = call)
   check_ggplot2(call)
-  table <- bootstrap_bars(object, parm, level, type, call)
-  table$statistic <- factor(table$statistic, unique(table$statistic))
-  table$zero <- 0
-  once <- table[!duplicated(table$statistic), , drop = FALSE]
-  texts <- attr(table, "labels")
-  ggplot2::ggplot(table) +
-    ggplot2::geom_rect(aes_of(xmin = "left", xmax = "right", ymin = "zero", ymax = "count"), fill = "#D3E5F0",
-      colour = plot_colours[["point"]], linewidth = 0.3) +
-    gg_guide(aes_of(xintercept = "estimate"), once, line = ggplot2::geom_vline) +
-    ggplot2::geom_segment(aes_of(x = "lower", xend = "upper", y = "zero", yend = "zero"), once,
-      colour = plot_colours[["line"]], linewidth = 1.5) +
-    ggplot2::labs(title = texts$title, x = "Value in the replicates", y = texts$y) + gg_theme() + gg_sparse_x(3L) +
-    ggplot2::facet_wrap("statistic", scales = "free")
+  ggplot_of(bootstrap_picture(bootstrap_bars(object, parm, level, type, call)))
 }
 
 autoplot_icc <- function(object, ...) {
   call <- method_call()
   refuse_arguments("autoplot", ..., call = call)
   check_ggplot2(call)
-  table <- icc_rows(object)
-  table$label <- factor(table$label, rev(unique(table$label)))
-  gg_frame(table, x = "icc", y = "label") +
-    ggplot2::geom_linerange(aes_of(xmin = "lower", xmax = "upper"), table[!is.na(table$lower), , drop = FALSE],
-      colour = plot_colours[["point"]], linewidth = 0.8) +
-    ggplot2::geom_point(colour = plot_colours[["point"]], size = 2.2) + ggplot2::coord_cartesian(xlim = c(0, 1)) +
-    # a layer that lacks some of the shares must not change their order
-    ggplot2::scale_y_discrete(limits = levels(table$label))
+  ggplot_of(icc_picture(icc_rows(object)))
 }

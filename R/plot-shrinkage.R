@@ -1,4 +1,4 @@
-# Shrinkage: the table, and its panels for one effect and for two in a plane.
+# Shrinkage: the table, and its pictures of one effect by level, of one effect of many levels, of two in a plane.
 
 shrinkage_data <- function(fit, options) {
   table <- as.data.frame(shrinkage(fit, group = options$group))
@@ -9,13 +9,33 @@ shrinkage_data <- function(fit, options) {
   with_labels(table, "Shrinkage", NULL, NULL, response = response_label(fit))
 }
 
-# One list for each panel: a grouping factor with one effect, or with its first two.
-shrinkage_pieces <- function(table) {
-  lapply(unname(split(table, factor(table$group, levels = unique(table$group)))), function(piece) {
-    effects <- unique(piece$effect)
-    if (length(effects) == 1L) list(kind = if (nrow(piece) > 60L) "cloud" else "levels", table = piece)
-    else list(kind = "plane", table = plane_table(piece, effects[1:2]))
-  })
+# One picture of all factors of which one effect is shown, and one for each pair of effects. Panels stand in the order
+# of the factors where each is a plot of its own.
+shrinkage_pictures <- function(table) {
+  pieces <- split_in_order(table, table$group)
+  effects <- lapply(pieces, function(piece) unique(piece$effect))
+  one <- lengths(effects) == 1L
+  many <- one & vapply(pieces, nrow, 0L) > 60L
+  order <- seq_along(pieces)
+  single <- if (any(many)) shrinkage_cloud else shrinkage_levels
+  pictures <- if (any(one)) {
+    panels <- Map(function(piece, at) single(piece, attr(table, "response"), at), unname(pieces[one]), order[one])
+    shown <- unique(unlist(effects[one]))
+    list(single_picture(table, panels, if (length(shown) == 1L) estimate_text(shown, attr(table, "response")),
+      names(pieces)[one], any(many)))
+  }
+  planes <- Map(function(piece, two, at) shrinkage_plane(table, piece, two[1:2], at), pieces[!one], effects[!one],
+    order[!one])
+  c(pictures, unname(planes))
+}
+
+single_picture <- function(table, panels, what, groups, cloud) {
+  what <- or_else(what, "Estimate")
+  mapping <- if (cloud) c(x = "none", y = "partial") else c(x = "partial", y = "key")
+  picture(table, panels, mapping, name = paste(groups, collapse = "."), title = "Shrinkage", scales = "free",
+    strips = TRUE, x = if (cloud) paste0(what, ", no pooling") else what,
+    y = if (cloud) paste0(what, ", partial pooling")
+  )
 }
 
 # The two effects side by side: group, level, n, and x and y of each kind of estimate.
@@ -29,19 +49,6 @@ plane_table <- function(piece, effects) {
   attr(table, "effects") <- effects
   table
 }
-
-draw_shrinkage <- function(piece, response, ...) {
-  switch(piece$kind,
-    levels = draw_shrinkage_levels(piece$table, response, ...),
-    cloud = draw_shrinkage_cloud(piece$table, response, ...),
-    plane = draw_shrinkage_plane(piece$table, response, ...)
-  )
-}
-
-shrinkage_looks <- list(
-  legend = c("partial pooling", "complete pooling"),
-  pch = c(1L, 16L, 18L), col = unname(c(plot_colours["guide"], plot_colours["point"], plot_colours["line"]))
-)
 
 shrinkage_title <- function(table, effect = NULL) {
   paste("Shrinkage:", paste(c(table$group[1L], effect), collapse = ", "))
@@ -61,110 +68,95 @@ shrinkage_limits <- function(none, partial, complete) {
   grDevices::extendrange(range(near, partial, complete, finite = TRUE), f = 0.03)
 }
 
-# "no pooling", and how many of them lie outside of the axes.
-no_pooling_text <- function(x, y = NULL) {
-  usr <- graphics::par("usr")
-  outside <- x < usr[1L] | x > usr[2L]
-  if (!is.null(y)) outside <- outside | y < usr[3L] | y > usr[4L]
-  count <- sum(outside, na.rm = TRUE)
-  if (count) sprintf("no pooling (%d outside)", count) else "no pooling"
+# Estimates without pooling that lie outside of what is shown, with the margin of an axis.
+count_outside <- function(values, limits) {
+  shown <- grDevices::extendrange(limits, f = 0.04)
+  values < shown[1L] | values > shown[2L]
 }
 
-draw_shrinkage_levels <- function(table, response, ...) {
-  given <- list(...)
-  axis <- begin_levels(table$level[order(table$position)])
-  on.exit(graphics::par(mar = axis$old))
-  effect <- table$effect[1L]
-  style <- c(level_style(axis, table$group[1L], nrow(table)), list(
-    xlab = estimate_text(effect, response), main = shrinkage_title(table),
-    xlim = shrinkage_limits(table$none, table$partial, table$complete)
-  ))
-  draw_frame(numeric(), numeric(), style, ..., own_type = "n", y_line = axis$margin - 1.3, main_line = title_line)
-  looks <- shrinkage_looks
-  common <- diff(range(table$complete)) <= 1e-8 * max(abs(table$complete))
-  if (common) graphics::abline(v = table$complete[1L], col = looks$col[3L], lty = 2L)
-  else graphics::points(table$complete, table$position, pch = looks$pch[3L], col = looks$col[3L])
-  draw_arrows(table$none, table$position, table$partial, table$position)
-  size <- or_else(given$cex, 0.9)
-  graphics::points(table$none, table$position, pch = looks$pch[1L], col = looks$col[1L], cex = size)
-  graphics::points(table$partial, table$position, pch = looks$pch[2L], col = looks$col[2L], cex = size)
-  draw_levels(axis, ...)
-  texts <- c(no_pooling_text(table$none), looks$legend)
-  if (common) legend_above(texts, pch = c(1L, 16L, NA), lty = c(NA, NA, 2L), col = looks$col)
-  else legend_above(texts, pch = looks$pch, col = looks$col)
+no_pooling <- function(kind, data, ...) layer(kind, data, plot_colours[["guide"]], ..., key = "no pooling")
+partial_pooling <- function(data, ...) {
+  layer("points", data, pch = 16L, ..., key = "partial pooling", takes = "cex")
 }
+complete_pooling <- function(kind, data, ...) layer(kind, data, plot_colours[["line"]], ..., key = "complete pooling")
+
+# Arrows that are long enough to have a direction.
+moves_layer <- function(x, y, xend, yend, xlim, ylim) {
+  length <- ((x - xend) / diff(xlim))^2 + ((y - yend) / diff(ylim))^2
+  long <- which(length > 1e-6)
+  layer("arrows", data.frame(x = x, y = y, xend = xend, yend = yend)[long, , drop = FALSE], plot_colours[["guide"]],
+    lwd = 0.8)
+}
+
+shrinkage_levels <- function(table, response, order) {
+  xlim <- shrinkage_limits(table$none, table$partial, table$complete)
+  known <- table[!is.na(table$none), , drop = FALSE]
+  common <- diff(range(table$complete)) <= 1e-8 * max(abs(table$complete))
+  layers <- list(
+    moves_layer(known$none, known$position, known$partial, known$position, xlim, c(0, 1)),
+    no_pooling("points", data.frame(x = known$none, y = known$position), pch = 1L, cex = 0.9, takes = "cex"),
+    partial_pooling(data.frame(x = table$partial, y = table$position), cex = 0.9),
+    if (common) complete_pooling("rule", data.frame(v = table$complete[1L]), lty = 2L, lwd = 1)
+    else complete_pooling("points", data.frame(x = table$complete, y = table$position), pch = 18L, cex = 1)
+  )
+  panel(table, layers, table, name = shrinkage_name(table), title = shrinkage_title(table),
+    x = estimate_text(table$effect[1L], response), y = table$group[1L], xlim = xlim, limited = TRUE,
+    rows = table$level[order(table$position)], outside = sum(count_outside(known$none, xlim)), order = order
+  )
+}
+
+shrinkage_name <- function(table) paste(table$group[1L], table$effect[1L], sep = ": ")
 
 # Many levels: the partially pooled against the unpooled estimate. On the dashed diagonal there is no shrinkage, on the
 # dotted line complete pooling.
-draw_shrinkage_cloud <- function(table, response, ...) {
+shrinkage_cloud <- function(table, response, order) {
   table <- table[!is.na(table$none), , drop = FALSE]
   what <- estimate_text(table$effect[1L], response)
-  style <- c(list(
-    xlab = paste0(what, ", no pooling"), ylab = paste0(what, ", partial pooling"), main = shrinkage_title(table),
-    xlim = shrinkage_limits(table$none, table$partial, table$complete)
-  ), point_style(nrow(table)))
-  draw_frame(table$none, table$partial, style, ..., main_line = title_line)
-  graphics::abline(0, 1, col = plot_colours[["guide"]], lty = 2L, lwd = 1.5)
-  graphics::abline(h = mean(table$complete), col = plot_colours[["line"]], lty = 3L, lwd = 2)
-  legend_above(c(no_pooling_text(table$none), "complete pooling"), lty = 2:3, lwd = 1.5,
-    col = unname(plot_colours[c("guide", "line")])
+  xlim <- shrinkage_limits(table$none, table$partial, table$complete)
+  layers <- list(
+    points_layer(table$none, table$partial),
+    no_pooling("rule", data.frame(slope = 1, intercept = 0), lty = 2L, lwd = 1.5),
+    complete_pooling("rule", data.frame(h = mean(table$complete)), lty = 3L, lwd = 2)
+  )
+  panel(table, layers, table, name = shrinkage_name(table), title = shrinkage_title(table),
+    x = paste0(what, ", no pooling"), y = paste0(what, ", partial pooling"), xlim = xlim, limited = TRUE,
+    ylim = range(table$partial, finite = TRUE), outside = sum(count_outside(table$none, xlim)), order = order
   )
 }
 
-draw_shrinkage_plane <- function(table, response, ...) {
-  given <- list(...)
-  effects <- attr(table, "effects")
-  many <- nrow(table) > 200L
-  looks <- shrinkage_looks
-  style <- list(
-    xlab = estimate_text(effects[1L], response), ylab = estimate_text(effects[2L], response),
-    main = shrinkage_title(table), las = 1L,
-    xlim = shrinkage_limits(table$none_x, table$partial_x, table$complete_x),
-    ylim = shrinkage_limits(table$none_y, table$partial_y, table$complete_y)
+shrinkage_plane <- function(table, piece, effects, order) {
+  response <- attr(table, "response")
+  plane <- plane_table(piece, effects)
+  many <- nrow(plane) > 200L
+  xlim <- shrinkage_limits(plane$none_x, plane$partial_x, plane$complete_x)
+  ylim <- shrinkage_limits(plane$none_y, plane$partial_y, plane$complete_y)
+  known <- plane[!is.na(plane$none_x) & !is.na(plane$none_y), , drop = FALSE]
+  complete <- unique(data.frame(x = plane$complete_x, y = plane$complete_y))
+  layers <- list(
+    if (many) no_pooling("segments", data.frame(x = known$none_x, y = known$none_y, xend = known$partial_x,
+      yend = known$partial_y), alpha = 0.5, lwd = 0.5)
+    else moves_layer(known$none_x, known$none_y, known$partial_x, known$partial_y, xlim, ylim),
+    if (!many) no_pooling("points", data.frame(x = known$none_x, y = known$none_y), pch = 1L, cex = 0.9, takes = "cex"),
+    partial_pooling(data.frame(x = plane$partial_x, y = plane$partial_y), cex = if (many) 0.4 else 0.9,
+      alpha = if (many) 0.6 else 1),
+    complete_pooling("points", complete, pch = 18L, cex = 1.6),
+    if (nrow(plane) <= 60L) arrow_names(known, xlim, ylim)
   )
-  draw_frame(numeric(), numeric(), style, ..., own_type = "n", main_line = title_line)
-  size <- or_else(given$cex, if (many) 0.4 else 0.9)
-  if (many) {
-    graphics::segments(table$none_x, table$none_y, table$partial_x, table$partial_y,
-      col = grDevices::adjustcolor(looks$col[1L], 0.5), lwd = 0.5
-    )
-  } else {
-    draw_arrows(table$none_x, table$none_y, table$partial_x, table$partial_y)
-    graphics::points(table$none_x, table$none_y, pch = looks$pch[1L], col = looks$col[1L], cex = size)
-  }
-  graphics::points(table$partial_x, table$partial_y, pch = looks$pch[2L], cex = size,
-    col = if (many) grDevices::adjustcolor(looks$col[2L], 0.6) else looks$col[2L]
+  texts <- vapply(effects, estimate_text, "", response = response, USE.NAMES = FALSE)
+  one <- panel(table, layers, plane, name = plane$group[1L], title = shrinkage_title(plane), x = texts[1L],
+    y = texts[2L], xlim = xlim, ylim = ylim, limited = TRUE, order = order,
+    outside = sum(count_outside(known$none_x, xlim) | count_outside(known$none_y, ylim))
   )
-  graphics::points(table$complete_x, table$complete_y, pch = looks$pch[3L], col = looks$col[3L], cex = 1.6)
-  if (nrow(table) <= 60L) draw_arrow_names(table)
-  texts <- c(no_pooling_text(table$none_x, table$none_y), looks$legend)
-  if (many) legend_above(texts, pch = c(NA, looks$pch[2:3]), lty = c(1L, NA, NA), col = looks$col)
-  else legend_above(texts, pch = looks$pch, col = looks$col)
-}
-
-# Arrows, without those that are too short for a head.
-draw_arrows <- function(x0, y0, x1, y1) {
-  inches <- graphics::par("pin") / abs(c(diff(graphics::par("usr")[1:2]), diff(graphics::par("usr")[3:4])))
-  long <- which(sqrt(((x1 - x0) * inches[1L])^2 + ((y1 - y0) * inches[2L])^2) > 0.02)
-  graphics::arrows(x0[long], y0[long], x1[long], y1[long], length = 0.06, col = plot_colours[["guide"]])
+  picture(table, list(one), c(x = "partial_x", y = "partial_y"), name = plane$group[1L], title = one$title,
+    x = texts[1L], y = texts[2L])
 }
 
 # Names beside the start of the arrows, on the side away from the arrow; those of the longest arrows where not all have
 # room.
-draw_arrow_names <- function(table) {
-  usr <- graphics::par("usr")
-  right <- (table$none_x - table$partial_x) / diff(usr[1:2])
-  up <- (table$none_y - table$partial_y) / diff(usr[3:4])
-  order <- order(-(right^2 + up^2), na.last = NA)
-  table <- table[order, , drop = FALSE]
-  right <- right[order]
-  up <- up[order]
+arrow_names <- function(table, xlim, ylim) {
+  right <- (table$none_x - table$partial_x) / diff(xlim)
+  up <- (table$none_y - table$partial_y) / diff(ylim)
   side <- ifelse(abs(right) > abs(up), ifelse(right > 0, 4L, 2L), ifelse(up > 0, 3L, 1L))
-  names <- cut_text(table$level, 20L)
-  clear <- clear_texts(table$none_x, table$none_y, names, 0.65, side)
-  if (any(clear)) {
-    graphics::text(table$none_x[clear], table$none_y[clear], names[clear], pos = side[clear], offset = 0.35, cex = 0.65,
-      col = "#555555"
-    )
-  }
+  order <- order(-(right^2 + up^2))
+  names_layer(table$none_x[order], table$none_y[order], cut_text(table$level, 20L)[order], side[order], 0.65, "#555555")
 }

@@ -1,6 +1,6 @@
 # The rows that are predicted or simulated: those of the fit, or new ones, in the columns and codes that the fit knows.
 #
-# Reads   a fit and the user's `newdata`, checked by newdata.R.
+# Reads   a fit and the user's `newdata`, checked by data-new.R.
 # Writes  `rows`, a list:
 #   n         number of rows without missing values
 #   x, offset blocks of the fixed part and the offset (or NULL)
@@ -10,9 +10,9 @@
 #   not_estimable  rows that dropped columns make unpredictable
 #   scale     standard deviations of the residuals relative to sigma, without prior weights; NULL: not made yet, or not
 #             needed
-#   serial    series of the residuals (predict-serial.R), NULL when not needed
+#   serial    series of the residuals (predict-series.R), NULL when not needed
 #   at, names where the rows stand among those of the result, and the names of those; NULL for the rows of the fit
-# Used by predict.R, simulate.R.
+# Used by predict-lmm.R, predict-simulate.R.
 
 rows_of_fit <- function(fit) {
   design <- design_of(fit)

@@ -25,7 +25,7 @@ theirs <- lmer(y ~ service + (1 | s) + (1 | d), small)
 adjusted <- NULL
 time_theirs <- seconds(adjusted <- pbkrtest::vcovAdj(theirs), 1L)
 report("Kenward-Roger, InstEval, 2,000 rows", seconds(ferrite:::infer_fixed(ours), 3L), time_theirs, "pbkrtest",
-       max(abs(as.matrix(adjusted) / ferrite:::infer_fixed(ours)$kr$phi_adjusted - 1)))
+       max(abs(as.matrix(adjusted) / ferrite:::infer_fixed(ours)$kr$vcov_adjusted - 1)))
 
 sleep_ours <- lmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
 sleep_theirs <- lmer(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)

@@ -1,7 +1,7 @@
 # How well lmm_plan() predicts time and memory: Rscript bench/plan.R [--threads N] [--folder DIR] [--only i,j]
 #
 # Every model is planned and fitted in a process of its own, with a time limit. Writes plan.csv: predicted and measured,
-# and their ratios (predicted over measured), and prints the rates that R/plan.R should have (plan_rates).
+# and their ratios (predicted over measured), and prints the rates that R/fit-plan.R should have (plan_rates).
 # Time: of the whole call, the median of three. Memory: the peak of the first call beyond what there was before it; the
 # prediction is the workspace and 16 bytes for each row and grouping factor. A peak below 4 MB is no measure (NA).
 
@@ -100,7 +100,7 @@ measure <- function(model) {
   timing <- vapply(1:3, function(i) once()$convergence$timing, numeric(7L))
   timing <- timing[, order(timing["total", ])[2L]]
   plan <- call_of(ferrite::lmm_plan, model, data, control)
-  # As planned_time() of R/plan.R divides the work.
+  # As planned_time() of R/fit-plan.R divides the work.
   trailing <- if (plan$order == 0) 0 else if (plan$dense) as.double(plan$order)^3 else 3 * plan$fill^2 / plan$order
   kind <- if (!is.null(plan$residual)) "joint" else if (plan$order == 0) "blocks"
   else if (trailing < plan$work / 2) "update" else if (plan$dense) "dense" else "sparse"

@@ -49,8 +49,11 @@ test_that("levels keep their order in every panel", {
   fit <- shared_fit("crossed")
   table <- plot_data(fit, "shrinkage", effect = "(Intercept)")
   plot <- autoplot_of(fit, which = "shrinkage", effect = "(Intercept)")
-  points <- layer_of(plot, "GeomPoint")
-  partial <- points[points$shape == 16, ]
+  points <- lapply(which(vapply(plot$layers, function(layer) inherits(layer$geom, "GeomPoint"), NA)), function(at) {
+    ggplot2::layer_data(plot, at)[c("x", "y", "shape", "PANEL")]
+  })
+  partial <- do.call(rbind, points)
+  partial <- partial[partial$shape == 16, ]
   expect_equal(sort(partial$x), sort(table$partial))
   for (panel in split(partial, partial$PANEL)) expect_false(is.unsorted(panel$x[order(panel$y)]))
   table <- plot_data(fit, "by_group")

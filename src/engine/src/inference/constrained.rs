@@ -8,11 +8,10 @@
 //!
 //! Free parameters x: elements of theta, those of the factor L, ln sigma^2, elements of psi, elements of phi.
 
-use crate::covariance::pattern::PatternedFactor;
 use crate::covariance::theta::Blocks;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::fit::problem::{Parameters, Problem};
+use crate::fit::problem::{Free, Parameters, Patterned, Problem};
 use crate::likelihood::evaluation::Gamma;
 use crate::likelihood::model::Model;
 use crate::numerics::minimise::Objective;
@@ -84,8 +83,7 @@ pub(super) struct Constrained<'m, 'd> {
     /// Scale of the target, in the user's unit.
     unit: f64,
     at: Parameters,
-    /// The free elements of theta, of psi and of phi.
-    free: [Vec<usize>; 3],
+    free: Free,
 }
 
 impl TargetFactor {
@@ -204,23 +202,16 @@ impl<'m, 'd> Constrained<'m, 'd> {
         let Start { place, value, unit, factor } = start(problem, &at, (&blocks, s, &beta), target).ok_or_else(none)?;
         let places = &problem.model.layout.places;
         let rebuilt = if let Place::Factor(f) = &place { Some(f.term) } else { None };
-        let held = match place {
-            Place::PatternSd(i) | Place::PatternCorrelation(i) => [Some(i), None],
-            Place::Phi(i) => [None, Some(i)],
-            _ => [None, None],
-        };
-        let free_theta = |&i: &usize| Some(places[i].0) != rebuilt && problem.patterns[places[i].0].is_none();
-        let free = [
-            (0..places.len()).filter(free_theta).collect::<Vec<_>>(),
-            (0..at.psi.len()).filter(|i| held[0] != Some(*i)).collect(),
-            (0..at.phi.len()).filter(|i| held[1] != Some(*i)).collect(),
-        ];
-        let mut x: Vec<f64> = free[0].iter().map(|&i| at.theta[i]).collect();
-        x.extend(factor);
-        if !matches!(place, Place::Sigma | Place::Beta(_)) {
-            x.push(s.ln());
+        let mut free = problem.free(None);
+        free.theta.retain(|&i| Some(places[i].0) != rebuilt);
+        match place {
+            Place::PatternSd(held) | Place::PatternCorrelation(held) => free.psi.retain(|&i| i != held),
+            Place::Phi(held) => free.phi.retain(|&i| i != held),
+            _ => {}
         }
-        x.extend(free[1].iter().map(|&i| at.psi[i]).chain(free[2].iter().map(|&i| at.phi[i])));
+        let mut x = free.pick(&at);
+        let variance = (!matches!(place, Place::Sigma | Place::Beta(_))).then_some(s.ln());
+        x.splice(free.theta.len()..free.theta.len(), factor.into_iter().chain(variance));
         Ok((Constrained { problem, kind, value, place, unit, at, free }, x))
     }
 
@@ -234,7 +225,9 @@ impl<'m, 'd> Constrained<'m, 'd> {
         let there = |low: f64, high: f64| [(low, low), (high, high)];
         match &self.place {
             Place::Factor(f) if f.correlation => there(-1.0, 1.0),
-            Place::PatternCorrelation(i) => there(self.pattern(*i).map_or(-1.0, |(_, shape, _)| shape.lowest()), 1.0),
+            Place::PatternCorrelation(i) => {
+                there(self.pattern(*i).map_or(-1.0, |(_, pattern, _)| pattern.lowest()), 1.0)
+            }
             Place::Sigma | Place::Factor(_) | Place::PatternSd(_) => there(0.0, f64::INFINITY),
             Place::Phi(i) if *i >= self.problem.residual().k => self.problem.residual().edges(),
             Place::Beta(_) | Place::Phi(_) => there(f64::NEG_INFINITY, f64::INFINITY),
@@ -246,32 +239,31 @@ impl<'m, 'd> Constrained<'m, 'd> {
     pub fn opened(&self, x: &[f64]) -> Vec<f64> {
         let places = &self.problem.model.layout.places;
         let mut out = x.to_vec();
-        for (v, &i) in out.iter_mut().zip(&self.free[0]) {
+        for (v, &i) in out.iter_mut().zip(&self.free.theta) {
             if places[i].1 == places[i].2 && v.abs() < 1e-2 {
                 *v = 1e-2;
             }
         }
-        let (psi, phi) = (self.first_psi(x), self.first_psi(x) + self.free[1].len());
-        for (v, &i) in out[psi..phi].iter_mut().zip(&self.free[1]) {
-            if let Some((_, shape, first)) = self.pattern(i) {
-                *v = shape.opened_element(i - first, *v);
+        let (psi, phi) = (self.first_psi(x), self.first_psi(x) + self.free.psi.len());
+        for (v, &i) in out[psi..phi].iter_mut().zip(&self.free.psi) {
+            if let Some((_, pattern, range)) = self.pattern(i) {
+                *v = pattern.opened_element(i - range.start, *v);
             }
         }
-        for (v, &i) in out[phi..].iter_mut().zip(&self.free[2]) {
+        for (v, &i) in out[phi..].iter_mut().zip(&self.free.phi) {
             *v = self.problem.residual().opened(i, *v);
         }
         out
     }
 
-    /// The term with a pattern that an element of psi belongs to, and its first element.
-    fn pattern(&self, i: usize) -> Option<(usize, PatternedFactor, usize)> {
-        let mut all = self.problem.patterned().into_iter();
-        all.find(|(_, _, range)| range.contains(&i)).map(|(k, shape, range)| (k, shape, range.start))
+    /// The term with a pattern that an element of psi belongs to.
+    fn pattern(&self, i: usize) -> Option<Patterned> {
+        self.problem.patterned().into_iter().find(|(_, _, range)| range.contains(&i))
     }
 
     /// Where psi begins in x.
     fn first_psi(&self, x: &[f64]) -> usize {
-        x.len() - self.free[1].len() - self.free[2].len()
+        x.len() - self.free.psi.len() - self.free.phi.len()
     }
 
     /// Where ln sigma^2 stands in x, if it is free.
@@ -290,17 +282,15 @@ impl<'m, 'd> Constrained<'m, 'd> {
 
     /// Takes psi, phi and theta from x, with what is held, at sigma^2 = s; T there.
     fn take(&mut self, x: &[f64], s: f64) -> Result<Blocks> {
-        let (psi, phi) = x[self.first_psi(x)..].split_at(self.free[1].len());
-        self.free[0].iter().zip(x).for_each(|(&i, v)| self.at.theta[i] = *v);
-        self.free[1].iter().zip(psi).for_each(|(&i, v)| self.at.psi[i] = *v);
-        self.free[2].iter().zip(phi).for_each(|(&i, v)| self.at.phi[i] = *v);
+        let own = self.free.theta.len();
+        self.free.put(&[&x[..own], &x[self.first_psi(x)..]].concat(), &mut self.at);
         let c = &self.problem.model.a.coordinates;
         let sigma = (s * c.weight_mean).sqrt() * c.y_scale;
         let lost = || Error::Internal("a psi has no term".into());
         match self.place {
             Place::PatternSd(i) => {
-                let (_, shape, first) = self.pattern(i).ok_or_else(lost)?;
-                self.at.psi[i] = shape.psi_of_sd(i - first, self.value / sigma);
+                let (_, pattern, range) = self.pattern(i).ok_or_else(lost)?;
+                self.at.psi[i] = pattern.psi_of_sd(i - range.start, self.value / sigma);
             }
             Place::PatternCorrelation(i) => {
                 self.at.psi[i] = self.pattern(i).ok_or_else(lost)?.1.psi_of_rho(self.value);
@@ -320,21 +310,25 @@ impl<'m, 'd> Constrained<'m, 'd> {
         let mut t = self.problem.blocks(&self.at).ok_or(Error::NotPositiveDefinite)?;
         if let Place::Factor(f) = &self.place {
             let mut block = vec![0.0; f.q * f.q];
-            let l = f.lower(&x[self.free[0].len()..], self.value);
+            let l = f.lower(&x[own..], self.value);
             small::mul(&mut block, &f.frame, &l, f.q, f.q, f.q, 1.0 / s.sqrt());
             self.problem.model.layout.set_term_block(&mut t, f.term, &block);
         }
         Ok(t)
     }
 
-    /// Writes the gradient in theta, psi and phi; returns that in all elements of psi.
+    /// Writes the gradient in theta, psi and phi at the point whose Gamma was found last; returns that in all of psi.
     fn slope(&mut self, gamma: &Gamma, g: &mut [f64]) -> Result<Vec<f64>> {
-        let slope = self.problem.slope(&self.at, gamma)?;
+        let n_psi = self.at.psi.len();
+        let asked = Free { psi: (0..n_psi).collect(), ..self.free.clone() };
+        let all = self.problem.gradient(&self.at, &asked, gamma)?;
+        let (theta, rest) = all.split_at(asked.theta.len());
+        let (psi, phi) = rest.split_at(n_psi);
         let tail = self.first_psi(g);
-        g.iter_mut().zip(&self.free[0]).for_each(|(g, &i)| *g = slope.theta[i]);
-        let beyond = self.free[1].iter().map(|&i| slope.psi[i]).chain(self.free[2].iter().map(|&i| slope.phi[i]));
+        g[..theta.len()].copy_from_slice(theta);
+        let beyond = self.free.psi.iter().map(|&i| psi[i]).chain(phi.iter().copied());
         g[tail..].iter_mut().zip(beyond).for_each(|(g, v)| *g = v);
-        Ok(slope.psi)
+        Ok(psi.to_vec())
     }
 
     fn variance(&mut self, x: &[f64], g: &mut [f64]) -> Result<f64> {
@@ -349,13 +343,13 @@ impl<'m, 'd> Constrained<'m, 'd> {
             Place::Factor(factor) => {
                 let layout = &self.problem.model.layout;
                 let (of_t, own) = (layout.term_block(&gamma.total, factor.term), layout.term_block(&t, factor.term));
-                let from = self.free[0].len();
+                let from = self.free.theta.len();
                 g[from..from + factor.len()].copy_from_slice(&factor.slope(&of_t, self.value, s));
                 of_sigma -= of_t.iter().zip(&own).map(|(a, b)| a * b).sum::<f64>();
             }
             // tau = sd / sigma falls by half of itself for a unit of ln sigma^2.
             Place::PatternSd(i) => {
-                let per_log = self.pattern(*i).map_or(0.0, |(_, shape, _)| shape.psi_per_log_sd(self.at.psi[*i]));
+                let per_log = self.pattern(*i).map_or(0.0, |(_, pattern, _)| pattern.psi_per_log_sd(self.at.psi[*i]));
                 of_sigma += -0.5 * of_psi[*i] * per_log;
             }
             _ => {}

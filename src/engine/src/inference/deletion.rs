@@ -4,6 +4,7 @@
 //! remaining rows. A level that loses all its rows keeps a zero block, which adds nothing to the likelihood.
 
 use super::refits::{run, Estimates, Refit};
+use crate::crossprod::crossprod::Crossprod;
 use crate::crossprod::delete_rows::RowDeletion;
 use crate::design::design::Design;
 use crate::design::subset::Subset;
@@ -31,7 +32,7 @@ pub fn deletions(
         let job = |(): &mut (), s| without_rows(design, from, options, &|i| sets[i] != s as i32 + 1, watch);
         return run(count, options, watch, || Ok(()), job);
     };
-    let (a, single) = (problem.model.crossprod(), from.options(options, Look::Alone));
+    let (a, single): (&Crossprod, _) = (&problem.model.a, from.options(options, Look::Alone));
     let members = Sorted::by_key(count + 1, sets.iter().map(|s| *s as usize));
     let workspace = || Ok((Problem::from_sums(a.clone(), &single)?, RowDeletion::new(design, a)));
     run(count, options, watch, workspace, |(own, deletion), s| {

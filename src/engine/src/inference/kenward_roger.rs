@@ -15,13 +15,13 @@
 
 use super::forms::{product, sandwich, symmetrise, Outward};
 use super::information::Information;
-use super::satterthwaite::{Differences, FreeElement, SolvedColumns};
+use super::satterthwaite::{Differences, SolvedColumns};
 use crate::covariance::products::{Middle, Strand};
 use crate::crossprod::row_reader::ROWS;
 use crate::crossprod::weighted_sums::WeightedSums;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::fit::problem::Problem;
+use crate::fit::problem::{Free, Problem};
 use crate::numerics::small;
 
 /// Rows without correlation that are taken at once.
@@ -77,11 +77,12 @@ fn corrected(vcov_beta: &[f64], inner: &[f64], p: usize) -> Vec<f64> {
 /// columns that were solved are not known.
 pub(super) fn observed(problem: &Problem<'_>, known: &Differences) -> Result<Option<KenwardRoger>> {
     let Some((here, slopes)) = &known.columns else { return Ok(None) };
-    let (p, k) = (problem.model.a.p, known.free.len());
+    let Free { theta, psi, phi } = &known.free;
+    let (p, k) = (problem.model.a.p, theta.len() + psi.len() + phi.len());
     let mut forms =
         Forms { p, w: &known.satterthwaite.covariance, first: vec![vec![0.0; p * p]; k], second: vec![0.0; p * p] };
     add_levels(problem, known, (here, slopes), &mut forms)?;
-    if known.free.iter().any(|f| matches!(f, FreeElement::Phi(_))) {
+    if !phi.is_empty() {
         add_rows(problem, known, (here, slopes), &mut forms);
     }
     Ok(forms.finish(&known.vcov_beta, known.sigma2))
@@ -150,8 +151,7 @@ fn add_levels(
     let (model, m) = (&problem.model, problem.model.a.p + 1);
     let t = problem.blocks(&known.at).ok_or(Error::NotPositiveDefinite)?;
     let mut turns: Vec<(usize, usize, Vec<f64>)> = Vec::new();
-    for (k, place) in known.free.iter().enumerate() {
-        let Some((term, slope)) = slope_of_factor(problem, known, *place)? else { continue };
+    for (k, (term, slope)) in slopes_of_factors(problem, known).into_iter().enumerate() {
         let (factor, first, own) = model.layout.terms[term];
         let q = model.a.factors[factor].q;
         let mut wide = vec![0.0; q * q];
@@ -178,31 +178,25 @@ fn add_levels(
     Ok(())
 }
 
-/// The term of a free theta or psi, and the derivative of its T; `None` for a phi.
-fn slope_of_factor(
-    problem: &Problem<'_>,
-    known: &Differences,
-    place: FreeElement,
-) -> Result<Option<(usize, Vec<f64>)>> {
-    let layout = &problem.model.layout;
-    let i = match place {
-        FreeElement::Phi(_) => return Ok(None),
-        FreeElement::Theta(i) => {
-            let (term, row, col) = layout.places[i];
-            let q = layout.terms[term].2;
-            return Ok(Some((term, (0..q * q).map(|x| f64::from(u8::from(x == row * q + col))).collect())));
-        }
-        FreeElement::Psi(i) => i,
+/// For every free theta and psi its term and the derivative of that term's T.
+fn slopes_of_factors(problem: &Problem<'_>, known: &Differences) -> Vec<(usize, Vec<f64>)> {
+    let (layout, c) = (&problem.model.layout, &problem.model.a.coordinates);
+    let of_theta = |&i: &usize| {
+        let (term, row, col) = layout.places[i];
+        let q = layout.terms[term].2;
+        (term, (0..q * q).map(|x| f64::from(u8::from(x == row * q + col))).collect())
     };
-    let mut patterned = problem.patterned().into_iter();
-    let found = patterned.find(|(_, _, range)| range.contains(&i));
-    let (term, shape, range) = found.ok_or_else(|| Error::Internal("a psi has no term".into()))?;
-    let (_, slopes) = shape.factor(&known.at.psi[range.clone()]);
-    let (c, q) = (&problem.model.a.coordinates, shape.q);
-    let mut out = vec![0.0; q * q];
-    let map = coordinates::working_from_user(&c.terms[term]);
-    small::mul(&mut out, &map, &slopes[i - range.start], q, q, q, c.weight_mean.sqrt());
-    Ok(Some((term, out)))
+    let mut out: Vec<(usize, Vec<f64>)> = known.free.theta.iter().map(of_theta).collect();
+    for (term, pattern, range) in problem.patterned() {
+        let (q, map) = (pattern.q, coordinates::working_from_user(&c.terms[term]));
+        let (_, slopes) = pattern.factor(&known.at.psi[range.clone()]);
+        for i in known.free.psi.iter().filter(|i| range.contains(i)) {
+            let mut t = vec![0.0; q * q];
+            small::mul(&mut t, &map, &slopes[i - range.start], q, q, q, c.weight_mean.sqrt());
+            out.push((term, t));
+        }
+    }
+    out
 }
 
 /// sigma^2 R_i, in one pass over the rows.
@@ -236,8 +230,8 @@ fn add_correlated(
     let (e, mut da) = errors(problem, from, solved, rows);
     let a = strand.solve(&e, p);
     let mut turned = Vec::new();
-    for (k, place) in known.free.iter().enumerate() {
-        let &FreeElement::Phi(i) = place else { continue };
+    let first = known.free.theta.len() + known.free.psi.len();
+    for (k, &i) in (first..).zip(&known.free.phi) {
         if i == residual.k {
             turned.push((k, strand.times(Middle::Slope, &a, p)));
             continue;

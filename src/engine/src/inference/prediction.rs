@@ -76,7 +76,7 @@ pub fn prediction_variance(
     check_rows(model, rows)?;
     let t = model.blocks_from_user(theta)?;
     let (value, _) = model.value_and_gamma(&t, kind)?;
-    let sigma2 = value.pls.pwrss / model.nu(kind);
+    let (model, sigma2) = (&*model, value.pls.pwrss / model.nu(kind));
     let c = &model.a.coordinates;
     let turns = (0..c.terms.len())
         .map(|k| {

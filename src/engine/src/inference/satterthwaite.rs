@@ -11,7 +11,7 @@ use super::forms::{sandwich, symmetrise, vcov_beta, Outward};
 use super::information::Information;
 use crate::covariance::theta::Blocks;
 use crate::error::{Error, Result};
-use crate::fit::problem::{Parameters, Problem};
+use crate::fit::problem::{Free, Parameters, Problem};
 use crate::likelihood::model::Model;
 use crate::likelihood::Here;
 use crate::numerics::small;
@@ -33,24 +33,6 @@ impl Satterthwaite {
     }
 }
 
-/// A free parameter, by its place in theta (working basis), psi or phi.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum FreeElement {
-    Theta(usize),
-    Psi(usize),
-    Phi(usize),
-}
-
-impl FreeElement {
-    fn of(self, at: &mut Parameters) -> &mut f64 {
-        match self {
-            FreeElement::Theta(i) => &mut at.theta[i],
-            FreeElement::Psi(i) => &mut at.psi[i],
-            FreeElement::Phi(i) => &mut at.phi[i],
-        }
-    }
-}
-
 /// What is solved for X at one point, by columns of Z, rows of p + 1: U T with U = M^-1 Lambda'Z'R^-1X, and Z'V^-1X.
 pub(super) struct SolvedColumns {
     pub fitted: Vec<f64>,
@@ -60,9 +42,10 @@ pub(super) struct SolvedColumns {
 impl SolvedColumns {
     /// Of the point whose gradient was found last.
     fn new(here: Here<'_>) -> SolvedColumns {
-        let (Here { inverse, t, .. }, m) = (here, here.a.p + 1);
+        let Here { s, a, inverse, t, .. } = here;
+        let m = a.p + 1;
         let mut fitted = vec![0.0; inverse.solution.len()];
-        for (factor, q, first, levels) in here.s.blocks() {
+        for (factor, q, first, levels) in s.blocks() {
             let own = first * m..(first + levels * q) * m;
             let u = inverse.solution[own.clone()].chunks_exact(q * m);
             for (out, u) in fitted[own].chunks_exact_mut(q * m).zip(u) {
@@ -84,7 +67,7 @@ impl SolvedColumns {
 /// What the differences give, in working coordinates.
 pub(super) struct Differences {
     pub at: Parameters,
-    pub free: Vec<FreeElement>,
+    pub free: Free,
     /// sigma^2, the last parameter.
     pub sigma2: f64,
     pub vcov_beta: Vec<f64>,
@@ -113,17 +96,20 @@ pub(super) fn by_differences(
     let free = free_parameters(problem, &mut at);
     let blocks = problem.blocks(&at).ok_or(Error::NotPositiveDefinite)?;
     let s = problem.model.value(&blocks, kind)?.pls.pwrss / problem.model.nu(kind);
-    let n = free.len() + 1;
+    let x = free.pick(&at);
+    let n = x.len() + 1;
     let here = evaluate(problem, (&at, &free), s, kind, columns)?;
     let (mut hessian, mut jacobian, mut slopes) = (vec![0.0; n * n], Vec::with_capacity(n), Vec::new());
     problem.model.watch.announce(n);
     for k in 0..n {
         problem.model.watch.advance(1);
-        let step = free.get(k).map_or(1e-4 * s, |place| 1e-4 * (place.of(&mut at).abs() + 0.1));
+        let step = x.get(k).map_or(1e-4 * s, |v| 1e-4 * (v.abs() + 0.1));
         let mut side = |sign: f64| {
-            let (mut moved, mut sigma2) = (at.clone(), s);
-            *free.get(k).map_or(&mut sigma2, |place| place.of(&mut moved)) += sign * step;
-            evaluate(problem, (&moved, &free), sigma2, kind, columns && k + 1 < n)
+            let mut moved = [&x[..], &[s]].concat();
+            moved[k] += sign * step;
+            let mut there = at.clone();
+            free.put(&moved[..n - 1], &mut there);
+            evaluate(problem, (&there, &free), moved[n - 1], kind, columns && k + 1 < n)
         };
         let (up, down) = (side(1.0)?, side(-1.0)?);
         let difference =
@@ -148,31 +134,30 @@ pub(super) fn by_differences(
 }
 
 /// The free parameters; puts the zero columns of every T last.
-fn free_parameters(problem: &Problem<'_>, at: &mut Parameters) -> Vec<FreeElement> {
+fn free_parameters(problem: &Problem<'_>, at: &mut Parameters) -> Free {
     let layout = &problem.model.layout;
     let mut blocks = layout.zeros();
     layout.fill(&at.theta, &mut blocks);
-    let mut free = Vec::new();
+    let mut ranks = vec![0; layout.terms.len()];
     for (term, &(_, _, q)) in layout.terms.iter().enumerate().filter(|(k, _)| problem.patterns[*k].is_none()) {
         let l = compressed(&layout.term_block(&blocks, term), q);
-        let r = rank(&l, q);
+        ranks[term] = rank(&l, q);
         layout.set_term_block(&mut blocks, term, &l);
-        let own = (0..layout.places.len()).filter(|&i| layout.places[i].0 == term && layout.places[i].2 < r);
-        free.extend(own.map(FreeElement::Theta));
     }
     at.theta = layout.theta(&blocks);
+    let mut psi = Vec::new();
     for (_, shape, range) in problem.patterned() {
         let own = &at.psi[range.clone()];
         let known = |i: usize| shape.is_idle(own, i) || own[i] == 0.0;
-        free.extend((0..own.len()).filter(|&i| !known(i)).map(|i| FreeElement::Psi(range.start + i)));
+        psi.extend((0..own.len()).filter(|&i| !known(i)).map(|i| range.start + i));
     }
-    free.extend((0..at.phi.len()).filter(|&i| !problem.residual().is_idle(&at.phi, i)).map(FreeElement::Phi));
-    free
+    let phi = (0..at.phi.len()).filter(|&i| !problem.residual().is_idle(&at.phi, i)).collect();
+    Free { theta: problem.free_theta(Some(&ranks)), psi, phi }
 }
 
 fn evaluate(
     problem: &mut Problem<'_>,
-    (at, free): (&Parameters, &[FreeElement]),
+    (at, free): (&Parameters, &Free),
     s: f64,
     kind: Criterion,
     columns: bool,
@@ -180,18 +165,10 @@ fn evaluate(
     problem.set(&at.phi);
     let t = problem.blocks(at).ok_or(Error::NotPositiveDefinite)?;
     let (value, gamma) = problem.model.value_and_gamma_at(&t, kind, Some(s))?;
-    let slope = problem.slope(at, &gamma)?;
-    let own = |place: &FreeElement| match *place {
-        FreeElement::Theta(i) => slope.theta[i],
-        FreeElement::Psi(i) => slope.psi[i],
-        FreeElement::Phi(i) => slope.phi[i],
-    };
-    let of_sigma2 = problem.model.nu(kind) / s - value.pls.pwrss / (s * s);
-    Ok(Side {
-        gradient: free.iter().map(own).chain([of_sigma2]).collect(),
-        vcov_beta: vcov_beta(&value.pls, problem.model.a.p, s)?,
-        columns: if columns { Some(SolvedColumns::new(problem.model.here()?)) } else { None },
-    })
+    let mut gradient = problem.gradient(at, free, &gamma)?;
+    gradient.push(problem.model.nu(kind) / s - value.pls.pwrss / (s * s));
+    let columns = if columns { Some(SolvedColumns::new(problem.model.here()?)) } else { None };
+    Ok(Side { gradient, vcov_beta: vcov_beta(&value.pls, problem.model.a.p, s)?, columns })
 }
 
 /// The pieces from all exact derivatives, along the free elements of sigma T and sigma^2, in working coordinates.

@@ -1,7 +1,7 @@
 //! `Dyestuff` and `Dyestuff2`, 6 batches x 5 yields (Davies and Goldsmith 1972; Box and Tiao 1973), and their model.
 #![allow(dead_code)]
 
-use ferrite_engine::{Column, Crossprod, Design, Factor, FitOptions, Model, Problem, Term};
+use ferrite_engine::{Column, Crossprod, Design, Factor, Fit, FitOptions, Model, Problem, Term, Watch};
 
 pub const DYESTUFF: [f64; 30] = [
     1545., 1440., 1440., 1520., 1580., 1540., 1555., 1490., 1560., 1495., 1595., 1550., 1605., 1510., 1560., 1445.,
@@ -30,4 +30,8 @@ pub fn model(y: &[f64]) -> Model {
 pub fn problem(y: &[f64]) -> Problem<'static> {
     let a = Crossprod::from_design(&design(y), 1).unwrap();
     Problem::from_sums(a, &FitOptions::default()).unwrap()
+}
+
+pub fn fitted(m: &Model, options: &FitOptions) -> Fit {
+    Problem::from_sums(m.crossprod().clone(), options).unwrap().fit(options, None, &Watch::default()).unwrap()
 }
