@@ -286,3 +286,46 @@ fn a_replicate_whose_scale_cannot_be_held_is_one_that_failed() {
         }
     }
 }
+
+/// X = indicators of a factor: 1 is their sum, so that a fit centres y, and so must refits and deletions.
+#[test]
+fn a_distant_response_keeps_its_digits_without_an_intercept() {
+    let (n, mut s) = (132, Stream(23));
+    let kind = |k: usize| (0..n).map(|i| f64::from(u8::from(i % 3 == k))).collect::<Vec<f64>>();
+    let codes = s.codes(n, 11);
+    let mut far = |centre: f64| {
+        let b: Vec<f64> = (0..11).map(|_| s.normal()).collect();
+        (0..n).map(|i| centre + b[codes[i] as usize - 1] + s.normal()).collect::<Vec<f64>>()
+    };
+    let (near, response) = (far(0.0), far(1e9));
+    let mut rows = Rows {
+        y: near,
+        x: (0..3).map(kind).collect(),
+        codes: vec![codes],
+        levels: vec![11],
+        terms: vec![(0, vec![vec![]])],
+        weights: None,
+    };
+    let options = FitOptions::default();
+    let (f, _) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+    let refits = refit(&rows.design(), estimates(&f), &options, &response, &Watch::default()).unwrap();
+    rows.y = response;
+    let (fresh, _) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+    let got = refits[0].done().unwrap();
+    let same = |x: f64, y: f64, what: &str| assert!((x / y - 1.0).abs() < 1e-8, "{what}: {x} against {y}");
+    same(got.sigma, fresh.sigma, "sigma");
+    same(got.theta[0], fresh.theta[0], "theta");
+    same(got.criterion, fresh.criterion, "criterion");
+    got.beta.iter().zip(&fresh.beta).for_each(|(b, f)| assert!((b - f).abs() < 1e-6, "{b} against {f}"));
+    // Without the first ten rows: against a fit of the others.
+    let sets: Vec<i32> = (0..n).map(|i| i32::from(i < 10)).collect();
+    let out = deletions(&rows.design(), estimates(&fresh), &options, (&sets, 1), &Watch::default()).unwrap();
+    rows.y.drain(..10);
+    rows.codes[0].drain(..10);
+    rows.x.iter_mut().for_each(|x| drop(x.drain(..10)));
+    let (rest, _) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+    let got = out[0].done().unwrap();
+    same(got.sigma, rest.sigma, "sigma without rows");
+    same(got.theta[0], rest.theta[0], "theta without rows");
+    got.beta.iter().zip(&rest.beta).for_each(|(b, f)| assert!((b - f).abs() < 1e-6, "{b} against {f}"));
+}

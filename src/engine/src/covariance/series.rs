@@ -1,7 +1,8 @@
 //! Rows in the order of their series and times.
 
-use crate::design::design::{Correlation, Factor, Serial};
+use crate::design::design::{Correlation, Serial};
 use crate::error::{Error, Result};
+use crate::numerics::counting_sort::Sorted;
 
 /// Marks a row without a neighbour, and a class that is none.
 pub const NONE: u32 = u32::MAX;
@@ -31,7 +32,7 @@ impl Series {
     /// AR(1) that is not whole.
     pub fn new(c: &Correlation<'_>) -> Result<Series> {
         if c.form == Serial::Cs {
-            let (rows, starts) = by_level(&c.series);
+            let Sorted { starts, items: rows } = Sorted::by_code(c.series.levels, c.series.codes);
             return Ok(Series { rows, starts, ..Series::default() });
         }
         if let Some(series) = in_order(c) {
@@ -125,7 +126,7 @@ fn in_order(c: &Correlation<'_>) -> Option<Series> {
 /// Neighbours by sorting.
 fn sorted(c: &Correlation<'_>) -> Result<Series> {
     let n = c.series.codes.len();
-    let (mut rows, starts) = by_level(&c.series);
+    let Sorted { starts, items: mut rows } = Sorted::by_code(c.series.levels, c.series.codes);
     let (mut previous, mut gap) = (vec![NONE; n], vec![0.0; n]);
     let mut last = Vec::with_capacity(c.series.levels);
     for k in 0..c.series.levels {
@@ -142,21 +143,4 @@ fn sorted(c: &Correlation<'_>) -> Result<Series> {
         last.push(own[own.len() - 1]);
     }
     Ok(Series { rows, starts, previous, last, gap, step: 0.0 })
-}
-
-/// Rows by level: counting sort.
-fn by_level(series: &Factor<'_>) -> (Vec<u32>, Vec<usize>) {
-    let mut starts = vec![0usize; series.levels + 1];
-    series.codes.iter().for_each(|&k| starts[k as usize] += 1);
-    for k in 0..series.levels {
-        starts[k + 1] += starts[k];
-    }
-    let mut next = starts.clone();
-    let mut rows = vec![0u32; series.codes.len()];
-    for (i, &k) in series.codes.iter().enumerate() {
-        let place = &mut next[k as usize - 1];
-        rows[*place] = i as u32;
-        *place += 1;
-    }
-    (rows, starts)
 }

@@ -1,4 +1,4 @@
-//! The only owner of the order of theta: term by term, each lower triangle by columns (as lme4 orders it).
+//! The order of theta, term by term, each lower triangle by columns (as lme4 orders it), and its way to the blocks T_k.
 
 use crate::design::coordinates::{user_from_working, working_from_user, Coordinates, TermMap};
 use crate::numerics::small;
@@ -34,7 +34,7 @@ impl Layout {
         self.places.len()
     }
 
-    /// True if there is no element (never, in a valid model).
+    /// True if there is no element, as without random terms.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }

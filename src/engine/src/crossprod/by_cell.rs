@@ -1,9 +1,16 @@
-//! Z_f'WZ_g by cell for every pair of grouping factors, found by sorting the rows by level (never a dense table).
+//! Z_f'WZ_g by cell for every pair of grouping factors, found by sorting the rows by level (never a dense table); and the
+//! cells without a row of their own, where correlated rows meet.
 
-use crate::crossprod::crossprod::{FactorSums, Pair};
-use crate::design::elimination_order::Order;
+use std::ops::Range;
+
+use crate::covariance::residual::ResidualCovariance;
+use crate::covariance::series::NONE;
+use crate::crossprod::crossprod::{Crossprod, FactorSums, Pair};
+use crate::design::design::Design;
+use crate::design::elimination_order::{holds, Order};
 use crate::design::grouping::Grouping;
 use crate::design::weights::Weight;
+use crate::numerics::counting_sort::Sorted;
 use crate::numerics::small;
 use crate::numerics::threads::Workers;
 
@@ -24,8 +31,8 @@ pub(crate) fn pairs(
                 out.push(inside(groupings, f, g, &sums[f].diag));
                 continue;
             }
-            let (starts, rows) = sorted.get_or_insert_with(|| sort_by_level(&groupings[f]));
-            out.push(pair(groupings, f, g, starts, rows, weight, workers));
+            let rows = sorted.get_or_insert_with(|| Sorted::by_code(groupings[f].levels, groupings[f].codes));
+            out.push(pair(groupings, (f, g), rows, weight, workers));
         }
     }
     out
@@ -41,84 +48,80 @@ fn inside(groupings: &[Grouping<'_, '_>], f: usize, g: usize, weights: &[f64]) -
     Pair { f, g, starts: (0..=levels).collect(), cols, blocks: weights.to_vec() }
 }
 
-/// Counting sort: rows of level j are `rows[starts[j]..starts[j + 1]]`, in their order.
-fn sort_by_level(grouping: &Grouping<'_, '_>) -> (Vec<usize>, Vec<u32>) {
-    let mut starts = vec![0usize; grouping.levels + 1];
-    for &c in grouping.codes {
-        starts[c as usize] += 1;
-    }
-    for j in 0..grouping.levels {
-        starts[j + 1] += starts[j];
-    }
-    let mut next = starts.clone();
-    let mut rows = vec![0u32; grouping.codes.len()];
-    for (i, &c) in grouping.codes.iter().enumerate() {
-        let place = &mut next[c as usize - 1];
-        rows[*place] = i as u32;
-        *place += 1;
-    }
-    (starts, rows)
-}
-
+/// Sums by cell of factors f and g; `rows` are sorted by the levels of f.
 fn pair(
     groupings: &[Grouping<'_, '_>],
-    f: usize,
-    g: usize,
-    starts: &[usize],
-    rows: &[u32],
+    (f, g): (usize, usize),
+    rows: &Sorted,
     weight: &Weight<'_>,
     workers: &Workers,
 ) -> Pair {
-    let (inner, outer) = (&groupings[f], &groupings[g]);
-    let (qf, qg) = (inner.q(), outer.q());
-    let pieces = (rows.len() / 65_536).clamp(1, 16);
-    let bounds: Vec<usize> =
-        (0..=pieces).map(|k| starts.partition_point(|s| *s < k * rows.len() / pieces).min(inner.levels)).collect();
-    let parts = workers.map(pieces, |k| {
-        let (from, to) = (bounds[k], if k + 1 == pieces { inner.levels } else { bounds[k + 1] });
-        let (mut counts, mut cols, mut blocks) = (Vec::with_capacity(to - from), Vec::new(), Vec::new());
-        let mut slot = vec![u32::MAX; outer.levels];
-        let mut found: Vec<u32> = Vec::new();
-        let (mut zf, mut zg) = (vec![0.0; qf], vec![0.0; qg]);
-        for j in from..to {
-            let members = &rows[starts[j]..starts[j + 1]];
-            found.clear();
-            for &i in members {
-                let c = outer.codes[i as usize] as usize - 1;
-                if slot[c] == u32::MAX {
-                    slot[c] = 0;
-                    found.push(c as u32);
-                }
-            }
-            found.sort_unstable();
-            for (at, &c) in found.iter().enumerate() {
-                slot[c as usize] = at as u32;
-            }
-            let base = blocks.len();
-            blocks.resize(base + found.len() * qf * qg, 0.0);
-            for &i in members {
-                let i = i as usize;
-                let at = slot[outer.codes[i] as usize - 1] as usize;
-                zf.iter_mut().zip(&inner.columns).for_each(|(z, c)| *z = weight.at(i) * c.at(i));
-                zg.iter_mut().zip(&outer.columns).for_each(|(z, c)| *z = c.at(i));
-                let block = &mut blocks[base + at * qf * qg..base + (at + 1) * qf * qg];
-                small::mul_by_transposed(block, &zf, &zg, qf, 1, qg, 1.0);
-            }
-            for &c in &found {
-                slot[c as usize] = u32::MAX;
-            }
-            counts.push(found.len());
-            cols.extend_from_slice(&found);
-        }
-        (counts, cols, blocks)
+    let (inner, n) = (&groupings[f], rows.items.len());
+    let pieces = (n / 65_536).clamp(1, 16);
+    let bound = |k: usize| match k == pieces {
+        true => inner.levels,
+        false => rows.starts.partition_point(|s| *s < k * n / pieces).min(inner.levels),
+    };
+    let piece = |k| cells(inner, &groupings[g], rows, bound(k)..bound(k + 1), weight);
+    let all = workers.sum(pieces, piece, |all, part| {
+        let before = all.cols.len();
+        all.starts.extend(part.starts[1..].iter().map(|s| before + s));
+        all.cols.extend(part.cols);
+        all.blocks.extend(part.blocks);
     });
-    let mut out = Pair { f, g, starts: vec![0], cols: Vec::new(), blocks: Vec::new() };
-    for (counts, cols, blocks) in parts {
-        for c in counts {
-            out.starts.push(out.starts[out.starts.len() - 1] + c);
+    let Cells { starts, cols, blocks } = all.unwrap_or_default();
+    Pair { f, g, starts, cols, blocks }
+}
+
+/// Cells of some levels: where those of each level begin, their levels of the other factor, and their sums.
+#[derive(Default)]
+struct Cells {
+    starts: Vec<usize>,
+    cols: Vec<u32>,
+    blocks: Vec<f64>,
+}
+
+fn cells(
+    inner: &Grouping<'_, '_>,
+    outer: &Grouping<'_, '_>,
+    rows: &Sorted,
+    levels: Range<usize>,
+    weight: &Weight<'_>,
+) -> Cells {
+    let (qf, qg) = (inner.q(), outer.q());
+    let mut out = Cells { starts: Vec::with_capacity(levels.len() + 1), cols: Vec::new(), blocks: Vec::new() };
+    out.starts.push(0);
+    let mut slot = vec![u32::MAX; outer.levels];
+    let mut found: Vec<u32> = Vec::new();
+    let (mut zf, mut zg) = (vec![0.0; qf], vec![0.0; qg]);
+    for j in levels {
+        found.clear();
+        for &i in rows.of(j) {
+            let c = outer.codes[i as usize] as usize - 1;
+            if slot[c] == u32::MAX {
+                slot[c] = 0;
+                found.push(c as u32);
+            }
         }
-        out.cols.extend(cols);
-        out.blocks.extend(blocks);
+        found.sort_unstable();
+        for (at, &c) in found.iter().enumerate() {
+            slot[c as usize] = at as u32;
+        }
+        let base = out.blocks.len();
+        out.blocks.resize(base + found.len() * qf * qg, 0.0);
+        for &i in rows.of(j) {
+            let i = i as usize;
+            let at = slot[outer.codes[i] as usize - 1] as usize;
+            zf.iter_mut().zip(&inner.columns).for_each(|(z, c)| *z = weight.at(i) * c.at(i));
+            zg.iter_mut().zip(&outer.columns).for_each(|(z, c)| *z = c.at(i));
+            let block = &mut out.blocks[base + at * qf * qg..base + (at + 1) * qf * qg];
+            small::mul_by_transposed(block, &zf, &zg, qf, 1, qg, 1.0);
+        }
+        for &c in &found {
+            slot[c as usize] = u32::MAX;
+        }
+        out.cols.extend_from_slice(&found);
+        out.starts.push(out.cols.len());
     }
     out
 }
@@ -135,5 +138,67 @@ pub(crate) fn rotate(pair: &mut Pair, inner: &Grouping<'_, '_>, outer: &Grouping
         small::mul(&mut half, block, &outer.rotate, qf, qg, qg, 1.0);
         block.fill(0.0);
         small::mul_transposed(block, &inner.rotate, &half, qf, qf, qg, 1.0);
+    }
+}
+
+/// Adds the cells that correlated rows tie together: levels of two factors that meet in no row, and levels of one factor.
+pub(crate) fn tie(design: &Design<'_>, residual: &ResidualCovariance, a: &mut Crossprod) {
+    let Some(c) = &design.residual.correlation else { return };
+    let loose: Vec<bool> = design.factors.iter().map(|f| !holds(&c.series, f)).collect();
+    let all: Vec<usize> = a.order.all().collect();
+    for (at, &f) in all.iter().enumerate() {
+        for &g in all[at..].iter().filter(|&&g| if g == f { loose[f] } else { loose[f] || loose[g] }) {
+            let (qf, qg) = (a.factors[f].q, a.factors[g].q);
+            let (inner, outer) = (design.factors[f].codes, design.factors[g].codes);
+            let mut keys: Vec<(u32, u32)> = Vec::new();
+            let mut add = |i: usize, j: usize| {
+                let key = (inner[i] as u32 - 1, outer[j] as u32 - 1);
+                if f != g || key.0 < key.1 {
+                    keys.push(key);
+                }
+            };
+            let series = &residual.classes.series;
+            for (i, &j) in series.previous.iter().enumerate() {
+                add(i, i);
+                if j != NONE {
+                    add(j as usize, i);
+                    add(i, j as usize);
+                }
+            }
+            if series.previous.is_empty() {
+                for w in series.starts.windows(2) {
+                    let own = &series.rows[w[0]..w[1]];
+                    own.iter().for_each(|&i| own.iter().for_each(|&j| add(i as usize, j as usize)));
+                }
+            }
+            keys.sort_unstable();
+            keys.dedup();
+            let mut pair =
+                Pair { f, g, starts: vec![0; a.factors[f].levels + 1], cols: Vec::new(), blocks: Vec::new() };
+            keys.iter().for_each(|k| pair.starts[k.0 as usize + 1] += 1);
+            (0..a.factors[f].levels).for_each(|j| pair.starts[j + 1] += pair.starts[j]);
+            pair.cols = keys.iter().map(|k| k.1).collect();
+            pair.blocks = vec![0.0; keys.len() * qf * qg];
+            match a.pairs.iter_mut().find(|p| p.f == f && p.g == g) {
+                Some(old) => {
+                    carry(old, &mut pair, qf * qg);
+                    *old = pair;
+                }
+                None => a.pairs.push(pair),
+            }
+        }
+    }
+}
+
+/// Copies the sums of the cells that were there.
+fn carry(from: &Pair, to: &mut Pair, size: usize) {
+    for j in 0..from.starts.len() - 1 {
+        let (first, last) = (to.starts[j], to.starts[j + 1]);
+        for cell in from.starts[j]..from.starts[j + 1] {
+            if let Ok(at) = to.cols[first..last].binary_search(&from.cols[cell]) {
+                let at = (first + at) * size;
+                to.blocks[at..at + size].copy_from_slice(&from.blocks[cell * size..(cell + 1) * size]);
+            }
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! The pass over the rows that sums by level: Z'WZ and Z'W[X, y] of every grouping factor at once.
 //!
-//! y is replaced by its least-squares residual on the fly; X is packed once for all factors.
+//! y is replaced by its least-squares residual on the fly; X is packed once for all factors. Whoever reads rows later reads
+//! them in orthonormal coordinates (see [`super::row_reader`]); this pass sums them as they are scaled and turns the sums
+//! afterwards, which is once a level and not once a row, and knows which factors have but an intercept.
 
-use crate::crossprod::crossprod::FactorSums;
+use crate::crossprod::crossprod::{add, FactorSums};
 use crate::design::basis::Basis;
 use crate::design::grouping::Grouping;
 use crate::design::weights::Weight;
@@ -14,64 +16,56 @@ const PACK: usize = 256;
 
 /// The pass that sums by level.
 pub(crate) struct LevelPass<'r, 'a, 'b> {
+    /// Rows.
     pub n: usize,
+    /// Columns of X.
     pub x: &'r Basis<'a>,
+    /// Least-squares coefficients on the columns of X as they are read.
     pub gamma: &'r [f64],
+    /// Prior weights.
     pub weight: &'r Weight<'a>,
+    /// Grouping factors.
     pub groupings: &'r [Grouping<'a, 'b>],
 }
 
-pub(crate) struct Sums {
+/// Sums of all rows, with e = y - X gamma in the place of y.
+pub(crate) struct LevelSums {
+    /// Z'WZ and Z'W[X, e] of every factor.
     pub factors: Vec<FactorSums>,
+    /// X'We, p.
     pub xy: Vec<f64>,
+    /// e'We.
     pub yy: f64,
 }
 
 impl LevelPass<'_, '_, '_> {
     /// Pieces of the pass: enough for threads, but never so many that their sums outweigh the rows.
     fn pieces(&self) -> usize {
-        let m = self.x.kept.len() + 1;
+        let m = self.x.columns.len() + 1;
         let places: usize = self.groupings.iter().map(|g| g.levels * g.q() * (g.q() + m)).sum();
         (self.n / 65_536).min(8 * self.n / places.max(1)).clamp(1, 8)
     }
 
     /// Sums all rows; the pieces are combined in order.
-    pub fn run(&self, workers: &Workers, response: &(impl Fn(usize) -> f64 + Sync)) -> Sums {
+    pub fn run(&self, workers: &Workers, response: &(impl Fn(usize) -> f64 + Sync)) -> LevelSums {
         let pieces = self.pieces();
-        let mut parts =
-            workers.map(pieces, |k| self.piece(k * self.n / pieces..(k + 1) * self.n / pieces, response)).into_iter();
-        let mut total = parts.next().unwrap_or_else(|| self.empty());
-        for part in parts {
-            let add = |a: &mut [f64], b: &[f64]| a.iter_mut().zip(b).for_each(|(x, y)| *x += y);
-            for (a, b) in total.factors.iter_mut().zip(&part.factors) {
-                add(&mut a.diag, &b.diag);
-                add(&mut a.rhs, &b.rhs);
-                a.counts.iter_mut().zip(&b.counts).for_each(|(x, y)| *x += y);
-            }
+        let piece = |k| self.piece(k * self.n / pieces..(k + 1) * self.n / pieces, response);
+        let total = workers.sum(pieces, piece, |total, part| {
+            total.factors.iter_mut().zip(&part.factors).for_each(|(a, b)| a.add(b));
             add(&mut total.xy, &part.xy);
             total.yy += part.yy;
-        }
-        total
+        });
+        total.unwrap_or_else(|| self.empty())
     }
 
-    fn empty(&self) -> Sums {
-        let p = self.x.kept.len();
-        let factors = self
-            .groupings
-            .iter()
-            .map(|g| FactorSums {
-                levels: g.levels,
-                q: g.q(),
-                diag: vec![0.0; g.levels * g.q() * g.q()],
-                rhs: vec![0.0; g.levels * g.q() * (p + 1)],
-                counts: vec![0; g.levels],
-            })
-            .collect();
-        Sums { factors, xy: vec![0.0; p], yy: 0.0 }
+    fn empty(&self) -> LevelSums {
+        let p = self.x.columns.len();
+        let factors = self.groupings.iter().map(|g| FactorSums::zero(g.levels, g.q(), p + 1)).collect();
+        LevelSums { factors, xy: vec![0.0; p], yy: 0.0 }
     }
 
-    fn piece(&self, range: std::ops::Range<usize>, response: &(impl Fn(usize) -> f64 + Sync)) -> Sums {
-        let (p, m) = (self.x.kept.len(), self.x.kept.len() + 1);
+    fn piece(&self, range: std::ops::Range<usize>, response: &(impl Fn(usize) -> f64 + Sync)) -> LevelSums {
+        let (p, m) = (self.x.columns.len(), self.x.columns.len() + 1);
         let mut sums = self.empty();
         let widest = self.groupings.iter().map(Grouping::q).max().unwrap_or(1);
         let mut packed = vec![0.0; PACK * m];
@@ -112,7 +106,7 @@ impl LevelPass<'_, '_, '_> {
         packed: &[f64],
         z: &mut [f64],
     ) {
-        let (q, m) = (grouping.q(), self.x.kept.len() + 1);
+        let (q, m) = (grouping.q(), self.x.columns.len() + 1);
         if grouping.is_intercept() {
             for (k, i) in rows.enumerate() {
                 let j = grouping.codes[i] as usize - 1;
@@ -142,7 +136,7 @@ impl LevelPass<'_, '_, '_> {
     }
 }
 
-impl Sums {
+impl LevelSums {
     /// Turns the sums to orthonormal coordinates of X and the bases, and scales y.
     pub fn rotate(&mut self, x_rotate: &[f64], p: usize, groupings: &[Grouping<'_, '_>], y_factor: f64) {
         let m = p + 1;

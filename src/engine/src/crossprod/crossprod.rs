@@ -39,6 +39,21 @@ pub struct Pair {
     pub blocks: Vec<f64>,
 }
 
+impl FactorSums {
+    /// Sums of no row; `m` = p + 1.
+    pub(crate) fn zero(levels: usize, q: usize, m: usize) -> FactorSums {
+        let (diag, rhs) = (vec![0.0; levels * q * q], vec![0.0; levels * q * m]);
+        FactorSums { levels, q, diag, rhs, counts: vec![0; levels] }
+    }
+
+    /// Adds the sums of other rows.
+    pub(crate) fn add(&mut self, other: &FactorSums) {
+        add(&mut self.diag, &other.diag);
+        add(&mut self.rhs, &other.rhs);
+        self.counts.iter_mut().zip(&other.counts).for_each(|(x, y)| *x += y);
+    }
+}
+
 /// The cross-products of a model.
 #[derive(Clone, Debug)]
 pub struct Crossprod {
@@ -75,19 +90,29 @@ impl Crossprod {
                 found: other.pairs.len(),
             });
         }
-        let add = |a: &mut [f64], b: &[f64]| a.iter_mut().zip(b).for_each(|(x, y)| *x += y);
         self.n += other.n;
         self.coordinates.weight_log_sum += other.coordinates.weight_log_sum;
         add(&mut self.gram, &other.gram);
-        for (a, b) in self.factors.iter_mut().zip(&other.factors) {
-            add(&mut a.diag, &b.diag);
-            add(&mut a.rhs, &b.rhs);
-            a.counts.iter_mut().zip(&b.counts).for_each(|(x, y)| *x += y);
-        }
+        self.factors.iter_mut().zip(&other.factors).for_each(|(a, b)| a.add(b));
         for (a, b) in self.pairs.iter_mut().zip(&other.pairs) {
             add(&mut a.blocks, &b.blocks);
         }
         Ok(())
+    }
+
+    /// X'WX, p x p by rows.
+    pub fn fixed_gram(&self) -> Vec<f64> {
+        self.gram.chunks_exact(self.p + 1).take(self.p).flat_map(|row| &row[..self.p]).copied().collect()
+    }
+
+    /// Replaces X'Wy and y'Wy.
+    pub fn set_response(&mut self, xy: &[f64], yy: f64) {
+        let (p, m) = (self.p, self.p + 1);
+        for (i, x) in xy.iter().enumerate() {
+            self.gram[i * m + p] = *x;
+            self.gram[p * m + i] = *x;
+        }
+        self.gram[p * m + p] = yy;
     }
 
     /// Columns a level of every factor.
@@ -99,4 +124,9 @@ impl Crossprod {
     pub fn total(&self) -> f64 {
         self.n as f64
     }
+}
+
+/// `a += b`.
+pub(crate) fn add(a: &mut [f64], b: &[f64]) {
+    a.iter_mut().zip(b).for_each(|(x, y)| *x += y);
 }

@@ -1,15 +1,25 @@
 //! Rows and weights in; sums out. The last room that sees y.
+//!
+//! Rows enter as a [`Design`](crate::design::design::Design) by [`from_rows`], whose pass by level ([`by_level`]) and by cell
+//! ([`by_cell`]) sees columns as they were given; whoever reads rows again does so in the coordinates that were found then,
+//! through [`row_reader`], and sums them through [`add_rows`]: other weights ([`weighted_sums`]), fewer rows
+//! ([`delete_rows`]). Sums that were made elsewhere enter by [`from_sums`]. What leaves is a [`crossprod::Crossprod`]: sums
+//! in working coordinates, every level with a block, every pair of factors with its cells ascending.
 
-pub(crate) mod by_cell;
-pub(crate) mod by_level;
-pub(crate) mod by_series;
-pub(crate) mod class_sums;
+mod add_rows;
+mod by_cell;
+mod by_class;
+mod by_level;
+mod by_phi;
+mod by_series;
 pub(crate) mod crossprod;
-pub(crate) mod flat;
-pub(crate) mod from_rows;
-pub(crate) mod outer;
+pub(crate) mod delete_rows;
+mod from_rows;
+mod from_sums;
 pub(crate) mod replace_response;
+mod row_pass;
 pub(crate) mod row_reader;
-pub(crate) mod ties;
+mod sum_layout;
 pub(crate) mod weighted_sums;
-pub(crate) mod working;
+
+pub(crate) use add_rows::add_outer;

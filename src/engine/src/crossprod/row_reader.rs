@@ -1,15 +1,16 @@
-//! Rows of the data in the working coordinates of cross-products that were made before, a block at a time.
+//! The reader of rows: in the orthonormal coordinates of cross-products that were made before, a block at a time.
+
+use std::ops::Range;
 
 use crate::crossprod::crossprod::Crossprod;
-use crate::crossprod::working::{subtracted, weight};
 use crate::design::coordinates::BasisMap;
 use crate::design::design::{Column, Design};
 use crate::numerics::small;
 
-/// Rows of a sheet at most.
+/// Rows of a block at most.
 pub(crate) const ROWS: usize = 256;
 
-/// Rows of a sheet as they stand.
+/// Rows of a block as they stand.
 pub(crate) const IDENTITY: [u32; ROWS] = {
     let mut all = [0; ROWS];
     let mut k = 0;
@@ -22,7 +23,7 @@ pub(crate) const IDENTITY: [u32; ROWS] = {
 
 /// Some rows, as they are summed.
 #[derive(Clone, Debug)]
-pub(crate) struct Sheet {
+pub(crate) struct RowBlock {
     /// Columns of X, and y: p + 1 for each row.
     pub xy: Vec<f64>,
     /// For each factor its columns, q for each row.
@@ -33,30 +34,17 @@ pub(crate) struct Sheet {
     columns: Vec<f64>,
 }
 
-impl Sheet {
-    /// Room for [`ROWS`] rows, all zero.
-    pub fn new(a: &Crossprod) -> Sheet {
-        let widest = a.factors.iter().map(|f| f.q).max().unwrap_or(0).max(a.p + 1);
-        Sheet {
-            xy: vec![0.0; ROWS * (a.p + 1)],
-            z: a.factors.iter().map(|f| vec![0.0; ROWS * f.q]).collect(),
-            levels: vec![vec![0; ROWS]; a.factors.len()],
-            columns: vec![0.0; ROWS * widest],
-        }
-    }
-}
-
 /// Columns of a basis on their way to orthonormal coordinates.
-struct Turn<'d> {
+struct Orthonormal<'d> {
     columns: Vec<Column<'d>>,
     shift: Vec<f64>,
     factor: Vec<f64>,
     inverse: Vec<f64>,
 }
 
-impl<'d> Turn<'d> {
-    fn new(map: &BasisMap, columns: &[Column<'d>]) -> Turn<'d> {
-        Turn {
+impl<'d> Orthonormal<'d> {
+    fn new(map: &BasisMap, columns: &[Column<'d>]) -> Orthonormal<'d> {
+        Orthonormal {
             columns: map.kept.iter().map(|&c| columns[c]).collect(),
             shift: map.shift.clone(),
             factor: map.scale.iter().map(|s| 1.0 / s).collect(),
@@ -90,61 +78,101 @@ impl<'d> Turn<'d> {
     }
 }
 
-/// Reads the rows of a design.
-pub(crate) struct Reader<'d> {
-    design: &'d Design<'d>,
-    x: Turn<'d>,
-    /// Factor, first column, basis.
-    terms: Vec<(usize, usize, Turn<'d>)>,
-    /// Columns of the factors.
-    widths: Vec<usize>,
-    gamma: Vec<f64>,
-    y_factor: f64,
+/// What becomes of the response of a row: (y - offset - shift) * factor - X gamma.
+#[derive(Clone, Debug)]
+pub(crate) struct Response<'d> {
+    /// Response, length n.
+    pub y: &'d [f64],
+    /// Centre, in units of y.
+    pub shift: f64,
+    /// One over the scale.
+    pub factor: f64,
+    /// Coefficients on the orthonormal columns, after the factor.
+    pub gamma: Vec<f64>,
 }
 
-impl<'d> Reader<'d> {
+/// Reads the rows of a design.
+pub(crate) struct RowReader<'d> {
+    design: &'d Design<'d>,
+    x: Orthonormal<'d>,
+    /// Factor, first column, basis.
+    terms: Vec<(usize, usize, Orthonormal<'d>)>,
+    /// Columns of the factors.
+    widths: Vec<usize>,
+    weight_mean: f64,
+    /// The response as it is read.
+    pub response: Response<'d>,
+}
+
+impl<'d> RowReader<'d> {
     /// For the coordinates of `a`.
-    pub fn new(design: &'d Design<'d>, a: &Crossprod) -> Reader<'d> {
-        let terms = a.coordinates.terms.iter().zip(&design.terms);
-        Reader {
+    pub fn new(design: &'d Design<'d>, a: &Crossprod) -> RowReader<'d> {
+        let (c, p) = (&a.coordinates, a.p);
+        let factor = 1.0 / c.y_scale;
+        let mut gamma = vec![0.0; p];
+        small::mul(&mut gamma, &c.x.r, &c.gamma, p, p, 1, factor);
+        let terms = c.terms.iter().zip(&design.terms);
+        RowReader {
             design,
-            x: Turn::new(&a.coordinates.x, &design.x),
-            terms: terms.map(|(t, own)| (t.factor, t.first, Turn::new(&t.basis, &own.basis))).collect(),
-            widths: a.factors.iter().map(|f| f.q).collect(),
-            gamma: subtracted(a),
-            y_factor: 1.0 / a.coordinates.y_scale,
+            x: Orthonormal::new(&c.x, &design.x),
+            terms: terms.map(|(t, own)| (t.factor, t.first, Orthonormal::new(&t.basis, &own.basis))).collect(),
+            widths: a.widths(),
+            weight_mean: c.weight_mean,
+            response: Response { y: design.y, shift: c.y_shift, factor, gamma },
         }
+    }
+
+    /// Room for [`ROWS`] rows, all zero.
+    pub fn block(&self) -> RowBlock {
+        let m = self.x.columns.len() + 1;
+        let widest = self.widths.iter().copied().max().unwrap_or(0).max(m);
+        RowBlock {
+            xy: vec![0.0; ROWS * m],
+            z: self.widths.iter().map(|q| vec![0.0; ROWS * q]).collect(),
+            levels: vec![vec![0; ROWS]; self.widths.len()],
+            columns: vec![0.0; ROWS * widest],
+        }
+    }
+
+    /// Prior weight of row `i` over the geometric mean of all.
+    pub fn weight(&self, i: usize) -> f64 {
+        self.design.weights.map_or(1.0, |w| w[i] / self.weight_mean)
     }
 
     /// Reads X and y of the rows `at(0), ..., at(count - 1)`, without prior weights.
-    pub fn read_xy(&self, count: usize, at: &impl Fn(usize) -> usize, out: &mut Sheet) {
-        let p = self.gamma.len();
-        let m = p + 1;
+    pub fn read_xy(&self, count: usize, at: &impl Fn(usize) -> usize, out: &mut RowBlock) {
+        let r = &self.response;
+        let m = r.gamma.len() + 1;
         self.x.read(count, at, &mut out.columns);
-        let (x, y) = out.columns.split_at_mut(p * ROWS);
+        let (x, y) = out.columns.split_at_mut((m - 1) * ROWS);
         let y = &mut y[..count];
-        y.iter_mut().enumerate().for_each(|(k, y)| *y = self.design.response(at(k)));
-        for (column, gamma) in x.chunks_exact(ROWS).zip(&self.gamma) {
+        let offset = |i: usize| self.design.offset.map_or(0.0, |o| o[i]);
+        y.iter_mut().enumerate().for_each(|(k, y)| *y = (r.y[at(k)] - offset(at(k)) - r.shift) * r.factor);
+        for (column, gamma) in x.chunks_exact(ROWS).zip(&r.gamma) {
             y.iter_mut().zip(column).for_each(|(y, x)| *y -= gamma * x);
         }
-        y.iter_mut().for_each(|y| *y *= self.y_factor);
         spread(&out.columns, count, m, (m, 0), &mut out.xy);
     }
 
-    /// Reads the rows `at(0), ..., at(count - 1)`, each times the root of its prior weight.
-    pub fn read(&self, a: &Crossprod, count: usize, at: &impl Fn(usize) -> usize, out: &mut Sheet) {
+    /// Reads the rows `at(0), ..., at(count - 1)`, without prior weights.
+    pub fn read_unweighted(&self, count: usize, at: &impl Fn(usize) -> usize, out: &mut RowBlock) {
         self.read_xy(count, at, out);
-        let m = self.gamma.len() + 1;
-        for (factor, first, turn) in &self.terms {
-            turn.read(count, at, &mut out.columns);
-            spread(&out.columns, count, turn.columns.len(), (self.widths[*factor], *first), &mut out.z[*factor]);
+        for (factor, first, basis) in &self.terms {
+            basis.read(count, at, &mut out.columns);
+            spread(&out.columns, count, basis.columns.len(), (self.widths[*factor], *first), &mut out.z[*factor]);
         }
         for (levels, factor) in out.levels.iter_mut().zip(&self.design.factors) {
             levels[..count].iter_mut().enumerate().for_each(|(k, l)| *l = factor.codes[at(k)] as u32 - 1);
         }
+    }
+
+    /// Reads the rows `at(0), ..., at(count - 1)`, each times the root of its prior weight.
+    pub fn read(&self, count: usize, at: &impl Fn(usize) -> usize, out: &mut RowBlock) {
+        self.read_unweighted(count, at, out);
         if self.design.weights.is_some() {
+            let m = self.x.columns.len() + 1;
             for k in 0..count {
-                let root = weight(self.design, a, at(k)).sqrt();
+                let root = self.weight(at(k)).sqrt();
                 out.xy[k * m..(k + 1) * m].iter_mut().for_each(|v| *v *= root);
                 for (z, q) in out.z.iter_mut().zip(&self.widths) {
                     z[k * q..(k + 1) * q].iter_mut().for_each(|v| *v *= root);
@@ -152,6 +180,11 @@ impl<'d> Reader<'d> {
             }
         }
     }
+}
+
+/// Cuts rows into blocks.
+pub(crate) fn blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    rows.clone().step_by(ROWS).map(move |start| start..(start + ROWS).min(rows.end))
 }
 
 /// Columns one after the other to places `first, ...` of rows of `width`.

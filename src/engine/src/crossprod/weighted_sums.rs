@@ -1,47 +1,52 @@
 //! [Z, X, y]'R^-1[Z, X, y] for residuals that are not alike: sums by class of weight, combined at every phi.
 //!
-//! With few classes the rows are summed once, a set of sums for each class, and a new phi costs a combination of sets
-//! (banks); with many classes the rows are summed again at every phi, with all derivatives at once. Rows are read in the
-//! working coordinates of plain cross-products, so that everything downstream finds what it knows.
+//! With few classes the rows are summed once, a set of sums for each class, and a new phi costs a combination of sets; with
+//! many classes the rows are summed again at every phi, with all derivatives at once. Rows are read in the working
+//! coordinates of plain cross-products, so that everything downstream finds what it knows.
 
-use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::covariance::residual::ResidualCovariance;
 use crate::covariance::series::NONE;
-use crate::crossprod::by_series::{is_held, Added, Within};
+use crate::crossprod::by_cell::tie;
+use crate::crossprod::by_class::sums_by_class;
+use crate::crossprod::by_phi::sums_at;
 use crate::crossprod::crossprod::Crossprod;
-use crate::crossprod::flat::Places;
-use crate::crossprod::outer::{Chosen, Into};
-use crate::crossprod::row_reader::{Reader, Sheet, IDENTITY, ROWS};
-use crate::crossprod::ties::tie;
+use crate::crossprod::row_pass::{RowPass, PIECE};
+use crate::crossprod::row_reader::RowReader;
+use crate::crossprod::sum_layout::SumLayout;
 use crate::design::design::Design;
+use crate::design::elimination_order::holds;
 use crate::error::Result;
 use crate::numerics::threads::Workers;
 
 /// Classes up to which sums are kept for each.
 const FEW: usize = 48;
-/// Rows in one piece of work at least.
-const PIECE: usize = 65_536;
 
 /// Rows of a design that can be summed with any weights.
 pub struct WeightedSums<'d> {
-    pub(crate) design: &'d Design<'d>,
+    design: &'d Design<'d>,
     /// Coordinates and cells; its sums are those of equal weights.
     pub base: Crossprod,
     /// Classes of weights.
     pub residual: ResidualCovariance,
-    pub(crate) places: Places,
-    pub(crate) reader: Reader<'d>,
+    pub(crate) reader: RowReader<'d>,
+    layout: SumLayout,
     /// Sums of every class, if there are few.
-    pub(crate) banks: Option<Vec<f64>>,
-    /// The sums and their derivatives at the phi that was asked for last, where there are many.
-    last: Mutex<(Vec<f64>, Vec<f64>)>,
+    by_class: Option<Vec<f64>>,
+    /// What was summed last, where there are many.
+    last: Mutex<AtPhi>,
     /// Row after each row in its series; only where rows are summed again.
     next: Vec<u32>,
-    pub(crate) held: bool,
-    pub(crate) workers: Workers,
-    log_weights: f64,
+    one_level: bool,
+    workers: Workers,
+}
+
+/// The sums and their derivatives at one phi; none where the sums are empty.
+#[derive(Default)]
+struct AtPhi {
+    phi: Vec<f64>,
+    sums: Vec<f64>,
 }
 
 /// Rows whose weights are the same function of phi, and the sums over them.
@@ -55,17 +60,6 @@ pub struct Kinds {
     pub elements: usize,
 }
 
-/// Room for one block of rows.
-pub(crate) struct Room {
-    pub(crate) here: Sheet,
-    pub(crate) before: Sheet,
-    /// Rows with one before them, and those before them.
-    pub(crate) late: Vec<u32>,
-    pub(crate) early: Vec<u32>,
-    pub(crate) sets: Vec<u32>,
-    pub(crate) weights: Vec<f64>,
-}
-
 impl<'d> WeightedSums<'d> {
     /// Prepares the rows; sums them by class if there are few classes.
     ///
@@ -76,47 +70,60 @@ impl<'d> WeightedSums<'d> {
         let workers = Workers::new(if design.n() >= PIECE { threads } else { 1 })?;
         let residual = ResidualCovariance::new(design, &workers)?;
         tie(design, &residual, &mut base);
+        let in_one = |series| design.factors.iter().all(|f| holds(series, f));
         let mut out = WeightedSums {
             design,
             residual,
-            places: Places::new(&base),
-            reader: Reader::new(design, &base),
-            banks: None,
+            layout: SumLayout::new(&base),
+            reader: RowReader::new(design, &base),
+            by_class: None,
             last: Mutex::default(),
             next: Vec::new(),
-            held: is_held(design),
+            one_level: design.residual.correlation.as_ref().is_some_and(|c| in_one(&c.series)),
             workers,
-            log_weights: base.coordinates.weight_log_sum,
             base,
         };
         if design.residual.is_empty() {
             return Ok(out);
         }
-        let count = out.residual.classes.sizes().iter().sum::<usize>();
-        if count <= FEW && !out.residual.classes.mixed_blocks && count * out.places.len <= 16 * design.n() + 100_000 {
-            out.banks = Some(out.by_class());
-        } else if !out.residual.classes.pairs.is_empty() {
-            out.next = vec![NONE; design.n()];
-            for (i, &j) in out.residual.classes.series.previous.iter().enumerate().filter(|(_, j)| **j != NONE) {
-                out.next[j as usize] = i as u32;
+        let classes = &out.residual.classes;
+        let count = classes.sizes().iter().sum::<usize>();
+        if count <= FEW && !classes.mixed_blocks && count * out.layout.len <= 16 * design.n() + 100_000 {
+            out.by_class = Some(sums_by_class(design, &out.pass())?);
+        } else if !classes.pairs.is_empty() {
+            let mut next = vec![NONE; design.n()];
+            for (i, &j) in classes.series.previous.iter().enumerate().filter(|(_, j)| **j != NONE) {
+                next[j as usize] = i as u32;
             }
+            out.next = next;
         }
         Ok(out)
+    }
+
+    fn pass(&self) -> RowPass<'_, 'd> {
+        RowPass {
+            a: &self.base,
+            layout: &self.layout,
+            reader: &self.reader,
+            residual: &self.residual,
+            one_level: self.one_level,
+            workers: &self.workers,
+        }
     }
 
     /// What the residuals cost.
     pub fn kinds(&self) -> Kinds {
         Kinds {
             classes: self.residual.classes.sizes().iter().sum(),
-            kept: self.banks.is_some(),
-            elements: self.places.len,
+            kept: self.by_class.is_some(),
+            elements: self.layout.len,
         }
     }
 
     /// Writes the cross-products at phi into `a`, which has the cells of `base`.
     pub fn at(&self, phi: &[f64], a: &mut Crossprod) {
         self.load(phi, None, a);
-        a.coordinates.weight_log_sum = self.log_weights - self.residual.log_det(phi).0;
+        a.coordinates.weight_log_sum = self.base.coordinates.weight_log_sum - self.residual.log_det(phi).0;
     }
 
     /// Writes the derivative in phi[i] into `a` and returns that of log|R|.
@@ -126,179 +133,81 @@ impl<'d> WeightedSums<'d> {
     }
 
     fn load(&self, phi: &[f64], derivative: Option<usize>, a: &mut Crossprod) {
-        let len = self.places.len;
-        if let Some(banks) = &self.banks {
+        let len = self.layout.len;
+        if let Some(classes) = &self.by_class {
             let r = &self.residual;
             let weights = derivative.map_or_else(|| r.weights(phi), |i| r.derivative(phi, i));
             let sets: Vec<(f64, &[f64])> =
-                weights.all().zip(banks.chunks_exact(len)).filter(|(w, _)| *w != 0.0).collect();
-            return self.places.load(&sets, a);
+                weights.all().zip(classes.chunks_exact(len)).filter(|(w, _)| *w != 0.0).collect();
+            return self.layout.load(&sets, a);
+        }
+        // After a panic elsewhere nothing is known of what was summed last: sum again.
+        let mut last = self.last.lock().unwrap_or_else(|poisoned| {
+            let mut last = poisoned.into_inner();
+            *last = AtPhi::default();
+            self.last.clear_poison();
+            last
+        });
+        if last.phi != phi || last.sums.is_empty() {
+            *last = AtPhi { phi: phi.to_vec(), sums: sums_at(&self.pass(), &self.next, phi) };
         }
         let place = derivative.map_or(0, |i| i + 1) * len;
-        if let Ok(mut last) = self.last.lock() {
-            if last.0 != phi || last.1.is_empty() {
-                *last = (phi.to_vec(), self.sum_rows(phi));
-            }
-            self.places.load(&[(1.0, &last.1[place..place + len])], a);
+        self.layout.load(&[(1.0, &last.sums[place..place + len])], a);
+    }
+
+    /// Moves phi to where the squares of the least-squares residuals put it; `ratio`: variance of the random part beside
+    /// that of the residuals.
+    pub fn guess(&self, ratio: f64, phi: &mut [f64]) {
+        let (Some(sums), c) = (&self.by_class, &self.residual.classes) else { return };
+        let [rows, sides, ..] = c.sizes();
+        let last = (self.base.p + 1) * (self.base.p + 1) - 1;
+        let squares: Vec<f64> = sums.chunks_exact(self.layout.len).map(|b| b[last]).collect();
+        let n = self.design.n() as f64;
+        let random = squares[..rows].iter().sum::<f64>() / n * ratio / (1.0 + ratio);
+        let logs: Vec<f64> = squares
+            .iter()
+            .zip(&c.row_counts)
+            .map(|(s, n)| 0.5 * (s / n - random).max(0.1 * s / n).max(f64::MIN_POSITIVE).ln())
+            .collect();
+        self.residual.fit_scales(&logs, phi);
+        if let (1, 1, Some(gap)) = (rows, sides, c.pairs.first().map(|p| p.gap)) {
+            let products = squares[2] / (2.0 * c.pair_counts[0]);
+            let own = squares[0] / n;
+            let rho = (products - random) / (own - random).max(0.1 * own);
+            self.residual.take_correlation(rho.signum() * rho.abs().powf(1.0 / gap), phi);
         }
     }
+}
 
-    /// Pieces of a pass; a function of sizes alone.
-    fn pieces(&self, sets: usize) -> usize {
-        let n = self.design.n();
-        (n / PIECE).min(n / (2 * sets * self.places.len).max(1)).clamp(1, 8)
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::design::design::{Column, Factor, Term};
 
-    pub(crate) fn room(&self) -> Room {
-        Room {
-            here: Sheet::new(&self.base),
-            before: Sheet::new(&self.base),
-            late: Vec::with_capacity(ROWS),
-            early: Vec::with_capacity(ROWS),
-            sets: vec![0; ROWS],
-            weights: vec![1.0; ROWS],
-        }
-    }
-
-    /// Visits `count` things in pieces, each with its own sums; they are added in order.
-    pub(crate) fn pass(&self, sets: usize, count: usize, add: impl Fn(Range<usize>, &mut [f64]) + Sync) -> Vec<f64> {
-        let pieces = self.pieces(sets);
-        let parts = self.workers.map(pieces, |k| {
-            let mut out = vec![0.0; sets * self.places.len];
-            add(k * count / pieces..(k + 1) * count / pieces, &mut out);
-            out
-        });
-        let mut parts = parts.into_iter();
-        let mut total = parts.next().unwrap_or_default();
-        parts.for_each(|part| total.iter_mut().zip(&part).for_each(|(x, y)| *x += y));
-        self.places.mirror(&self.base, &mut total);
-        total
-    }
-
-    /// Visits the rows of a piece in blocks.
-    pub(crate) fn blocks(&self, piece: Range<usize>, mut visit: impl FnMut(Range<usize>, &mut Room)) {
-        let mut room = self.room();
-        for start in piece.clone().step_by(ROWS) {
-            visit(start..(start + ROWS).min(piece.end), &mut room);
-        }
-    }
-
-    /// Reads the rows of a block that have a neighbour before them, and those neighbours; false where there is none.
-    pub(crate) fn read_pairs(&self, rows: &Range<usize>, room: &mut Room) -> bool {
-        room.late.clear();
-        room.early.clear();
-        for i in rows.clone() {
-            let j = self.residual.classes.series.previous[i];
-            if j != NONE {
-                room.late.push((i - rows.start) as u32);
-                room.early.push(j);
-            }
-        }
-        let early = &room.early;
-        self.reader.read(&self.base, early.len(), &|k| early[k] as usize, &mut room.before);
-        !early.is_empty()
-    }
-
-    pub(crate) fn within(&self) -> Within<'_, 'd> {
-        let series = &self.residual.classes.series;
-        Within { a: &self.base, places: &self.places, reader: &self.reader, series, held: self.held }
-    }
-
-    /// The sums at phi and their derivatives, one after the other.
-    fn sum_rows(&self, phi: &[f64]) -> Vec<f64> {
-        let (r, c) = (&self.residual, &self.residual.classes);
-        let (n, sets) = (self.design.n(), 1 + phi.len());
-        let own = r.own(phi);
-        let near: Vec<[(f64, f64); 2]> = c.pairs.iter().map(|p| r.neighbour(phi, p.gap)).collect();
-        let serial = r.serial().is_some();
-        let mut out = self.pass(sets, n, |piece, out| {
-            let mut scales = vec![(0.0, 0.0); ROWS];
-            let mut known = vec![0.0; ROWS];
-            self.blocks(piece, |block, room| {
-                self.reader.read(&self.base, block.len(), &|k| block.start + k, &mut room.here);
-                for (k, i) in block.clone().enumerate() {
-                    known[k] = (-r.row_log_scale(i, phi)).exp();
-                    let mut weight = own;
-                    if !near.is_empty() {
-                        let after = self.next[i];
-                        let mut side = |i: usize| {
-                            let own = near[c.pair(i)][0];
-                            weight = (weight.0 + own.0, weight.1 + own.1);
-                        };
-                        if c.series.previous[i] != NONE {
-                            side(i);
-                        }
-                        if after != NONE {
-                            side(after as usize);
-                        }
-                    }
-                    scales[k] = (known[k] * known[k] * weight.0, known[k] * known[k] * weight.1);
-                }
-                let all = &IDENTITY[..block.len()];
-                for set in 0..sets {
-                    room.sets.fill(set as u32);
-                    for ((w, i), scale) in room.weights.iter_mut().zip(block.clone()).zip(&scales) {
-                        *w = match set {
-                            0 => scale.0,
-                            s if s == r.k + 1 => scale.1,
-                            s => -2.0 * r.row_scales(i)[s - 1] * scale.0,
-                        };
-                    }
-                    let rows = Chosen { sheet: &room.here, rows: all };
-                    let into = Into { weights: &room.weights, sets: &room.sets };
-                    self.places.add_rows(&self.base, out, &rows, &into);
-                }
-                if near.is_empty() || !self.read_pairs(&block, room) {
-                    return;
-                }
-                let Room { here, before, late, early, sets: places, weights } = room;
-                for (k, (late, &j)) in late.iter().zip(&*early).enumerate() {
-                    let (i, j) = (block.start + *late as usize, j as usize);
-                    let both = known[*late as usize] * (-r.row_log_scale(j, phi)).exp();
-                    let pair = near[c.pair(i)][1];
-                    scales[k] = (both * pair.0, both * pair.1);
-                }
-                let here = Chosen { sheet: here, rows: late };
-                let before = Chosen { sheet: before, rows: &IDENTITY[..late.len()] };
-                for set in 0..sets {
-                    places.fill(set as u32);
-                    for (k, w) in weights.iter_mut().enumerate().take(late.len()) {
-                        let (i, j) = (block.start + late[k] as usize, early[k] as usize);
-                        *w = match set {
-                            0 => scales[k].0,
-                            s if s == r.k + 1 => scales[k].1,
-                            s => -(r.row_scales(i)[s - 1] + r.row_scales(j)[s - 1]) * scales[k].0,
-                        };
-                    }
-                    self.places.add_pairs(&self.base, out, &here, &before, &Into { weights, sets: places });
-                }
+    #[test]
+    fn sums_are_made_again_after_a_panic_beside_them() {
+        let n = 80;
+        let y: Vec<f64> = (0..n).map(|i| ((i * 37) % 17) as f64).collect();
+        let s: Vec<f64> = (0..n).map(|i| ((i * 29) % 71) as f64 / 71.0).collect();
+        let g: Vec<i32> = (0..n).map(|i| 1 + i as i32 % 8).collect();
+        let factors = vec![Factor { codes: &g, levels: 8 }];
+        let mut design = Design::new(&y, vec![Column::Constant], factors, vec![Term::new(0, vec![Column::Constant])]);
+        design.residual.scale = vec![Column::Values(&s)];
+        let sums = WeightedSums::new(&design, 1).unwrap();
+        assert!(!sums.kinds().kept);
+        let (mut expected, mut found) = (sums.base.clone(), sums.base.clone());
+        sums.at(&[0.3], &mut expected);
+        sums.at(&[-0.2], &mut found);
+        std::thread::scope(|scope| {
+            let spoil = scope.spawn(|| {
+                let mut last = sums.last.lock().unwrap();
+                last.phi = vec![0.3];
+                panic!("half way");
             });
+            assert!(spoil.join().is_err());
         });
-        if serial && near.is_empty() {
-            let series = self.sums_of_series(phi, sets);
-            out.iter_mut().zip(&series).for_each(|(o, s)| *o += s);
-        }
-        out
-    }
-
-    /// The part of the sums over series at phi, and its derivatives.
-    fn sums_of_series(&self, phi: &[f64], sets: usize) -> Vec<f64> {
-        let (r, c) = (&self.residual, &self.residual.classes);
-        let weights: Vec<(f64, f64)> = c.blocks.iter().map(|b| r.series_weight(phi, b.1)).collect();
-        let factors = |i: usize, w: &mut [f64]| {
-            let e = (-r.row_log_scale(i, phi)).exp();
-            w[0] = e;
-            w[1..].iter_mut().zip(r.row_scales(i)).for_each(|(w, s)| *w = -s * e);
-        };
-        let added = |s: usize| {
-            let (value, slope) = weights[c.block_class[s] as usize];
-            let all = (0..sets).map(|set| match set {
-                0 => Added { of: (0, 0), set, weight: 0.5 * value },
-                k if k == r.k + 1 => Added { of: (0, 0), set, weight: 0.5 * slope },
-                k => Added { of: (k, 0), set, weight: value },
-            });
-            all.collect()
-        };
-        self.pass(sets, c.block_class.len(), |piece, out| self.within().add(piece, 1 + r.k, factors, added, out))
+        sums.at(&[0.3], &mut found);
+        assert_eq!(found.gram, expected.gram);
+        assert_eq!(found.factors[0].rhs, expected.factors[0].rhs);
     }
 }

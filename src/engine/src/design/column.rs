@@ -3,6 +3,9 @@
 //! A column is used as (raw - shift) / scale with a power of two as scale, so that squares neither overflow nor
 //! underflow and nothing is rounded.
 
+use std::ops;
+use std::sync::Arc;
+
 use crate::design::design::Column;
 use crate::numerics::sums;
 use crate::numerics::threads::Workers;
@@ -13,7 +16,7 @@ const CONSTANT: f64 = 4.0 * f64::EPSILON;
 /// Values looked at side by side.
 const LANES: usize = 8;
 
-/// First and largest values of a column.
+/// Centre and ends of the values of a column.
 #[derive(Clone, Copy, Debug)]
 pub struct Range {
     /// Mean.
@@ -24,42 +27,52 @@ pub struct Range {
     pub max: f64,
 }
 
+/// Ranges of several columns in one pass over `n` rows; `None` for a column with a value that is not finite. `of` finds
+/// those of some rows, by [`Range::of_rows`].
+pub fn ranges(
+    n: usize,
+    workers: &Workers,
+    of: impl Fn(ops::Range<usize>) -> Vec<Option<Range>> + Sync,
+) -> Vec<Option<Range>> {
+    let join = |a: Option<Range>, b: Option<Range>| {
+        let (a, b) = (a?, b?);
+        Some(Range { mean: a.mean + b.mean, min: a.min.min(b.min), max: a.max.max(b.max) })
+    };
+    let mut parts = workers.map(sums::chunks(n), |c| of(sums::chunk(c, n))).into_iter();
+    let mut all = parts.next().unwrap_or_default();
+    parts.for_each(|part| all.iter_mut().zip(part).for_each(|(a, b)| *a = join(*a, b)));
+    all.iter_mut().flatten().for_each(|r| r.mean = r.mean.clamp(r.min, r.max));
+    all
+}
+
 impl Range {
-    /// Finds the range of the values `at(i)`, i < n; `None` if one is not finite.
-    pub fn of(n: usize, workers: &Workers, at: impl Fn(usize) -> f64 + Sync) -> Option<Range> {
-        let parts = workers.map(sums::chunks(n), |c| {
-            // The mean is a centre, not a result: a share of each value keeps the sum of huge ones finite.
-            let share = 1.0 / n as f64;
-            let (mut sums, mut mins, mut maxs) = ([0.0; LANES], [f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-            // Zero times a value is zero unless the value is not finite.
-            let mut nulls = [0.0; LANES];
-            let rows = sums::chunk(c, n);
-            for start in rows.clone().step_by(LANES) {
-                for k in 0..LANES.min(rows.end - start) {
-                    let v = at(start + k);
-                    nulls[k] += 0.0 * v;
-                    sums[k] += v * share;
-                    mins[k] = if v < mins[k] { v } else { mins[k] };
-                    maxs[k] = if v > maxs[k] { v } else { maxs[k] };
-                }
+    /// The range of the values `at(i)` in some of `n` rows, with their share of the mean; `None` if one is not finite.
+    pub fn of_rows(rows: ops::Range<usize>, n: usize, at: impl Fn(usize) -> f64) -> Option<Range> {
+        // The mean is a centre, not a result: a share of each value keeps the sum of huge ones finite.
+        let share = 1.0 / n as f64;
+        let (mut sums, mut mins, mut maxs) = ([0.0; LANES], [f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        // Zero times a value is zero unless the value is not finite.
+        let mut nulls = [0.0; LANES];
+        for start in rows.clone().step_by(LANES) {
+            for k in 0..LANES.min(rows.end - start) {
+                let v = at(start + k);
+                nulls[k] += 0.0 * v;
+                sums[k] += v * share;
+                mins[k] = if v < mins[k] { v } else { mins[k] };
+                maxs[k] = if v > maxs[k] { v } else { maxs[k] };
             }
-            let finite = nulls.iter().all(|x| *x == 0.0);
-            let sum = sums.iter().sum::<f64>();
-            let (min, max) = (
-                mins.iter().fold(f64::INFINITY, |a, b| a.min(*b)),
-                maxs.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b)),
-            );
-            (sum, min, max, finite)
-        });
-        let mut r = Range { mean: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
-        for (sum, min, max, finite) in parts {
-            if !finite {
-                return None;
-            }
-            r = Range { mean: r.mean + sum, min: r.min.min(min), max: r.max.max(max) };
         }
-        r.mean = r.mean.clamp(r.min, r.max);
-        Some(r)
+        let (min, max) =
+            (mins.into_iter().fold(f64::INFINITY, f64::min), maxs.into_iter().fold(f64::NEG_INFINITY, f64::max));
+        nulls.iter().all(|x| *x == 0.0).then(|| Range { mean: sums.iter().sum(), min, max })
+    }
+
+    /// The same for a column.
+    pub fn of_column(column: &Column<'_>, rows: ops::Range<usize>, n: usize) -> Option<Range> {
+        match column {
+            Column::Constant => Some(Range { mean: rows.len() as f64 / n as f64, min: 1.0, max: 1.0 }),
+            Column::Values(v) => Range::of_rows(rows, n, |i| v[i]),
+        }
     }
 
     /// True if all values are equal, to rounding.
@@ -88,7 +101,7 @@ pub enum Source<'a> {
     /// The caller's column.
     Borrowed(Column<'a>),
     /// A column that was made orthonormal on the rows.
-    Owned(Vec<f64>),
+    Owned(Arc<Vec<f64>>),
 }
 
 /// One prepared column: (raw - shift) / scale.
@@ -104,7 +117,7 @@ pub struct Prepared<'a> {
 
 impl Prepared<'_> {
     /// Writes the values of some rows.
-    pub fn fill(&self, rows: std::ops::Range<usize>, out: &mut [f64]) {
+    pub fn fill(&self, rows: ops::Range<usize>, out: &mut [f64]) {
         match &self.source {
             Source::Borrowed(Column::Constant) => out.fill((1.0 - self.shift) * self.factor),
             Source::Borrowed(Column::Values(v)) => {

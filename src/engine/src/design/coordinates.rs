@@ -10,9 +10,11 @@ pub struct Coordinates {
     pub columns: usize,
     /// Fixed part.
     pub x: BasisMap,
-    /// Coefficients of the least-squares fit that was subtracted from y, on the scaled columns of X, in units of y.
+    /// Centre that was subtracted from y before the rest, in units of y; zero where 1 is not in the span of X.
+    pub y_shift: f64,
+    /// Coefficients of the least-squares fit that was subtracted from y - shift, on the scaled columns of X, in units of y.
     pub gamma: Vec<f64>,
-    /// Scale of y, a power of two: y = X gamma + scale * working y.
+    /// Scale of y, a power of two: y = shift + X gamma + scale * working y.
     pub y_scale: f64,
     /// Geometric mean of the weights.
     pub weight_mean: f64,
@@ -22,7 +24,7 @@ pub struct Coordinates {
     pub terms: Vec<TermMap>,
 }
 
-/// A basis: user's column c = shift_c + scale_c * (Q R)_c.
+/// The way from the orthonormal columns Q of a basis to the user's: column c = shift_c + scale_c * (Q R)_c.
 #[derive(Clone, Debug)]
 pub struct BasisMap {
     /// Kept columns among the given ones, from 0.
@@ -35,6 +37,8 @@ pub struct BasisMap {
     pub constant: Option<usize>,
     /// R by rows, upper triangular.
     pub r: Vec<f64>,
+    /// Coefficients of the constant 1 on the scaled columns, if it lies in their span.
+    pub ones: Option<Vec<f64>>,
 }
 
 /// A random term and its place among the columns of its factor.
@@ -84,6 +88,9 @@ pub fn fixed_to_user(c: &Coordinates, beta: &[f64]) -> Vec<f64> {
     let mut scaled = vec![0.0; p];
     small::mul(&mut scaled, &r_inverse, beta, p, p, 1, c.y_scale);
     scaled.iter_mut().zip(&c.gamma).for_each(|(s, g)| *s += g);
+    if let Some(ones) = &c.x.ones {
+        scaled.iter_mut().zip(ones).for_each(|(s, one)| *s += c.y_shift * one);
+    }
     unshift(&c.x, &scaled)
 }
 

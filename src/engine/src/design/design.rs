@@ -1,8 +1,8 @@
 //! The rows of a model, borrowed and validated: y, X, random-effect terms, weights, offset.
 //!
-//! Everything downstream works on cross-products; this is the last place where rows are seen as the caller
-//! stores them. Columns are slices of length n or the constant 1. Codes are those of a factor, counted from 1
-//! (as R and Julia store them, so that they can be borrowed), and every level must occur.
+//! Rows stay as the caller stores them: the cross-products are summed from here, and what is read again for other weights or
+//! fewer rows is read from here. Columns are slices of length n or the constant 1. Codes are those of a factor, counted
+//! from 1 (as R and Julia store them, so that they can be borrowed), and every level must occur.
 
 use crate::error::{Error, Result};
 

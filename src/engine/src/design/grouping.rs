@@ -6,18 +6,23 @@ use crate::design::design::{Column, Design};
 
 /// A grouping factor with all its columns.
 pub(crate) struct Grouping<'a, 'b> {
+    /// Level of each row, from 1.
     pub codes: &'a [i32],
+    /// Number of levels J.
     pub levels: usize,
+    /// Columns of all its terms, q of them.
     pub columns: Vec<&'b Prepared<'a>>,
     /// Block diagonal R^-1, q x q upper triangular by rows.
     pub rotate: Vec<f64>,
 }
 
 impl Grouping<'_, '_> {
+    /// Number of columns.
     pub fn q(&self) -> usize {
         self.columns.len()
     }
 
+    /// True if the constant 1 is the only column.
     pub fn is_intercept(&self) -> bool {
         self.q() == 1
             && matches!(self.columns[0].source, Source::Borrowed(Column::Constant))
@@ -41,7 +46,7 @@ pub(crate) fn groupings<'a, 'b>(design: &Design<'a>, bases: &'b [Basis<'a>]) -> 
         g.rotate = vec![0.0; q * q];
         let mut at = 0;
         for (_, basis) in design.terms.iter().zip(bases).filter(|(t, _)| t.factor == f) {
-            let m = basis.kept.len();
+            let m = basis.map.kept.len();
             for i in 0..m {
                 for j in i..m {
                     g.rotate[(at + i) * q + at + j] = basis.rotate[i * m + j];

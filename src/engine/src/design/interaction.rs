@@ -1,5 +1,8 @@
 //! Interaction of grouping factors by their codes.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 use crate::error::{Error, Result};
 
 /// No code, no place.
@@ -87,27 +90,36 @@ fn parents_of(current: &[u32], code: &[i32], j: usize) -> Option<Vec<u32>> {
 
 /// Numbers keys in the order of their appearance: number of each of the `n`, and the distinct keys.
 fn numbered(keys: impl Iterator<Item = usize>, n: usize) -> (Vec<u32>, Vec<usize>) {
-    let bits = (2 * n.max(8)).next_power_of_two().trailing_zeros();
-    let mask = (1usize << bits) - 1;
-    let mut table = vec![NONE; mask + 1];
+    let mut places: HashMap<usize, u32, BuildHasherDefault<Multiplied>> = HashMap::default();
     let mut all: Vec<usize> = Vec::new();
-    let own = keys.map(|key| {
-        // Fibonacci hashing: the high bits of a product with 2^64 over the golden ratio.
-        let mut at = ((key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - bits)) as usize;
-        loop {
-            match table[at] {
-                NONE => {
-                    table[at] = all.len() as u32;
-                    all.push(key);
-                    return table[at];
-                }
-                i if all[i as usize] == key => return i,
-                _ => at = (at + 1) & mask,
-            }
-        }
-    });
-    let own = own.collect();
+    let mut own = Vec::with_capacity(n);
+    own.extend(keys.map(|key| {
+        *places.entry(key).or_insert_with(|| {
+            all.push(key);
+            all.len() as u32 - 1
+        })
+    }));
     (own, all)
+}
+
+/// Hash of a whole number: its product with 2^64 over the golden ratio, the high bits of which are as good as random. No
+/// caller chooses keys to collide, which the standard hash guards against at several times the cost.
+#[derive(Default)]
+struct Multiplied(u64);
+
+impl Hasher for Multiplied {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_usize(self.0 as usize ^ usize::from(*b)));
+    }
+
+    fn write_usize(&mut self, key: usize) {
+        let product = (key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = product ^ (product >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]

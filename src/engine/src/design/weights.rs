@@ -1,12 +1,9 @@
-//! Prior weights, and weighted Gram matrices of functions of a row.
+//! Prior weights, divided by their geometric mean.
 
 use super::design::Design;
 use crate::error::{Error, Result};
-use crate::numerics::sums::{add_gram, chunk, chunks, sum_in_pairs};
+use crate::numerics::sums::{chunk, chunks};
 use crate::numerics::threads::Workers;
-
-/// Rows packed at once.
-const PACK: usize = 256;
 
 /// Weights divided by their geometric mean.
 #[derive(Clone, Copy, Debug)]
@@ -53,39 +50,13 @@ impl<'a> Weight<'a> {
     pub fn is_unit(&self) -> bool {
         self.values.is_none()
     }
-}
 
-/// Weighted Gram matrix (m x m by rows, both triangles) of the columns that `fill` writes for a range of rows, one after
-/// the other.
-pub fn gram(
-    n: usize,
-    workers: &Workers,
-    m: usize,
-    weight: &Weight<'_>,
-    fill: impl Fn(std::ops::Range<usize>, &mut [f64]) + Sync,
-) -> Vec<f64> {
-    let parts = workers.map(chunks(n), |c| {
-        let mut g = vec![0.0; m * m];
-        let mut buffer = vec![0.0; PACK * m];
-        let range = chunk(c, n);
-        for start in range.clone().step_by(PACK) {
-            let stop = (start + PACK).min(range.end);
-            let packed = &mut buffer[..(stop - start) * m];
-            fill(start..stop, packed);
-            if !weight.is_unit() {
-                for column in packed.chunks_exact_mut(stop - start) {
-                    column.iter_mut().zip(start..stop).for_each(|(x, i)| *x *= weight.at(i).sqrt());
-                }
+    /// Multiplies columns of some rows, one after the other, by the roots of their weights.
+    pub fn scale(&self, rows: std::ops::Range<usize>, columns: &mut [f64]) {
+        if !self.is_unit() {
+            for column in columns.chunks_exact_mut(rows.len()) {
+                column.iter_mut().zip(rows.clone()).for_each(|(x, i)| *x *= self.at(i).sqrt());
             }
-            add_gram(&mut g, packed, stop - start, m);
-        }
-        g
-    });
-    let mut g = sum_in_pairs(parts);
-    for j in 0..m {
-        for i in j + 1..m {
-            g[i * m + j] = g[j * m + i];
         }
     }
-    g
 }

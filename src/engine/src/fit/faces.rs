@@ -219,7 +219,7 @@ pub(crate) fn has_one_minimum(model: &Model) -> Result<bool> {
         (0..wide * wide).for_each(|k| means[k] += row[k / wide] * row[k % wide]);
         (0..p * p).for_each(|k| outer[k] += (0..q).map(|i| row[i * p + k / p] * row[i * p + k % p]).sum::<f64>());
     }
-    let inner: Vec<f64> = (0..p * p).map(|k| a.gram[k / p * m + k % p] - outer[k]).collect();
+    let inner: Vec<f64> = a.fixed_gram().iter().zip(&outer).map(|(a, b)| a - b).collect();
     let total = (0..p).map(|i| a.gram[i * m + i]).fold(0.0, f64::max);
     let rank = |x: &[f64], n: usize| -> Result<usize> {
         Ok(eigen::symmetric(x, n)?.0.iter().filter(|v| **v > 1e-9 * total).count())

@@ -5,17 +5,14 @@
 
 use super::refits::{run, Estimates, Refit};
 use crate::crossprod::crossprod::Crossprod;
-use crate::crossprod::working::{response, subtracted, weight, Row};
+use crate::crossprod::delete_rows::RowDeletion;
 use crate::design::design::Design;
 use crate::design::subset::Subset;
 use crate::error::{Error, Result};
 use crate::fit::estimates::Fit;
 use crate::fit::problem::Problem;
-use crate::numerics::small;
+use crate::numerics::counting_sort::Sorted;
 use crate::options::{FitOptions, Look, Watch};
-
-/// A column of X that keeps less than this share of its square is a combination of the others, to rounding.
-const LOST: f64 = 1e-11;
 
 /// Refits without each of the sets of rows. `sets[i]` is the set of row i, from 1 to `count`; 0 is never deleted.
 ///
@@ -36,22 +33,10 @@ pub fn deletions(
         return run(count, options, watch, || Ok(()), job);
     };
     let (a, single): (&Crossprod, _) = (&problem.model.a, from.options(options, Look::Alone));
-    let (starts, rows) = members(sets, count);
-    let workspace = || Ok((Problem::from_sums(a.clone(), &single)?, Row::new(a)));
-    run(count, options, watch, workspace, |(own, row), s| {
-        let gone = &rows[starts[s]..starts[s + 1]];
-        if a.n - gone.len() <= a.p {
-            return Ok(Refit::Rank);
-        }
-        own.model.change_sums(|left| {
-            left.clone_from(a);
-            let gamma = subtracted(a);
-            for &i in gone {
-                row.read(design, a, i);
-                take_out(design, left, row, &gamma, i);
-            }
-        });
-        if !full_rank(&own.model.a, a) {
+    let members = Sorted::by_key(count + 1, sets.iter().map(|s| *s as usize));
+    let workspace = || Ok((Problem::from_sums(a.clone(), &single)?, RowDeletion::new(design, a)));
+    run(count, options, watch, workspace, |(own, deletion), s| {
+        if !own.model.change_sums(|left| deletion.delete(members.of(s + 1), left)) {
             return Ok(Refit::Rank);
         }
         Ok(Refit::Done(search(own, &single, watch)?))
@@ -84,69 +69,4 @@ fn search(own: &mut Problem<'_>, options: &FitOptions, watch: &Watch) -> Result<
     let afresh = FitOptions { start: None, look: Look::Near, ..options.clone() };
     let fresh = own.fit(&afresh, None, &watch.part())?;
     Ok(if fresh.criterion <= near.criterion { fresh } else { near })
-}
-
-/// Subtracts the products of one row.
-fn take_out(design: &Design<'_>, a: &mut Crossprod, row: &Row, gamma: &[f64], i: usize) {
-    let m = a.p + 1;
-    let (w, y) = (weight(design, a, i), response(design, a, row, gamma, i));
-    let mut xy = row.x.clone();
-    xy.push(y);
-    for r in 0..m {
-        for c in 0..m {
-            a.gram[r * m + c] -= w * xy[r] * xy[c];
-        }
-    }
-    let level = |f: usize| design.factors[f].codes[i] as usize - 1;
-    for (f, sums) in a.factors.iter_mut().enumerate() {
-        let (j, q, z) = (level(f), sums.q, &row.z[f]);
-        sums.counts[j] -= 1;
-        let gone = sums.counts[j] == 0;
-        let (diag, rhs) = (&mut sums.diag[j * q * q..(j + 1) * q * q], &mut sums.rhs[j * q * m..(j + 1) * q * m]);
-        if gone {
-            diag.fill(0.0);
-            rhs.fill(0.0);
-            continue;
-        }
-        for r in 0..q {
-            let f = w * z[r];
-            diag[r * q..(r + 1) * q].iter_mut().zip(z).for_each(|(d, v)| *d -= f * v);
-            rhs[r * m..(r + 1) * m].iter_mut().zip(&xy).for_each(|(d, v)| *d -= f * v);
-        }
-    }
-    for pair in &mut a.pairs {
-        let (zf, zg) = (&row.z[pair.f], &row.z[pair.g]);
-        let j = level(pair.f);
-        let cells = &pair.cols[pair.starts[j]..pair.starts[j + 1]];
-        if let Ok(at) = cells.binary_search(&(level(pair.g) as u32)) {
-            let (qf, qg) = (zf.len(), zg.len());
-            let cell = pair.starts[j] + at;
-            small::mul_by_transposed(&mut pair.blocks[cell * qf * qg..(cell + 1) * qf * qg], zf, zg, qf, 1, qg, -w);
-        }
-    }
-    a.n -= 1;
-    a.coordinates.weight_log_sum -= design.weights.map_or(0.0, |w| w[i].ln());
-}
-
-/// True if X still has its rank: no pivot of X'WX has vanished.
-fn full_rank(a: &Crossprod, before: &Crossprod) -> bool {
-    let (p, m) = (a.p, a.p + 1);
-    let mut l: Vec<f64> = (0..p * p).map(|k| a.gram[k / p * m + k % p]).collect();
-    small::cholesky(&mut l, p) && (0..p).all(|i| l[i * p + i].powi(2) > LOST * before.gram[i * m + i])
-}
-
-/// Rows of every set: those of set s are `rows[starts[s]..starts[s + 1]]`.
-fn members(sets: &[i32], count: usize) -> (Vec<usize>, Vec<usize>) {
-    let mut starts = vec![0; count + 1];
-    sets.iter().filter(|s| **s > 0).for_each(|&s| starts[s as usize] += 1);
-    for s in 0..count {
-        starts[s + 1] += starts[s];
-    }
-    let mut next = starts.clone();
-    let mut rows = vec![0; starts[count]];
-    for (i, &s) in sets.iter().enumerate().filter(|(_, s)| **s > 0) {
-        rows[next[s as usize - 1]] = i;
-        next[s as usize - 1] += 1;
-    }
-    (starts, rows)
 }

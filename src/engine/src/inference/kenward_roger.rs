@@ -17,7 +17,7 @@ use super::forms::{product, sandwich, Outward};
 use super::information::Information;
 use super::satterthwaite::{Differences, SolvedColumns};
 use crate::covariance::products::{Middle, Strand};
-use crate::crossprod::row_reader::{Sheet, ROWS};
+use crate::crossprod::row_reader::ROWS;
 use crate::crossprod::weighted_sums::WeightedSums;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
@@ -264,18 +264,18 @@ fn errors(
     rows: &[u32],
 ) -> (Vec<f64>, Vec<Vec<f64>>) {
     let (model, p) = (&problem.model, problem.model.a.p);
-    let mut sheet = Sheet::new(&model.a);
+    let mut block = from.reader.block();
     let mut e = vec![0.0; rows.len() * p];
     let mut de = vec![vec![0.0; rows.len() * p]; slopes.len()];
-    for (block, rows) in rows.chunks(ROWS).enumerate() {
-        from.reader.read(&from.base, rows.len(), &|k| rows[k] as usize, &mut sheet);
+    for (at, rows) in rows.chunks(ROWS).enumerate() {
+        from.reader.read(rows.len(), &|k| rows[k] as usize, &mut block);
         for k in 0..rows.len() {
-            let own = (block * ROWS + k) * p..(block * ROWS + k + 1) * p;
-            e[own.clone()].copy_from_slice(&sheet.xy[k * (p + 1)..k * (p + 1) + p]);
-            for (f, levels) in sheet.levels.iter().enumerate() {
+            let own = (at * ROWS + k) * p..(at * ROWS + k + 1) * p;
+            e[own.clone()].copy_from_slice(&block.xy[k * (p + 1)..k * (p + 1) + p]);
+            for (f, levels) in block.levels.iter().enumerate() {
                 let q = model.a.factors[f].q;
                 let first = model.s.first_row(f) + levels[k] as usize * q;
-                for (c, z) in sheet.z[f][k * q..(k + 1) * q].iter().enumerate() {
+                for (c, z) in block.z[f][k * q..(k + 1) * q].iter().enumerate() {
                     let from = (first + c) * (p + 1)..(first + c) * (p + 1) + p;
                     let take = |out: &mut [f64], b: &[f64]| out.iter_mut().zip(b).for_each(|(o, b)| *o -= z * b);
                     take(&mut e[own.clone()], &here.fitted[from.clone()]);

@@ -1,5 +1,6 @@
 //! Kernels on slices: dense, small and sparse matrices, minimisers, random numbers, threads. No statistics.
 
+pub(crate) mod counting_sort;
 pub(crate) mod dense;
 pub(crate) mod distributions;
 pub(crate) mod eigen;

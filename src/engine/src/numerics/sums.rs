@@ -1,19 +1,49 @@
-//! Sums over rows: how rows are cut into pieces, Gram matrices of packed columns, and sums of the pieces in pairs.
+//! Sums over rows: how rows are cut into pieces, Gram matrices of columns, and sums of the pieces in pairs.
+
+use std::ops::Range;
 
 use faer::Par;
 
 use super::dense;
+use super::threads::Workers;
 
 /// Rows of one piece of work; a function of n alone, so that sums do not depend on the number of threads.
 const CHUNK: usize = 32_768;
+/// Rows of which columns are packed at once.
+const PACK: usize = 256;
+
 /// Number of pieces for `n` rows.
 pub fn chunks(n: usize) -> usize {
     n.div_ceil(CHUNK).max(1)
 }
 
 /// Rows of piece `c`.
-pub fn chunk(c: usize, n: usize) -> std::ops::Range<usize> {
+pub fn chunk(c: usize, n: usize) -> Range<usize> {
     (c * CHUNK).min(n)..((c + 1) * CHUNK).min(n)
+}
+
+/// Gram matrix (m x m by rows, both triangles) of the m columns that `fill` writes for a range of rows, one column after
+/// the other.
+pub fn gram(n: usize, workers: &Workers, m: usize, fill: impl Fn(Range<usize>, &mut [f64]) + Sync) -> Vec<f64> {
+    let parts = workers.map(chunks(n), |c| {
+        let mut g = vec![0.0; m * m];
+        let mut buffer = vec![0.0; PACK * m];
+        let range = chunk(c, n);
+        for start in range.clone().step_by(PACK) {
+            let stop = (start + PACK).min(range.end);
+            let packed = &mut buffer[..(stop - start) * m];
+            fill(start..stop, packed);
+            add_gram(&mut g, packed, stop - start, m);
+        }
+        g
+    });
+    let mut g = sum_in_pairs(parts);
+    for j in 0..m {
+        for i in j + 1..m {
+            g[i * m + j] = g[j * m + i];
+        }
+    }
+    g
 }
 
 /// Adds the Gram matrix of packed columns of `rows` rows; element (i, j), i >= j, is at j * m + i.

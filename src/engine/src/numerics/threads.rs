@@ -37,6 +37,25 @@ impl Workers {
         }
     }
 
+    /// `f(0) + f(1) + ...`, added in order; there are never more pieces at a time than threads, beside the sum.
+    pub fn sum<T: Send>(
+        &self,
+        pieces: usize,
+        f: impl Fn(usize) -> T + Sync,
+        mut add: impl FnMut(&mut T, T),
+    ) -> Option<T> {
+        let mut total = None;
+        for first in (0..pieces).step_by(self.count()) {
+            for part in self.map(self.count().min(pieces - first), |k| f(first + k)) {
+                match &mut total {
+                    None => total = Some(part),
+                    Some(total) => add(total, part),
+                }
+            }
+        }
+        total
+    }
+
     /// Runs `f` where nested parallel calls find this pool.
     pub fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
         match &self.pool {

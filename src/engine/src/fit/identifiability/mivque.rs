@@ -8,8 +8,8 @@
 //! Source: Rao (1971), J. Multivariate Anal. 1; Searle, Casella and McCulloch (1992), Variance Components, ch. 11.
 
 use crate::covariance::theta::Layout;
+use crate::crossprod::add_outer;
 use crate::crossprod::crossprod::Crossprod;
-use crate::crossprod::flat::add_outer;
 use crate::error::{Error, Result};
 use crate::numerics::small;
 use crate::numerics::sums;
@@ -28,7 +28,7 @@ pub(crate) struct Mivque {
 /// U of every factor: a row of p for each column of each level.
 pub(crate) fn within_x(a: &Crossprod) -> Result<Vec<Vec<f64>>> {
     let (p, m) = (a.p, a.p + 1);
-    let mut root: Vec<f64> = (0..p * p).map(|k| a.gram[k / p * m + k % p]).collect();
+    let mut root = a.fixed_gram();
     if !small::cholesky(&mut root, p) {
         return Err(Error::NotPositiveDefinite);
     }
@@ -250,7 +250,7 @@ mod tests {
     //! Against dense algebra: Q and B_i row by row, in the coordinates of the sums.
 
     use super::*;
-    use crate::crossprod::working::{self, Row};
+    use crate::crossprod::row_reader::RowReader;
     use crate::design::design::{Column, Design, Factor, Term};
 
     const N: usize = 40;
@@ -260,16 +260,15 @@ mod tests {
     }
 
     fn dense(design: &Design<'_>, a: &Crossprod, layout: &Layout) -> Vec<f64> {
-        let (p, mut row) = (a.p, Row::new(a));
-        let (mut x, mut z) = (Vec::new(), Vec::new());
-        for i in 0..N {
-            row.read(design, a, i);
-            x.push(row.x.clone());
-            z.push(row.z.clone());
-        }
-        let w: Vec<f64> = (0..N).map(|i| working::weight(design, a, i)).collect();
+        let (p, reader) = (a.p, RowReader::new(design, a));
+        let mut rows = reader.block();
+        reader.read_unweighted(N, &|k| k, &mut rows);
+        let x: Vec<&[f64]> = rows.xy.chunks_exact(p + 1).map(|xy| &xy[..p]).collect();
+        let columns = |i: usize| rows.z.iter().zip(&a.factors).map(move |(z, f)| &z[i * f.q..(i + 1) * f.q]).collect();
+        let z: Vec<Vec<&[f64]>> = (0..N).map(columns).collect();
+        let w: Vec<f64> = (0..N).map(|i| reader.weight(i)).collect();
         let mut xx = vec![0.0; p * p];
-        (0..if p > 0 { N } else { 0 }).for_each(|i| add_outer(&mut xx, &x[i], &x[i], w[i]));
+        (0..if p > 0 { N } else { 0 }).for_each(|i| add_outer(&mut xx, x[i], x[i], w[i]));
         let inverse = small::invert_spd(&xx, p).unwrap();
         let mut q = vec![0.0; N * N];
         for i in 0..N {

@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use crate::crossprod::working::Row;
+use crate::crossprod::row_reader::{blocks, RowReader};
 use crate::design::design::{Column, Correlation, Design, Serial};
 use crate::error::{Element, Error, Result};
 use crate::fit::problem::Problem;
@@ -110,16 +110,18 @@ fn residual_products(d: &Design<'_>, all: &mut Products) {
 /// Derivatives in the covariances of free terms, and in psi of the others.
 fn random_products(problem: &Problem<'_>, d: &Design<'_>, all: &mut Products) {
     let a = &problem.model.a;
-    let mut row = Row::new(a);
+    let reader = RowReader::new(d, a);
+    let mut block = reader.block();
     let mut values = vec![Vec::new(); d.terms.len()];
-    for &i in &all.rows {
-        row.read(d, a, i);
+    for own in blocks(0..all.rows.len()).map(|at| &all.rows[at]) {
+        reader.read_unweighted(own.len(), &|k| own[k], &mut block);
         for (k, term) in d.terms.iter().enumerate() {
             if problem.patterns[k].is_some() {
-                values[k].extend(term.basis.iter().map(|c| c.at(i)));
+                values[k].extend(own.iter().flat_map(|&i| term.basis.iter().map(move |c| c.at(i))));
             } else {
                 let (f, first, q) = problem.model.layout.terms[k];
-                values[k].extend_from_slice(&row.z[f][first..first + q]);
+                let rows = block.z[f].chunks_exact(a.factors[f].q).take(own.len());
+                rows.for_each(|z| values[k].extend_from_slice(&z[first..first + q]));
             }
         }
     }
@@ -170,11 +172,14 @@ impl Products {
         let mut x = Vec::with_capacity(n * p);
         let mut root = vec![0.0; p * p];
         if p > 0 {
-            let mut row = Row::new(a);
-            for &i in &rows {
-                row.read(design, a, i);
-                x.extend_from_slice(&row.x[..p]);
-                small::mul_by_transposed(&mut root, &row.x[..p], &row.x[..p], p, 1, p, 1.0);
+            let reader = RowReader::new(design, a);
+            let mut block = reader.block();
+            for own in blocks(0..n) {
+                reader.read_xy(own.len(), &|k| own.start + k, &mut block);
+                for xy in block.xy.chunks_exact(p + 1).take(own.len()) {
+                    x.extend_from_slice(&xy[..p]);
+                    small::mul_by_transposed(&mut root, &xy[..p], &xy[..p], p, 1, p, 1.0);
+                }
             }
             if !small::cholesky(&mut root, p) {
                 return None;
