@@ -5,8 +5,8 @@
 # Used by util-load.R, which puts the checks in front of every method of the classes of this package when the package is
 #         built, and in front of those for generics of other packages when it registers them. No method has to remember
 #         them, and none that is written later can forget them.
-# Not here: which fields a whole object has (util-fields.R), what a new frame may hold (design-columns.R), arguments that
-#         only one method has (with that method).
+# Not here: which fields a whole object has (util-fields.R), what a new frame may hold (design-columns.R), arguments
+#         that only one method has (with that method).
 
 # `method` with the checks in front of its body. Formals, environment and evaluation stay as they are.
 guarded <- function(method, class, generic = "", foreign = FALSE) {
