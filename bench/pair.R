@@ -1,15 +1,16 @@
 # Two builds in one run: Rscript bench/pair.R <library> <other library> [options]
 #
 # Each case has two fresh processes, one with the ferrite of each library, that are asked in turn (A B, B A, A B ...): a
-# drift of the machine meets both, and only one works at a time. Printed for each case: shortest and median time of a call
-# of each, the other over the first, the share of turns in which the other took longer, and the peak of memory of the
-# first call beyond what was there before it. `slower` marks a case whose median and shortest time are more than 5 %
+# drift of the machine meets both, and only one works at a time. Printed for each case: shortest and median time of a
+# call of each, the other over the first, the share of turns in which the other took longer, and the peak of memory of
+# the first call beyond what was there before it. `slower` marks a case whose median and shortest time are more than 5 %
 # above, in four of five turns. At the end are the targets that compare a build with itself.
 #
 #   --cases REGEX  only these; `--cases list` names them
 #   --rounds N     turns of each build (9)
 #   --seconds S    no new turn of a case after these (120)
 #   --threads N    2
+#   --processor    seconds of the processor, of all threads together, and not of the clock: on a machine with other work
 #   --large        also the cases of 5e6 rows
 #   --csv FILE     the table as a file
 
@@ -149,8 +150,13 @@ worker_start <- function(path, case, threads) {
     evaluations = if (inherits(result, "lmm")) result$convergence$evaluations else NA_real_
   )
 }
-worker_turn <- function(calls) {
+worker_turn <- function(calls, processor) {
   gc(FALSE)
+  if (processor) {
+    begin <- proc.time()
+    for (k in seq_len(calls)) bench$once()
+    return(sum((proc.time() - begin)[c("user.self", "sys.self")]) / calls)
+  }
   vapply(seq_len(calls), function(k) {
     begin <- as.double(Sys.time())
     bench$once()
@@ -169,7 +175,7 @@ ask <- function(process, f, ...) {
   parallel::clusterCall(process, f, ...)[[1L]]
 }
 
-measure_pair <- function(id, libraries, rounds, limit, threads) {
+measure_pair <- function(id, libraries, rounds, limit, threads, processor) {
   case <- pair_cases[[id]]
   data <- case$make()
   if (is.null(data)) return(NULL)
@@ -188,7 +194,7 @@ measure_pair <- function(id, libraries, rounds, limit, threads) {
   turns <- list(list(), list())
   begun <- proc.time()[["elapsed"]]
   for (k in seq_len(rounds)) {
-    for (who in if (k %% 2L) 1:2 else 2:1) turns[[who]][[k]] <- ask(processes[[who]], worker_turn, calls)
+    for (who in if (k %% 2L) 1:2 else 2:1) turns[[who]][[k]] <- ask(processes[[who]], worker_turn, calls, processor)
     if (proc.time()[["elapsed"]] - begun > limit) break
   }
   times <- lapply(turns, unlist)
@@ -197,7 +203,7 @@ measure_pair <- function(id, libraries, rounds, limit, threads) {
   middle <- vapply(times, stats::median, 0)
   memory <- vapply(starts, `[[`, 0, "memory")
   data.frame(
-    case = id, title = case$title, calls = length(times[[1L]]), min_a = least[1L], min_b = least[2L],
+    case = id, title = case$title, calls = calls * length(turns[[1L]]), min_a = least[1L], min_b = least[2L],
     median_a = middle[1L], median_b = middle[2L], min_ratio = least[2L] / least[1L], ratio = middle[2L] / middle[1L],
     above = mean(above), memory_a = memory[1L], memory_b = memory[2L], data = starts[[1L]]$data,
     evaluations_a = starts[[1L]]$evaluations, evaluations_b = starts[[2L]]$evaluations,
@@ -217,7 +223,8 @@ print_row <- function(row) {
   evaluations <- if (is.na(row$evaluations_a)) "" else paste0(row$evaluations_a, "/", row$evaluations_b)
   cat(sprintf(layout, row$case, row$calls, time_text(row$min_a), time_text(row$min_b), time_text(row$median_a),
               time_text(row$median_b), sprintf("%.3f", row$min_ratio), sprintf("%.3f", row$ratio),
-              sprintf("%.0f%%", 100 * row$above), sprintf("%.0f", row$memory_a), sprintf("%.0f", row$memory_b), evaluations,
+              sprintf("%.0f%%", 100 * row$above), sprintf("%.0f", row$memory_a), sprintf("%.0f", row$memory_b),
+              evaluations,
               if (is.na(row$criterion)) "" else sprintf("%.1e", row$criterion),
               if (slower) "slower" else if (faster) "faster" else ""))
 }
@@ -228,7 +235,7 @@ print_targets <- function(table) {
     other <- table[table$case == target[[2L]], ]
     if (!nrow(one) || target[[2L]] != "data" && !nrow(other)) next
     values <- if (target[[2L]] == "data") c(one$memory_a, one$memory_b) / one$data
-    else c(one$min_a / other$min_a, one$min_b / other$min_b, one$median_a / other$median_a, one$median_b / other$median_b)
+    else unlist(one[c("min_a", "min_b", "median_a", "median_b")] / other[c("min_a", "min_b", "median_a", "median_b")])
     cat(sprintf("%s: A %.2f, B %.2f", target[[3L]], values[1L], values[2L]),
         if (length(values) == 4L) sprintf(" (shortest; by medians %.2f, %.2f)", values[3L], values[4L]),
         sprintf("; target %.2g\n", target[[4L]]), sep = "")
@@ -253,7 +260,7 @@ main <- function() {
   cat(do.call(sprintf, c(list(layout), as.list(heading), "")))
   rows <- lapply(ids, function(id) {
     row <- measure_pair(id, libraries, as.integer(option("rounds", "9")), as.double(option("seconds", "120")),
-                        as.integer(option("threads", "2")))
+                        as.integer(option("threads", "2")), "--processor" %in% given)
     if (!is.null(row)) print_row(row)
     row
   })
