@@ -14,8 +14,8 @@ vendored <- file.exists("src/rust/vendor.tar.xz")
 # CRAN allows two jobs. A source package brings its crates along and must not reach for the network.
 flags <- c("-j 2", "--locked", if (vendored) "--offline", if (!debug) "--release")
 
-# On Linux: what is not called goes, names that are not R's entry point are not exported, and, where glibc can read them,
-# relocations are packed. A linker that does not know the last leaves them as they are.
+# On Linux: what is not called goes, only R's entry point is exported, and, where glibc can read them, relocations are
+# packed. A linker that does not know the last leaves them as they are.
 linux <- Sys.info()[["sysname"]] == "Linux" && !debug
 libc <- if (linux) tryCatch(suppressWarnings(system2("getconf", "GNU_LIBC_VERSION", stdout = TRUE, stderr = FALSE)),
                             error = function(e) character())

@@ -3,9 +3,9 @@
 #   Rscript tools/vendor.R <archive> [<authors>]     from the top of the package
 #
 # Crates that none of R's platforms compile become empty stubs (the lock file names them, so cargo wants to see them);
-# of the others tests, examples, benchmarks and test data go; licences stay. One crate is changed: of the assembler
-# kernels of private-gemm-x86, which no linker can drop, those for other numbers than f64 are not written (trim_kernels()).
-# <authors> gets the list for inst/AUTHORS, with what was changed.
+# of the others tests, examples, benchmarks and test data go; licences stay. One crate is changed: private-gemm-x86 does
+# not write the assembler kernels for other numbers than f64, which no linker could drop (trim_kernels()). <authors> gets
+# the list for inst/AUTHORS, with what was changed.
 
 manifest <- "src/rust/Cargo.toml"
 platforms <- c(
