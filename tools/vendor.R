@@ -4,8 +4,8 @@
 #
 # Crates that none of R's platforms compile become empty stubs (the lock file names them, so cargo wants to see them);
 # of the others tests, examples, benchmarks and test data go; licences stay. One crate is changed: private-gemm-x86 does
-# not write the assembler kernels for other numbers than f64, which no linker could drop (trim_kernels()). <authors> gets
-# the list for inst/AUTHORS, with what was changed.
+# not write the assembler kernels for other numbers than f64, which no linker drops (trim_kernels()). <authors> gets
+# the list for inst/AUTHORS with the changes.
 
 manifest <- "src/rust/Cargo.toml"
 platforms <- c(
