@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 /// Threads for one call; with one thread everything runs on the caller's.
 pub struct Workers {
@@ -32,7 +33,16 @@ impl Workers {
     /// `f(0), f(1), ..., f(pieces - 1)`, in order.
     pub fn map<T: Send>(&self, pieces: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
         match &self.pool {
-            Some(pool) if pieces > 1 => pool.install(|| (0..pieces).into_par_iter().map(&f).collect()),
+            Some(pool) if pieces > 1 => {
+                let done: Vec<Mutex<Option<T>>> = (0..pieces).map(|_| Mutex::new(None)).collect();
+                let one = |i: usize| {
+                    let value = f(i);
+                    *done[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+                };
+                install(pool, &mut || (0..pieces).into_par_iter().for_each(&one as &(dyn Fn(usize) + Sync)));
+                let found = done.into_iter().map(|piece| piece.into_inner().unwrap_or_else(PoisonError::into_inner));
+                found.map(|value| value.expect("a piece ends with a value or with a panic, which ends all")).collect()
+            }
             _ => (0..pieces).map(f).collect(),
         }
     }
@@ -59,8 +69,17 @@ impl Workers {
     /// Runs `f` where nested parallel calls find this pool.
     pub fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
         match &self.pool {
-            Some(pool) => pool.install(f),
+            Some(pool) => {
+                let (mut f, mut value) = (Some(f), None);
+                install(pool, &mut || value = f.take().map(|f| f()));
+                value.expect("the pool runs what it is given")
+            }
             None => f(),
         }
     }
+}
+
+/// One copy of rayon's machinery for all work: it is large, and compiled anew for each type that passes through it.
+fn install(pool: &rayon::ThreadPool, work: &mut (dyn FnMut() + Send)) {
+    pool.install(work);
 }
