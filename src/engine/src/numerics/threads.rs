@@ -41,7 +41,9 @@ impl Workers {
                 };
                 install(pool, &mut || (0..pieces).into_par_iter().for_each(&one as &(dyn Fn(usize) + Sync)));
                 let found = done.into_iter().map(|piece| piece.into_inner().unwrap_or_else(PoisonError::into_inner));
-                found.map(|value| value.expect("a piece ends with a value or with a panic, which ends all")).collect()
+                found
+                    .map(|value| value.unwrap_or_else(|| unreachable!("a piece ends with a value or a panic")))
+                    .collect()
             }
             _ => (0..pieces).map(f).collect(),
         }
@@ -72,7 +74,7 @@ impl Workers {
             Some(pool) => {
                 let (mut f, mut value) = (Some(f), None);
                 install(pool, &mut || value = f.take().map(|f| f()));
-                value.expect("the pool runs what it is given")
+                value.unwrap_or_else(|| unreachable!("the pool runs what it is given"))
             }
             None => f(),
         }
