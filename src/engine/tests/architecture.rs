@@ -6,8 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Rooms from the bottom to the top; a room may use those before it. `lib` is the public page.
-const ROOMS: [&str; 8] =
-    ["numerics", "design", "covariance", "crossprod", "likelihood", "fit", "inference", "lib"];
+const ROOMS: [&str; 8] = ["numerics", "design", "covariance", "crossprod", "likelihood", "fit", "inference", "lib"];
 /// Files that every room may use, and that use none.
 const COMMON: [&str; 2] = ["error", "options"];
 /// Crates with the files that may name them, as the beginning of their path.
@@ -350,7 +349,8 @@ fn the_checker_sees_an_upward_import_also_in_braces() {
     assert_eq!(upward_imports(&[by_name]), ["design/column.rs imports Model"]);
     let common = Source::new("options.rs", "use crate::numerics::small;\n");
     assert_eq!(upward_imports(&[common]).len(), 1);
-    let fine = Source::new("fit/search.rs", "// crate::inference::x\nuse crate::error::Error;\nuse crate::numerics::small;\n");
+    let fine =
+        Source::new("fit/search.rs", "// crate::inference::x\nuse crate::error::Error;\nuse crate::numerics::small;\n");
     assert!(upward_imports(&[fine]).is_empty());
 }
 
@@ -367,7 +367,8 @@ fn the_checker_sees_a_circle_also_through_a_folder() {
         Source::new("fit/a/b.rs", "use super::S;\n"),
     ];
     assert_eq!(circles(&folder).len(), 2);
-    let line = [Source::new("fit/a.rs", "use crate::fit::b::B;\n"), Source::new("fit/b.rs", "use crate::numerics::a;\n")];
+    let line =
+        [Source::new("fit/a.rs", "use crate::fit::b::B;\n"), Source::new("fit/b.rs", "use crate::numerics::a;\n")];
     assert!(circles(&line).is_empty());
 }
 
@@ -375,7 +376,10 @@ fn the_checker_sees_a_circle_also_through_a_folder() {
 fn the_checker_sees_a_type_finished_elsewhere() {
     let made = [
         Source::new("likelihood/model.rs", "pub struct Model;\nimpl Model {}\n"),
-        Source::new("fit/search.rs", "trait Search {}\nimpl Search for Model {}\nimpl<'a> Model {}\nimpl Drop for Model {}\n"),
+        Source::new(
+            "fit/search.rs",
+            "trait Search {}\nimpl Search for Model {}\nimpl<'a> Model {}\nimpl Drop for Model {}\n",
+        ),
     ];
     assert_eq!(foreign_impls(&made), ["fit/search.rs implements Model"; 2]);
     let twice = [Source::new("fit/a.rs", "struct Sums;\n"), Source::new("fit/b.rs", "enum Sums {}\n")];
