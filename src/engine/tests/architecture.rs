@@ -10,8 +10,9 @@ const ROOMS: [&str; 8] = ["numerics", "design", "covariance", "crossprod", "like
 /// Files that every room may use, and that use none.
 const COMMON: [&str; 2] = ["error", "options"];
 /// Crates with the files that may name them, as the beginning of their path.
-const CRATES: [(&str, &[&str]); 5] = [
+const CRATES: [(&str, &[&str]); 6] = [
     ("faer", &["numerics/"]),
+    ("pulp", &["numerics/registers.rs"]),
     ("rand", &["numerics/random.rs"]),
     ("rand_distr", &["numerics/random.rs"]),
     ("statrs", &["numerics/distributions.rs"]),
@@ -27,7 +28,7 @@ struct Source {
 
 impl Source {
     fn new(path: &str, text: &str) -> Source {
-        let shipped = text.split("#[cfg(test)]").next().unwrap();
+        let shipped = text.split("#[cfg(test)]\nmod tests").next().unwrap();
         let code = |line: &str| line.split("//").next().unwrap().to_string();
         Source {
             path: path.to_string(),
