@@ -10,9 +10,9 @@
 use crate::covariance::theta::Blocks;
 use crate::crossprod::crossprod::Crossprod;
 use crate::error::Result;
-use crate::likelihood::elimination::{self, nested_intercepts, one_factor, subtract_fitted};
+use crate::likelihood::elimination::{self, nested_intercepts, one_factor};
 use crate::likelihood::evaluation::{Gamma, Solved};
-use crate::likelihood::products::{add_cross, subtract_fixed};
+use crate::likelihood::products::{add_cross, subtract_fitted, subtract_fixed};
 use crate::likelihood::selected_inverse::Inverse;
 use crate::likelihood::structure::{Elimination, Structure};
 use crate::likelihood::workspace::Workspace;

@@ -115,3 +115,18 @@ pub(crate) fn dense_cross(s: &Structure, a: &Crossprod) -> Vec<f64> {
     }
     z
 }
+
+/// Takes the fixed part off the last column of rows of p + 1: `y - X beta` in place of `y`.
+#[inline(always)]
+pub(crate) fn subtract_fitted(rows: &mut [f64], p: usize, beta: &[f64]) {
+    for row in rows.chunks_exact_mut(p + 1) {
+        row[p] -= row[..p].iter().zip(beta).map(|(x, b)| x * b).sum::<f64>();
+    }
+}
+
+/// Puts it back: the inverse of [`subtract_fitted`].
+pub(crate) fn add_fitted(rows: &mut [f64], p: usize, beta: &[f64]) {
+    for row in rows.chunks_exact_mut(p + 1) {
+        row[p] += row[..p].iter().zip(beta).map(|(x, b)| x * b).sum::<f64>();
+    }
+}

@@ -5,9 +5,9 @@
 
 use crate::crossprod::crossprod::Crossprod;
 use crate::error::Result;
-use crate::likelihood::elimination::add_fitted;
 use crate::likelihood::evaluation::{Here, Solved};
 use crate::likelihood::gradient::spread;
+use crate::likelihood::products::add_fitted;
 use crate::numerics::small::{self, block};
 
 /// The derivative along `change`, the cross-products of A, which have the cells of the model.

@@ -13,6 +13,7 @@ use faer::linalg::triangular_solve as tri;
 use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
+use super::registers::clear_upper_halves;
 use crate::error::{Error, Result};
 
 /// A dense matrix and, after [`Dense::factor`], its Cholesky factor in the same place.
@@ -63,14 +64,16 @@ impl Dense {
     pub fn factor(&mut self) -> Result<f64> {
         let n = self.n;
         let stack = MemStack::new(&mut self.factor_stack);
-        llt::factor::cholesky_in_place(
+        let factored = llt::factor::cholesky_in_place(
             MatMut::from_column_major_slice_mut(&mut self.values, n, n),
             Default::default(),
             self.par,
             stack,
             Default::default(),
         )
-        .map_err(|_| Error::NotPositiveDefinite)?;
+        .map_err(|_| Error::NotPositiveDefinite);
+        clear_upper_halves();
+        factored?;
         let mut log_det = 0.0;
         for i in 0..n {
             let d = self.values[i * n + i];
@@ -89,6 +92,7 @@ impl Dense {
     /// `b <- L^-1 b`, `b` n x m by rows.
     pub fn forward(&self, b: &mut [f64], m: usize) {
         tri::solve_lower_triangular_in_place(self.lower(), MatMut::from_row_major_slice_mut(b, self.n, m), self.par);
+        clear_upper_halves();
     }
 
     /// `b <- L^-T b`, `b` n x m by rows.
@@ -98,6 +102,7 @@ impl Dense {
             MatMut::from_row_major_slice_mut(b, self.n, m),
             self.par,
         );
+        clear_upper_halves();
     }
 
     /// Forms the inverse of the factored matrix in [`Dense::inverse`], both triangles.
@@ -115,6 +120,7 @@ impl Dense {
                 MemStack::new(buffer),
             );
         }
+        clear_upper_halves();
         mirror(&mut self.inverse, n);
     }
 }
@@ -146,6 +152,7 @@ pub fn solve_general(a: &[f64], b: &[f64], n: usize, m: usize) -> Option<Vec<f64
     let mut x = Mat::from_fn(n, m, |i, c| b[order[i] * m + c]);
     tri::solve_unit_lower_triangular_in_place(factor.as_ref(), x.as_mut(), Par::Seq);
     tri::solve_upper_triangular_in_place(factor.as_ref(), x.as_mut(), Par::Seq);
+    clear_upper_halves();
     (0..n * m).map(|k| Some(x[(k / m, k % m)]).filter(|x| x.is_finite())).collect()
 }
 
@@ -183,6 +190,7 @@ pub fn add_product(c: &mut [f64], a: &[f64], b: &[f64], (m, k, n): (usize, usize
     let a = MatRef::from_row_major_slice(&a[..m * k], m, k);
     let b = MatRef::from_row_major_slice(&b[..k * n], k, n);
     matmul::matmul(MatMut::from_row_major_slice_mut(&mut c[..m * n], m, n), Accum::Add, a, b, alpha, par);
+    clear_upper_halves();
 }
 
 /// `c += alpha * a' b`, all by rows; `a` is k x m, `b` k x n for (k, m, n).
@@ -197,6 +205,7 @@ pub fn add_transposed_product(
     let a = MatRef::from_row_major_slice(&a[..k * m], k, m).transpose();
     let b = MatRef::from_row_major_slice(&b[..k * n], k, n);
     matmul::matmul(MatMut::from_row_major_slice_mut(&mut c[..m * n], m, n), Accum::Add, a, b, alpha, par);
+    clear_upper_halves();
 }
 
 /// `g += b' b` on the lower triangle: `b` is rows x m by rows, `g` m x m column-major.
@@ -223,6 +232,7 @@ fn add_gram_of(g: &mut [f64], b: MatRef<'_, f64>, sign: f64, par: Par) {
         sign,
         par,
     );
+    clear_upper_halves();
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub(crate) mod minimise;
 pub(crate) mod newton;
 pub(crate) mod null_space;
 pub(crate) mod random;
+mod registers;
 pub(crate) mod small;
 pub(crate) mod sparse;
 pub(crate) mod strips;

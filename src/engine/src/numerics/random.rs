@@ -19,6 +19,12 @@ impl Stream {
         Stream { rng }
     }
 
+    /// Uniform on (0, 1).
+    #[cfg(test)]
+    pub fn uniform(&mut self) -> f64 {
+        self.rng.sample(rand_distr::Open01)
+    }
+
     /// Standard normal.
     #[inline]
     pub fn normal(&mut self) -> f64 {

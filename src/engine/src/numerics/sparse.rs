@@ -15,6 +15,7 @@ use faer::sparse::linalg::SupernodalThreshold;
 use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
 use faer::{Accum, Conj, Mat, MatMut, Par, Side};
 
+use super::registers::clear_upper_halves;
 use crate::error::{Error, Result};
 
 /// Lower-triangular pattern by columns; row indices ascending, the diagonal first.
@@ -130,7 +131,8 @@ impl Sparse {
     pub fn factorise(&mut self) -> Result<f64> {
         self.factor.resize(self.symbolic.len_val(), 0.0);
         let view = SymbolicSparseColMatRef::new_checked(self.n, self.n, &self.pattern.starts, None, &self.pattern.rows);
-        self.symbolic
+        let factored = self
+            .symbolic
             .factorize_numeric_llt(
                 &mut self.factor,
                 SparseColMatRef::new(view, &self.values),
@@ -140,7 +142,9 @@ impl Sparse {
                 MemStack::new(&mut self.stack),
                 Default::default(),
             )
-            .map_err(|_| Error::NotPositiveDefinite)?;
+            .map_err(|_| Error::NotPositiveDefinite);
+        clear_upper_halves();
+        factored?;
         let l = self.supernodes()?;
         let mut log_det = 0.0;
         for s in 0..l.symbolic().n_supernodes() {
@@ -171,6 +175,7 @@ impl Sparse {
         let l = self.supernodes()?;
         let mut buffer = MemBuffer::new(l.symbolic().solve_in_place_scratch::<f64>(m, self.par));
         l.l_solve_with_conj(Conj::No, x.as_mut(), self.par, MemStack::new(&mut buffer));
+        clear_upper_halves();
         for i in 0..self.n {
             for c in 0..m {
                 b[i * m + c] = x[(i, c)];
@@ -185,6 +190,7 @@ impl Sparse {
         let l = self.supernodes()?;
         let mut buffer = MemBuffer::new(l.symbolic().solve_in_place_scratch::<f64>(m, self.par));
         l.l_transpose_solve_with_conj(Conj::No, x.as_mut(), self.par, MemStack::new(&mut buffer));
+        clear_upper_halves();
         for i in 0..self.n {
             for c in 0..m {
                 b[i * m + c] = x[(self.place[i], c)];
@@ -215,6 +221,7 @@ impl Sparse {
             tri::solve_lower_triangular_in_place(top, li.as_mut(), self.par);
             matmul(z_top.as_mut(), Accum::Replace, li.transpose(), li.as_ref(), 1.0, self.par);
             matmul(z_top.as_mut(), Accum::Add, y.as_ref(), z_bottom.as_ref(), -1.0, self.par);
+            clear_upper_halves();
         }
         self.inverse = inverse;
         Ok(())

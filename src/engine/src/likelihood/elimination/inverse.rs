@@ -1,8 +1,9 @@
 //! The selected inverse of the general elimination, from the trailing matrix back through the chain.
 
-use super::{general, subtract_fitted};
+use super::general;
 use crate::crossprod::crossprod::Crossprod;
 use crate::error::Result;
+use crate::likelihood::products::subtract_fitted;
 use crate::likelihood::selected_inverse::Inverse;
 use crate::likelihood::structure::Structure;
 use crate::likelihood::workspace::Workspace;

@@ -2,11 +2,11 @@
 //!
 //! Writes what the general way writes, into the same places; a level touches one level of each later factor.
 
-use super::subtract_fitted;
 use crate::covariance::theta::Blocks;
 use crate::crossprod::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::{Gamma, Solved};
+use crate::likelihood::products::subtract_fitted;
 use crate::likelihood::selected_inverse::Inverse;
 use crate::likelihood::structure::Structure;
 use crate::likelihood::workspace::Workspace;

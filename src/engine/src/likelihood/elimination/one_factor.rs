@@ -4,12 +4,11 @@
 
 use rayon::prelude::*;
 
-use super::subtract_fitted;
 use crate::covariance::theta::Blocks;
 use crate::crossprod::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::{Gamma, Solved};
-use crate::likelihood::products::subtract_fixed;
+use crate::likelihood::products::{subtract_fitted, subtract_fixed};
 use crate::likelihood::selected_inverse::Inverse;
 use crate::likelihood::structure::Structure;
 use crate::likelihood::workspace::Workspace;

@@ -1,6 +1,6 @@
 //! Small crossed or nested models: K of all levels as one dense matrix, sums over pairs of levels as products.
 
-use super::{Pairs, Parts};
+use super::parts::{Pairs, Parts};
 use crate::covariance::theta::Blocks;
 use crate::error::Result;
 use crate::likelihood::evaluation::Here;

@@ -2,7 +2,7 @@
 //!
 //! P is V^-1 less HH' (REML), which joins the blocks: its parts of the traces are products of sums over the blocks.
 
-use super::Parts;
+use super::parts::Parts;
 use crate::covariance::theta::Blocks;
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::Here;

@@ -3,7 +3,7 @@
 //! With K, the whitened H and h of a level, M = HH' and N = hh', the sums of K x K, K x M and K x N hold all traces and
 //! forms in pairs of elements of theta; T enters after the sum, so that a level costs the same for any number of them.
 
-use super::Parts;
+use super::parts::Parts;
 use crate::covariance::theta::Layout;
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::Here;

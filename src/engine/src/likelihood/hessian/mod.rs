@@ -9,14 +9,15 @@
 mod dense;
 mod groups;
 mod levels;
+mod parts;
 
-use crate::covariance::theta::{Blocks, Layout};
+use self::parts::Parts;
+use crate::covariance::theta::Layout;
 use crate::crossprod::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::average_information::{add_score, directions};
 use crate::likelihood::evaluation::Here;
 use crate::likelihood::structure::{Elimination, Structure};
-use crate::numerics::small;
 use crate::numerics::threads::Workers;
 
 /// How the second derivatives are found.
@@ -61,14 +62,6 @@ pub(crate) fn way(s: &Structure, a: &Crossprod, layout: &Layout, work: f64) -> W
     }
 }
 
-/// Sums over pairs of levels of the outer products of K and T'KT, and of T'K and KT.
-struct Pairs {
-    f: usize,
-    g: usize,
-    straight: Vec<f64>,
-    crossed: Vec<f64>,
-}
-
 /// The Hessian in theta (m x m by rows).
 pub(crate) fn hessian(here: Here<'_>, way: Way, workers: &Workers) -> Result<Vec<f64>> {
     let Here { a, layout, at, .. } = here;
@@ -108,34 +101,6 @@ pub(crate) fn hessian(here: Here<'_>, way: Way, workers: &Workers) -> Result<Vec
         add_score(&mut out, layout, term, &d);
     }
     Ok(out)
-}
-
-/// What all ways sum: pairs of levels, v'(Z'PZ)v, the first part of the score, and what the fixed part adds to traces.
-struct Parts {
-    pairs: Vec<Pairs>,
-    quadratic: Vec<f64>,
-    score: Blocks,
-    form: Vec<f64>,
-    fixed: Vec<f64>,
-    widths: Vec<usize>,
-}
-
-impl Parts {
-    /// Adds v'h to the forms and takes hh' / sigma^2 off the scores.
-    fn add_residuals(&mut self, here: Here<'_>, v: &[f64]) {
-        let Here { s, a, inverse, layout, at, .. } = here;
-        let (m, k) = (a.p + 1, layout.len());
-        for (r, x) in inverse.residual.chunks_exact(m).zip(v.chunks_exact(k)) {
-            self.form.iter_mut().zip(x).for_each(|(f, y)| *f += r[a.p] * y);
-        }
-        for (factor, q, first, levels) in s.blocks() {
-            let d = &mut self.score[factor];
-            for j in 0..levels {
-                let h: Vec<f64> = (0..q).map(|i| inverse.residual[(first + j * q + i) * m + a.p]).collect();
-                small::mul(d, &h, &h, q, 1, q, -1.0 / at.sigma2);
-            }
-        }
-    }
 }
 
 /// tr(PV_iPV_j).
