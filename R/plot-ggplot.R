@@ -21,7 +21,8 @@
 #'   and `show` are as for [plot.lmm()]. No other argument is known: change the result with ggplot2's functions.
 #' @section Value:
 #'   An object of class `ggplot`, with a facet for each panel. A named list of them if `which` has several elements,
-#'   or if `"shrinkage"` has to show factors with one effect and with two, whose axes differ.
+#'   or if `"shrinkage"` has to show factors whose axes differ: with one effect and with two, with few levels and with
+#'   more than 60.
 #'
 #'   Large data are drawn as by [plot.lmm()]: counts in cells, thinned quantiles and names, ranks as axis.
 #' @section Conditions:
@@ -163,9 +164,9 @@ gg_layer <- function(kind, data, look) {
     do.call(geom, c(list(mapping = mapping, data = data), if (kind != "rule") list(inherit.aes = FALSE), colour, more,
       list(...)))
   }
-  size <- function(factor = 1.9) list(size = factor * look$cex)
+  size <- list(size = 1.9 * look$cex)
   switch(kind,
-    points = draw(ggplot2::geom_point, c(x = "x", y = y), shape = look$pch, more = c(size(), alpha)),
+    points = draw(ggplot2::geom_point, c(x = "x", y = y), shape = look$pch, more = c(size, alpha)),
     line = draw(ggplot2::geom_line, c(x = "x", y = "y", if (!is.null(data$part)) c(group = "part")), more = width),
     segments = draw(ggplot2::geom_segment, c(x = "x", y = y, xend = "xend", yend = if (in_rows) "key" else "yend"),
       more = c(width, alpha)),

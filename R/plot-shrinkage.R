@@ -9,24 +9,24 @@ shrinkage_data <- function(fit, options) {
   with_labels(table, "Shrinkage", NULL, NULL, response = response_label(fit))
 }
 
-# One picture of all factors of which one effect is shown, and one for each pair of effects. Panels stand in the order
-# of the factors where each is a plot of its own.
+# One picture of the factors of few levels of which one effect is shown, one of those of many levels, and one for each
+# pair of effects. Panels stand in the order of the factors where each is a plot of its own.
 shrinkage_pictures <- function(table) {
+  response <- attr(table, "response")
   pieces <- split_in_order(table, table$group)
   effects <- lapply(pieces, function(piece) unique(piece$effect))
-  one <- lengths(effects) == 1L
-  many <- one & vapply(pieces, nrow, 0L) > 60L
   order <- seq_along(pieces)
-  single <- if (any(many)) shrinkage_cloud else shrinkage_levels
-  pictures <- if (any(one)) {
-    panels <- Map(function(piece, at) single(piece, attr(table, "response"), at), unname(pieces[one]), order[one])
-    shown <- unique(unlist(effects[one]))
-    list(single_picture(table, panels, if (length(shown) == 1L) estimate_text(shown, attr(table, "response")),
-      names(pieces)[one], any(many)))
-  }
-  planes <- Map(function(piece, two, at) shrinkage_plane(table, piece, two[1:2], at), pieces[!one], effects[!one],
-    order[!one])
-  c(pictures, unname(planes))
+  kind <- ifelse(lengths(effects) > 1L, "plane", ifelse(vapply(pieces, nrow, 0L) > 60L, "cloud", "levels"))
+  single <- lapply(intersect(c("levels", "cloud"), kind), function(one) {
+    at <- which(kind == one)
+    draw <- if (one == "cloud") shrinkage_cloud else shrinkage_levels
+    panels <- lapply(at, function(k) draw(pieces[[k]], response, order[k]))
+    shown <- unique(unlist(effects[at]))
+    single_picture(table, panels, if (length(shown) == 1L) estimate_text(shown, response), names(pieces)[at],
+      one == "cloud")
+  })
+  planes <- lapply(which(kind == "plane"), function(k) shrinkage_plane(table, pieces[[k]], effects[[k]][1:2], order[k]))
+  c(single, planes)
 }
 
 single_picture <- function(table, panels, what, groups, cloud) {

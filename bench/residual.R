@@ -7,6 +7,7 @@
 library(ferrite)
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1L]))
 source(file.path(here, "machine.R"))
+source(file.path(here, "cases.R"))
 
 limit <- 60
 seconds <- function(f, times) {
@@ -14,19 +15,6 @@ seconds <- function(f, times) {
     gc(FALSE)
     system.time(f())[["elapsed"]]
   }, 0))
-}
-
-# Groups of equal length, AR(1) within them, standard deviations 1, 2 and 3 of the strata, sd exp(v / 2).
-series_of <- function(groups, length, strata = FALSE, ar = 0, covariate = FALSE) {
-  set.seed(11)
-  n <- groups * length
-  d <- data.frame(g = gl(groups, length), t = rep(seq_len(length), groups), x = stats::rnorm(n), v = stats::runif(n))
-  d$s <- factor(sample.int(3L, n, replace = TRUE))
-  e <- matrix(stats::rnorm(n), length)
-  for (i in seq_len(length)[-1L]) e[i, ] <- ar * e[i - 1L, ] + sqrt(1 - ar^2) * e[i, ]
-  sd <- (if (strata) as.integer(d$s) else 1) * (if (covariate) exp(d$v / 2) else 1)
-  d$y <- 1 + 0.5 * d$x + stats::rnorm(groups)[d$g] + sd * as.vector(e)
-  d
 }
 
 works <- list(

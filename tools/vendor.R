@@ -3,7 +3,9 @@
 #   Rscript tools/vendor.R <archive> [<authors>]     from the top of the package
 #
 # Crates that none of R's platforms compile become empty stubs (the lock file names them, so cargo wants to see them);
-# of the others tests, examples, benchmarks and test data go; licences stay. <authors> gets the list for inst/AUTHORS.
+# of the others tests, examples, benchmarks and test data go; licences stay. One crate is changed: private-gemm-x86 does
+# not write the assembler kernels for other numbers than f64, which no linker drops (trim_kernels()). <authors> gets
+# the list for inst/AUTHORS with the changes.
 
 manifest <- "src/rust/Cargo.toml"
 platforms <- c(
@@ -86,6 +88,31 @@ prune_windows <- function(crate, features) {
   unlink(file.path(root, setdiff(folders[nzchar(folders)], above)), recursive = TRUE)
 }
 
+# Each text once, or as often as said, and nothing else: a new version of the crate must be looked at.
+replace_text <- function(file, old, new, times = 1L) {
+  text <- paste(readLines(file, encoding = "UTF-8", warn = FALSE), collapse = "\n")
+  found <- sum(gregexpr(old, text, fixed = TRUE)[[1L]] > 0L)
+  if (found != times) {
+    stop("`", old, "` occurs ", found, " times in ", file, ", not ", times, ": look at trim_kernels()", call. = FALSE)
+  }
+  writeLines(gsub(old, new, text, fixed = TRUE), file, useBytes = TRUE)
+}
+
+# build.rs writes the kernels of four types of numbers into one section of assembler, 1.9 MB; f64 needs 0.4 of them. The
+# tables of the others become empty, and asking for them is a panic. The kernels for f64 are those of the crate.
+trim_kernels <- function(crate) {
+  build <- file.path(crate, "build.rs")
+  for (loop in c("(1..=6)", "(1..=3)", "(1..=1)")) {
+    loop <- paste0("\t\tfor m in ", loop, ".rev() {")
+    replace_text(build, loop, paste0("\t\tif !matches!(ty, Ty::F64) {\n\t\t\tcontinue;\n\t\t}\n", loop),
+                 if (grepl("=3", loop, fixed = TRUE)) 2L else 1L)
+  }
+  start <- "\tlet (sizeof, cplx) = match dtype {"
+  check <- "\tassert!(matches!(dtype, DType::F64), \"this copy of private-gemm-x86 has the kernels for f64 alone\");\n"
+  replace_text(file.path(crate, "src", "lib.rs"), start, paste0(check, start))
+  "build.rs and src/lib.rs: without the kernels for other numbers than f64"
+}
+
 # Cargo compares files with this record; what was removed must not be in it.
 reset_checksum <- function(crate) {
   file <- file.path(crate, ".cargo-checksum.json")
@@ -106,10 +133,11 @@ trim_crate <- function(crate, needed) {
   if (name == "windows-sys") {
     prune_windows(crate, needed[[id]])
   }
+  changed <- if (name == "private-gemm-x86") trim_kernels(crate)
   authors <- package_field(lines, "authors")
   c(id = id, license = paste(package_field(lines, "license"), collapse = ""),
     authors = if (any(nzchar(authors))) paste(authors, collapse = ", ") else paste0("The ", name, " developers"),
-    url = package_field(lines, "repository")[1L])
+    url = package_field(lines, "repository")[1L], changed = if (is.null(changed)) "" else changed)
 }
 
 # Notices that a crate carries for code ported from elsewhere; the BSD licences want them beside a binary, too.
@@ -123,7 +151,7 @@ read_notices <- function(vendor) {
 write_authors <- function(crates, notices, file) {
   entries <- vapply(crates, function(crate) {
     paste0(crate[["id"]], "\n  Authors: ", crate[["authors"]], "\n  License: ", crate[["license"]],
-           "\n  ", crate[["url"]])
+           "\n  ", crate[["url"]], if (nzchar(crate[["changed"]])) paste0("\n  Changed here: ", crate[["changed"]]))
   }, "")
   writeLines(c(
     "The source package of ferrite contains the Rust crates listed here, in src/rust/vendor.tar.xz, and an installed",

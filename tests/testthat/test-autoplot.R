@@ -88,6 +88,14 @@ test_that("two effects are a plane with an arrow for each level", {
   mixed <- autoplot_of(shared_fit("crossed"), which = "shrinkage")
   expect_named(mixed, c("Dog:Side", "Dog"))
   for (plot in mixed) drawn(plot)
+  # few levels by name, many in a cloud, as plot() has them
+  data <- data.frame(a = factor(rep(1:100, each = 6)), b = factor(rep(1:6, 100)), t = seq_len(600))
+  data$y <- sin(as.integer(data$a)^2) + cos(as.integer(data$b)^2) + sin(78.233 * data$t)
+  fit <- lmm(y ~ 1 + (1 | a) + (1 | b), data)
+  plots <- autoplot_of(fit, which = "shrinkage")
+  expect_named(plots, c("b", "a"))
+  expect_identical(nrow(plots$b$data), 6L)
+  expect_equal(layer_of(plots$a, "GeomPoint")$y, plots$a$data$partial)
 })
 
 test_that("a profile has its own method", {

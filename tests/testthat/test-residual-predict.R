@@ -160,3 +160,15 @@ test_that("wrong input is a classed error", {
   powers <- lmm(follicles ~ cos(2 * pi * Time) + (1 | Mare), data, dispersion = ~ power(step))
   expect_error(predict(powers, transform(new, step = 0), interval = "prediction"), class = "ferrite_error_dispersion")
 })
+
+test_that("a variable of the residuals that stands in the session is not taken for one of new rows", {
+  data <- as.data.frame(nlme::Orthodont)
+  size <- rep(1:4, 27) + 0.5
+  fit <- suppressMessages(lmm(distance ~ age + (1 | Subject), data, dispersion = ~ log(size)))
+  new <- data[1:4, c("age", "Subject")]
+  expect_error(predict(fit, new, interval = "prediction"), "no column `size`", class = "ferrite_error_newdata")
+  # rows that are missing make no difference
+  data$distance[3] <- NA
+  fit <- suppressMessages(lmm(distance ~ age + (1 | Subject), data, dispersion = ~ log(size)))
+  expect_error(predict(fit, new, interval = "prediction"), "no column `size`", class = "ferrite_error_newdata")
+})

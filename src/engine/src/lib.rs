@@ -35,6 +35,7 @@ pub use inference::{
 };
 pub use likelihood::model::Model;
 pub use likelihood::structure::Structure;
+pub use numerics::distributions::{chi_bar_square_tail, chi_square_tail, f_tail};
 pub use options::{Criterion, FitOptions, Look, Watch};
 
 /// Fits a model from its rows; the model at the phi that was found.

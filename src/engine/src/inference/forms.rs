@@ -31,16 +31,6 @@ impl Outward {
     }
 }
 
-/// Makes a matrix symmetric: the mean of both triangles.
-pub(super) fn symmetrise(a: &mut [f64], n: usize) {
-    for i in 0..n {
-        for j in 0..i {
-            let x = 0.5 * (a[i * n + j] + a[j * n + i]);
-            (a[i * n + j], a[j * n + i]) = (x, x);
-        }
-    }
-}
-
 /// `f * a x a'`.
 pub(super) fn sandwich(a: &[f64], x: &[f64], p: usize, f: f64) -> Vec<f64> {
     let mut half = vec![0.0; p * p];

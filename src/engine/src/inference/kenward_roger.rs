@@ -13,7 +13,7 @@
 //!
 //! Source: Kenward and Roger (1997), Biometrics 53, 983-997; Harville and Jeske (1992), JASA 87, 724-731.
 
-use super::forms::{product, sandwich, symmetrise, Outward};
+use super::forms::{product, sandwich, Outward};
 use super::information::Information;
 use super::satterthwaite::{Differences, SolvedColumns};
 use crate::covariance::products::{Middle, Strand};
@@ -42,9 +42,9 @@ impl KenwardRoger {
     /// The same for the user's coefficients.
     pub(super) fn outward(self, by: &Outward) -> Result<KenwardRoger> {
         let p = by.p;
-        let inverse = small::solve_identity(&by.jacobian, p).ok_or(Error::NotPositiveDefinite)?;
-        let transposed: Vec<f64> = (0..p * p).map(|x| inverse[x % p * p + x / p]).collect();
-        let inward = |x: &Vec<f64>| sandwich(&transposed, x, p, 1.0 / by.scale);
+        let mut inverse = small::solve_identity(&by.jacobian, p).ok_or(Error::NotPositiveDefinite)?;
+        small::transpose_in_place(&mut inverse, p);
+        let inward = |x: &Vec<f64>| sandwich(&inverse, x, p, 1.0 / by.scale);
         Ok(KenwardRoger { p: self.p.iter().map(inward).collect(), w: self.w, adjusted: by.covariance(&self.adjusted) })
     }
 }
@@ -69,7 +69,7 @@ fn corrected(vcov_beta: &[f64], inner: &[f64], p: usize) -> Vec<f64> {
     let mut adjusted = vcov_beta.to_vec();
     let correction = sandwich(vcov_beta, inner, p, 2.0);
     adjusted.iter_mut().zip(&correction).for_each(|(a, c)| *a += c);
-    symmetrise(&mut adjusted, p);
+    small::symmetrise(&mut adjusted, p);
     adjusted
 }
 

@@ -8,9 +8,7 @@ use super::schur_complement;
 use crate::covariance::theta::Blocks;
 use crate::error::{Error, Result};
 use crate::likelihood::model::Model;
-use crate::numerics::dense;
-use crate::numerics::small;
-use faer::Par;
+use crate::numerics::{dense, small};
 
 /// Largest element of T^-1 for which I - M^-1 keeps enough digits.
 const LOOSE: f64 = 100.0;
@@ -123,11 +121,7 @@ fn from_product(model: &Model, z: Vec<f64>, mut b: Vec<f64>, m: Vec<f64>, n: usi
     factor.factor()?;
     factor.forward(&mut b, n);
     let mut k = z;
-    dense::add_gram(&mut k, &b, n, n, -1.0, if threads > 1 { Par::rayon(threads) } else { Par::Seq });
-    for j in 0..n {
-        for i in j + 1..n {
-            k[i * n + j] = k[j * n + i];
-        }
-    }
+    dense::add_gram(&mut k, &b, n, n, -1.0, dense::parallel(threads, n));
+    dense::mirror(&mut k, n);
     Ok(k)
 }

@@ -20,9 +20,9 @@ mod refits;
 mod rlrt;
 mod satterthwaite;
 mod schur_complement;
+mod target;
 
 pub use bootstrap::bootstrap;
-pub use constrained::Target;
 pub use deletion::deletions;
 pub use fixed::{fixed_inference, Derivatives, FixedInference, Wanted};
 pub use kenward_roger::KenwardRoger;
@@ -32,3 +32,4 @@ pub use refit::refit;
 pub use refits::{Estimates, Refit, Replicate};
 pub use rlrt::{simulate as simulate_rlrt, Null, RLRT_BATCH};
 pub use satterthwaite::Satterthwaite;
+pub use target::Target;

@@ -10,7 +10,7 @@ use crate::design::design::Column;
 use crate::error::{Error, Result};
 use crate::fit::problem::Problem;
 use crate::likelihood::model::Model;
-use crate::likelihood::Here;
+use crate::likelihood::{quadratic_form, Here, LevelPart};
 use crate::numerics::small;
 use crate::numerics::sums;
 use crate::numerics::threads::Workers;
@@ -40,16 +40,8 @@ pub struct Rows<'a> {
     pub terms: Vec<(Part, Vec<Column<'a>>)>,
 }
 
-/// One group of coefficients that a row touches.
-struct Touch {
-    factor: usize,
-    level: usize,
-    w: Vec<f64>,
-}
-
 /// What all rows share.
 struct Plan<'m> {
-    model: &'m Model,
     here: Here<'m>,
     /// Working from user's coefficients of X, transposed: p x p by rows.
     jacobian: Vec<f64>,
@@ -88,7 +80,6 @@ pub fn prediction_variance(
         })
         .collect();
     let plan = Plan {
-        model,
         here: model.here()?,
         jacobian: coordinates::jacobian(&c.x),
         turns,
@@ -96,11 +87,11 @@ pub fn prediction_variance(
         unit: sigma2 * c.y_scale * c.y_scale,
     };
     let workers = Workers::new(if rows.n >= 4096 { threads } else { 1 })?;
-    plan.model.watch.announce(sums::chunks(rows.n));
+    model.watch.announce(sums::chunks(rows.n));
     let pieces = workers.map(sums::chunks(rows.n), |k| -> Result<Vec<f64>> {
-        plan.model.watch.check()?;
-        plan.model.watch.advance(1);
-        let mut work = vec![0.0; plan.model.s.trailing_order()];
+        model.watch.check()?;
+        model.watch.advance(1);
+        let mut work = vec![0.0; plan.here.s.trailing_order()];
         sums::chunk(k, rows.n).map(|i| plan.row(rows, i, &mut work)).collect()
     });
     let mut out = Vec::with_capacity(rows.n);
@@ -141,13 +132,13 @@ fn check_rows(model: &Model, rows: &Rows<'_>) -> Result<()> {
 
 impl Plan<'_> {
     fn row(&self, rows: &Rows<'_>, i: usize, work: &mut [f64]) -> Result<f64> {
-        let a = &self.model.a;
+        let a = self.here.a;
         let (p, m) = (a.p, a.p + 1);
         let x: Vec<f64> = a.coordinates.x.kept.iter().map(|&c| rows.x[c].at(i)).collect();
         let mut h = vec![0.0; p];
         small::mul_transposed(&mut h, &self.jacobian, &x, p, p, 1, 1.0);
         let mut fresh = 0.0;
-        let mut touched: Vec<Touch> = Vec::with_capacity(a.factors.len());
+        let mut touched: Vec<LevelPart> = Vec::with_capacity(a.factors.len());
         for ((term, (part, basis)), turn) in a.coordinates.terms.iter().zip(&rows.terms).zip(&self.turns) {
             if *part == Part::None {
                 continue;
@@ -166,7 +157,7 @@ impl Plan<'_> {
                 Some(at) => at,
                 None => {
                     let width = a.factors[term.factor].q;
-                    touched.push(Touch { factor: term.factor, level: code as usize - 1, w: vec![0.0; width] });
+                    touched.push(LevelPart { factor: term.factor, level: code as usize - 1, w: vec![0.0; width] });
                     touched.len() - 1
                 }
             };
@@ -180,75 +171,7 @@ impl Plan<'_> {
         }
         small::solve_lower(&self.here.at.pls.rx, p, &mut h, 1);
         let fixed: f64 = h.iter().map(|v| v * v).sum();
-        let random = match self.looked_up(&touched) {
-            Some(v) => v,
-            None => self.solved(&touched, work)?,
-        };
+        let random = quadratic_form(self.here, &touched, work)?;
         Ok(self.unit * (fixed + random.max(0.0) + fresh))
-    }
-
-    /// w'M^-1w from the selected inverse; `None` where an entry is not on its pattern.
-    fn looked_up(&self, touched: &[Touch]) -> Option<f64> {
-        let mut sum = 0.0;
-        for (i, a) in touched.iter().enumerate() {
-            for (j, b) in touched.iter().enumerate().take(i + 1) {
-                for (r, x) in a.w.iter().enumerate() {
-                    for (c, y) in b.w.iter().enumerate() {
-                        let f = if i == j { x * y } else { 2.0 * x * y };
-                        if f != 0.0 {
-                            sum += f * self.here.inverse_between((a.factor, a.level, r), (b.factor, b.level, c))?;
-                        }
-                    }
-                }
-            }
-        }
-        Some(sum)
-    }
-
-    /// w'M^-1w = |L^-1 w|^2, eliminating only what the row touches.
-    fn solved(&self, touched: &[Touch], work: &mut [f64]) -> Result<f64> {
-        let Here { a, s, w: workspace, .. } = self.here;
-        work.fill(0.0);
-        let mut own: Vec<Vec<(usize, Vec<f64>)>> = vec![Vec::new(); s.chain.len()];
-        for t in touched {
-            match s.chain.iter().position(|l| l.factor == t.factor) {
-                Some(c) => add(&mut own[c], t.level, &t.w),
-                None => {
-                    for trail in s.trail.iter().filter(|u| u.factor == t.factor) {
-                        let at = trail.col + t.level * trail.q;
-                        work[at..at + trail.q].iter_mut().zip(&t.w).for_each(|(x, y)| *x += y);
-                    }
-                }
-            }
-        }
-        let mut sum = 0.0;
-        for (c, link) in s.chain.iter().enumerate() {
-            let (q, blocks) = (link.q, &workspace.links[c]);
-            for (j, mut y) in std::mem::take(&mut own[c]) {
-                small::solve_lower(&blocks.diag[j * q * q..(j + 1) * q * q], q, &mut y, 1);
-                sum += y.iter().map(|v| v * v).sum::<f64>();
-                for (k, &pair) in link.up.iter().enumerate() {
-                    let qa = s.chain[c + 1 + k].q;
-                    let mut part = vec![0.0; qa];
-                    small::mul_transposed(&mut part, &blocks.up[k][j * q * qa..(j + 1) * q * qa], &y, qa, q, 1, -1.0);
-                    add(&mut own[c + 1 + k], a.pairs[pair].cols[j] as usize, &part);
-                }
-                let cols = &link.cols[link.starts[j]..link.starts[j + 1]];
-                let across = &blocks.across[q * link.starts[j]..q * link.starts[j + 1]];
-                for (r, v) in y.iter().enumerate() {
-                    let row = &across[r * cols.len()..(r + 1) * cols.len()];
-                    row.iter().zip(cols).for_each(|(x, &col)| work[col as usize] -= x * v);
-                }
-            }
-        }
-        workspace.trailing.forward(work, 1)?;
-        Ok(sum + work.iter().map(|v| v * v).sum::<f64>())
-    }
-}
-
-fn add(all: &mut Vec<(usize, Vec<f64>)>, level: usize, w: &[f64]) {
-    match all.iter_mut().find(|(l, _)| *l == level) {
-        Some((_, sum)) => sum.iter_mut().zip(w).for_each(|(s, x)| *s += x),
-        None => all.push((level, w.to_vec())),
     }
 }

@@ -4,7 +4,8 @@
 //! in the value, so a secant in zeta inside a bracket needs few steps. Where the edge of the parameter space comes
 //! first, the edge is the answer.
 
-use super::constrained::{Constrained, Target};
+use super::constrained::Constrained;
+use super::target::Target;
 use crate::error::Result;
 use crate::fit::problem::Problem;
 use crate::numerics::minimise::{self, Limits, Objective};

@@ -7,7 +7,7 @@
 //!
 //! Source: Fai and Cornelius (1996), J. Stat. Comput. Simul. 54, 363-378.
 
-use super::forms::{sandwich, symmetrise, vcov_beta, Outward};
+use super::forms::{sandwich, vcov_beta, Outward};
 use super::information::Information;
 use crate::covariance::theta::Blocks;
 use crate::error::{Error, Result};
@@ -120,7 +120,7 @@ pub(super) fn by_differences(
         slopes.extend(up.columns.zip(down.columns).map(|(up, down)| up.minus(&down, 2.0 * step)));
     }
     problem.set(phi);
-    symmetrise(&mut hessian, n);
+    small::symmetrise(&mut hessian, n);
     let covariance = small::solve_identity(&hessian, n).ok_or(Error::NotPositiveDefinite)?;
     let covariance = covariance.iter().map(|x| 2.0 * x).collect();
     Ok(Differences {

@@ -17,33 +17,45 @@ use crate::numerics::small::{self, add_outer};
 /// Largest element of T^-1 for which Gamma T^-1 still is the score.
 const LOOSE: f64 = 1e5;
 
+/// Columns over all rows of Z, one an element of theta: kept from one call to the next.
+#[derive(Default)]
+pub(crate) struct Columns {
+    v: Vec<f64>,
+    sv: Vec<f64>,
+}
+
 /// Average information in theta (m x m by rows).
-pub(crate) fn average(here: Here<'_>) -> Result<Vec<f64>> {
+pub(crate) fn average(here: Here<'_>, work: &mut Columns) -> Result<Vec<f64>> {
     let Here { s, a, w, inverse, layout, t, at, gamma } = here;
     let (p, m, k) = (a.p, a.p + 1, layout.len());
     let nu = at.pls.pwrss / at.sigma2;
-    let v = directions(here);
-    let mut sv = vec![0.0; v.len()];
-    add_cross(s, a, &v, k, &mut sv, 1.0);
+    let Columns { v, sv } = work;
+    directions(here, v);
+    sv.clear();
+    sv.resize(v.len(), 0.0);
+    add_cross(s, a, v, k, sv, 1.0);
     let mut out = vec![0.0; k * k];
-    for (x, y) in v.chunks_exact(k).zip(sv.chunks_exact(k)) {
-        add_outer(&mut out, x, y, 1.0);
-    }
-    let mut half = vec![0.0; v.len()];
+    small::add_gram(&mut out, v, sv, k, k);
+    let mut fixed = vec![0.0; m * k];
+    small::add_gram(&mut fixed, &inverse.residual, v, m, k);
+    // L^-1 T'Z'WZ v, in the place of Z'WZ v.
+    let mut own = Vec::new();
     for (factor, q, first, levels) in s.blocks() {
-        for j in 0..levels {
-            let rows = (first + j * q) * k..(first + (j + 1) * q) * k;
-            small::mul_transposed(&mut half[rows.clone()], &t[factor], &sv[rows], q, q, k, 1.0);
+        for rows in sv[first * k..(first + levels * q) * k].chunks_exact_mut(q * k) {
+            if q == 1 {
+                rows.iter_mut().for_each(|x| *x *= t[factor][0]);
+                continue;
+            }
+            own.clear();
+            own.extend_from_slice(rows);
+            rows.fill(0.0);
+            small::mul_transposed(rows, &t[factor], &own, q, q, k, 1.0);
         }
     }
-    elimination::forward(w, s, a, &mut half, k)?;
-    for x in half.chunks_exact(k) {
-        add_outer(&mut out, x, x, -1.0);
-    }
-    let mut fixed = vec![0.0; m * k];
-    for (r, x) in inverse.residual.chunks_exact(m).zip(v.chunks_exact(k)) {
-        add_outer(&mut fixed, r, x, 1.0);
-    }
+    elimination::forward(w, s, a, sv, k)?;
+    let mut halves = vec![0.0; k * k];
+    small::add_gram(&mut halves, sv, sv, k, k);
+    out.iter_mut().zip(&halves).for_each(|(o, x)| *o -= x);
     small::solve_lower(&at.pls.rx, p, &mut fixed[..p * k], k);
     for x in fixed[..p * k].chunks_exact(k) {
         add_outer(&mut out, x, x, -1.0);
@@ -60,10 +72,11 @@ pub(crate) fn average(here: Here<'_>) -> Result<Vec<f64>> {
 }
 
 /// v_a = E_a h for all elements of theta: rows of Z, one column an element.
-pub(crate) fn directions(here: Here<'_>) -> Vec<f64> {
+pub(crate) fn directions(here: Here<'_>, v: &mut Vec<f64>) {
     let Here { s, a, inverse, layout, t, .. } = here;
     let (k, m) = (layout.len(), a.p + 1);
-    let mut v = vec![0.0; s.q * k];
+    v.clear();
+    v.resize(s.q * k, 0.0);
     for (factor, q, first, levels) in s.blocks() {
         let tf = &t[factor];
         for (e, &(term, row, col)) in layout.places.iter().enumerate() {
@@ -72,6 +85,11 @@ pub(crate) fn directions(here: Here<'_>) -> Vec<f64> {
                 continue;
             }
             let (r, c) = (offset + row, offset + col);
+            if q == 1 {
+                let rows = v[first * k..].chunks_exact_mut(k).zip(inverse.residual[first * m..].chunks_exact(m));
+                rows.take(levels).for_each(|(v, h)| v[e] = 2.0 * tf[0] * h[a.p]);
+                continue;
+            }
             for j in 0..levels {
                 let base = first + j * q;
                 let h = |i: usize| inverse.residual[(base + i) * m + a.p];
@@ -83,7 +101,6 @@ pub(crate) fn directions(here: Here<'_>) -> Vec<f64> {
             }
         }
     }
-    v
 }
 
 /// Adds 2 tr(D dT dT') with the positive part of the score D, where T has an inverse.

@@ -12,9 +12,11 @@ mod hessian;
 pub(crate) mod model;
 mod pls;
 mod products;
+mod quadratic_form;
 mod residual_derivative;
 pub(crate) mod selected_inverse;
 pub(crate) mod structure;
 mod workspace;
 
 pub(crate) use evaluation::Here;
+pub(crate) use quadratic_form::{quadratic_form, LevelPart};

@@ -7,7 +7,7 @@ use crate::covariance::theta::{Blocks, Layout};
 use crate::crossprod::crossprod::Crossprod;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
-use crate::likelihood::average_information;
+use crate::likelihood::average_information::{self, Columns};
 use crate::likelihood::evaluation::{Evaluation, Gamma, Here, Pls, Solved};
 use crate::likelihood::gradient;
 use crate::likelihood::hessian::{self, Way};
@@ -36,6 +36,7 @@ pub struct Model {
     way: Way,
     /// Asked before every evaluation whether to go on.
     pub(crate) watch: Watch,
+    columns: Columns,
     last: Last,
 }
 
@@ -90,8 +91,8 @@ impl Model {
         let w = Workspace::new(&s, &a, workers.count())?;
         let (inverse, layout) = (Inverse::new(&s, &a), Layout::new(&a.coordinates, &a.widths()));
         let way = hessian::way(&s, &a, &layout, s.work(a.p));
-        let (watch, last) = (Watch::default(), Last::default());
-        Ok(Model { a: ReadOnly(a), s, w, inverse, layout, workers, way, watch, last })
+        let (watch, columns, last) = (Watch::default(), Columns::default(), Last::default());
+        Ok(Model { a: ReadOnly(a), s, w, inverse, layout, workers, way, watch, columns, last })
     }
 
     /// Changes the values of the cross-products, not their cells; what was solved for the old ones is dropped.
@@ -307,11 +308,14 @@ impl Model {
     /// Second derivatives in the working theta at `t`: the Hessian where it is affordable, average information elsewhere.
     pub(crate) fn curvature(&mut self, t: &Blocks, kind: Criterion) -> Result<Vec<f64>> {
         self.value_and_gamma(t, kind)?;
-        let here = self.here()?;
         if self.way == Way::No {
-            return self.workers.run(|| average_information::average(here));
+            let mut columns = std::mem::take(&mut self.columns);
+            let here = self.here()?;
+            let found = self.workers.run(|| average_information::average(here, &mut columns));
+            self.columns = columns;
+            return found;
         }
-        hessian::hessian(here, self.way, &self.workers)
+        hessian::hessian(self.here()?, self.way, &self.workers)
     }
 
     /// What the search sees as second derivatives at `theta`: for benchmarks.

@@ -1,9 +1,9 @@
 //! Products with Z'WZ, and the fixed part of the gradient: sums over rows in the order of elimination.
 
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::crossprod::{Crossprod, Pair};
 use crate::likelihood::evaluation::Solved;
 use crate::likelihood::structure::Structure;
-use crate::numerics::small::{self, block};
+use crate::numerics::small::{self, block, by_columns, columns};
 
 /// Rows whitened at once.
 pub(crate) const BATCH: usize = 64;
@@ -50,13 +50,18 @@ pub(crate) fn subtract_fixed(gamma: &mut [f64], r: &[f64], u: &[f64], q: usize, 
 /// `out += sign * Z'WZ x`, rows in the order of elimination, k columns by rows.
 pub(crate) fn add_cross(s: &Structure, a: &Crossprod, x: &[f64], k: usize, out: &mut [f64], sign: f64) {
     for (factor, q, first, levels) in s.blocks() {
-        for j in 0..levels {
-            let at = (first + j * q) * k..(first + (j + 1) * q) * k;
-            small::mul(&mut out[at.clone()], block(&a.factors[factor].diag, j, q * q), &x[at], q, q, k, sign);
+        let rows = first * k..(first + levels * q) * k;
+        let diag = a.factors[factor].diag.chunks_exact(q * q);
+        for (d, (out, x)) in diag.zip(out[rows.clone()].chunks_exact_mut(q * k).zip(x[rows].chunks_exact(q * k))) {
+            small::mul(out, d, x, q, q, k, sign);
         }
     }
     for (pair, [qf, qg], [row_f, row_g]) in s.pairs() {
         let p = &a.pairs[pair];
+        if qf == 1 && qg == 1 {
+            by_columns!(k, add_scalar_pair, p, [row_f, row_g], x, k, out, sign);
+            continue;
+        }
         for l in 0..p.starts.len() - 1 {
             let f = (row_f + l * qf) * k..(row_f + (l + 1) * qf) * k;
             for c in p.starts[l]..p.starts[l + 1] {
@@ -64,6 +69,21 @@ pub(crate) fn add_cross(s: &Structure, a: &Crossprod, x: &[f64], k: usize, out: 
                 let block = block(&p.blocks, c, qf * qg);
                 small::mul(&mut out[f.clone()], block, &x[g.clone()], qf, qg, k, sign);
                 small::mul_transposed(&mut out[g], block, &x[f.clone()], qg, qf, k, sign);
+            }
+        }
+    }
+}
+
+/// The same for one pair of factors with one column each.
+fn add_scalar_pair<const K: usize>(p: &Pair, rows: [usize; 2], x: &[f64], k: usize, out: &mut [f64], sign: f64) {
+    let k = columns::<K>(k);
+    for l in 0..p.starts.len() - 1 {
+        let f = (rows[0] + l) * k;
+        for (b, &col) in p.blocks[p.starts[l]..p.starts[l + 1]].iter().zip(&p.cols[p.starts[l]..p.starts[l + 1]]) {
+            let (b, g) = (sign * b, (rows[1] + col as usize) * k);
+            for c in 0..k {
+                out[f + c] += b * x[g + c];
+                out[g + c] += b * x[f + c];
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod counting_sort;
 pub(crate) mod dense;
+pub(crate) mod distributions;
 pub(crate) mod eigen;
 pub(crate) mod minimise;
 pub(crate) mod newton;

@@ -4,11 +4,11 @@
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
+use rand_distr::{ChiSquared, Distribution, StandardNormal};
 
 /// A stream of one replicate.
 pub struct Stream {
     rng: ChaCha8Rng,
-    spare: Option<f64>,
 }
 
 impl Stream {
@@ -16,47 +16,18 @@ impl Stream {
     pub fn new(seed: u64, index: u64) -> Stream {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(index);
-        Stream { rng, spare: None }
+        Stream { rng }
     }
 
-    /// Uniform on (0, 1).
-    #[inline]
-    pub fn uniform(&mut self) -> f64 {
-        loop {
-            let u: f64 = self.rng.random();
-            if u > 0.0 {
-                return u;
-            }
-        }
-    }
-
-    /// Standard normal (Box and Muller 1958, both halves used).
+    /// Standard normal.
     #[inline]
     pub fn normal(&mut self) -> f64 {
-        if let Some(z) = self.spare.take() {
-            return z;
-        }
-        let (r, angle) = ((-2.0 * self.uniform().ln()).sqrt(), 2.0 * std::f64::consts::PI * self.uniform());
-        self.spare = Some(r * angle.sin());
-        r * angle.cos()
+        self.rng.sample(StandardNormal)
     }
 
-    /// Chi-square with `df` > 0 degrees of freedom (Marsaglia and Tsang 2000).
+    /// Chi-square with `df` degrees of freedom; 0 where there are none, as a sum of no squares is.
     pub fn chi_square(&mut self, df: f64) -> f64 {
-        let shape = 0.5 * df;
-        if shape < 1.0 {
-            let boost = self.uniform().powf(1.0 / shape);
-            return boost * self.chi_square(df + 2.0);
-        }
-        let d = shape - 1.0 / 3.0;
-        let c = 1.0 / (9.0 * d).sqrt();
-        loop {
-            let x = self.normal();
-            let v = (1.0 + c * x).powi(3);
-            if v > 0.0 && self.uniform().ln() < 0.5 * x * x + d * (1.0 - v + v.ln()) {
-                return 2.0 * d * v;
-            }
-        }
+        ChiSquared::new(df).map_or(0.0, |d| d.sample(&mut self.rng))
     }
 }
 
@@ -83,7 +54,7 @@ mod tests {
     #[test]
     fn streams_differ_and_repeat() {
         let (mut a, mut b, mut c) = (Stream::new(1, 0), Stream::new(1, 0), Stream::new(1, 1));
-        let (x, y, z) = (a.uniform(), b.uniform(), c.uniform());
+        let (x, y, z) = (a.normal(), b.normal(), c.normal());
         assert!(x == y && x != z);
     }
 }

@@ -51,6 +51,52 @@ impl LogProduct {
     }
 }
 
+/// Calls `f` with the number of columns known to the compiler where it is small; see [`columns`].
+macro_rules! by_columns {
+    ($m:expr, $f:ident, $($x:expr),*) => {
+        match $m {
+            1 => $f::<1>($($x),*),
+            2 => $f::<2>($($x),*),
+            3 => $f::<3>($($x),*),
+            4 => $f::<4>($($x),*),
+            _ => $f::<0>($($x),*),
+        }
+    };
+}
+pub(crate) use by_columns;
+
+/// The number of columns: `M`, or `m` where the compiler does not know it.
+#[inline(always)]
+pub fn columns<const M: usize>(m: usize) -> usize {
+    if M == 0 {
+        m
+    } else {
+        M
+    }
+}
+
+/// `out += x'y` (k x m) for tall x (rows of k) and y (rows of m).
+pub fn add_gram(out: &mut [f64], x: &[f64], y: &[f64], k: usize, m: usize) {
+    if k == m {
+        return by_columns!(k, add_square_gram, out, x, y, k);
+    }
+    x.chunks_exact(k).zip(y.chunks_exact(m)).for_each(|(x, y)| add_outer(out, x, y, 1.0));
+}
+
+fn add_square_gram<const K: usize>(out: &mut [f64], x: &[f64], y: &[f64], k: usize) {
+    let k = columns::<K>(k);
+    let mut sum = [[0.0; K]; K];
+    for (x, y) in x.chunks_exact(k).zip(y.chunks_exact(k)) {
+        if K == 0 {
+            add_outer(out, x, y, 1.0);
+        }
+        for i in 0..K {
+            (0..K).for_each(|j| sum[i][j] += x[i] * y[j]);
+        }
+    }
+    out.chunks_exact_mut(k).zip(&sum).for_each(|(o, s)| o.iter_mut().zip(s).for_each(|(o, s)| *o += s));
+}
+
 /// The kernels with their bodies in the caller: there a call would cost more than the arithmetic.
 pub mod inlined {
     /// Cholesky factor of the lower triangle of `a` (q x q), in place, upper triangle set to zero.

@@ -10,29 +10,7 @@ use crate::likelihood::evaluation::{Gamma, Solved};
 use crate::likelihood::selected_inverse::Inverse;
 use crate::likelihood::structure::Structure;
 use crate::likelihood::workspace::Workspace;
-use crate::numerics::small::{self, LogProduct};
-
-/// Calls `f` with the number of columns known to the compiler where it is small.
-macro_rules! by_columns {
-    ($m:expr, $f:ident, $($x:expr),*) => {
-        match $m {
-            1 => $f::<1>($($x),*),
-            2 => $f::<2>($($x),*),
-            3 => $f::<3>($($x),*),
-            4 => $f::<4>($($x),*),
-            _ => $f::<0>($($x),*),
-        }
-    };
-}
-
-#[inline]
-fn columns<const M: usize>(m: usize) -> usize {
-    if M == 0 {
-        m
-    } else {
-        M
-    }
-}
+use crate::numerics::small::{self, by_columns, columns, LogProduct};
 
 /// `to -= f * from`.
 #[inline]

@@ -76,13 +76,15 @@ pub(crate) fn hessian(here: Here<'_>, way: Way, workers: &Workers) -> Result<Vec
     let parts = match way {
         Way::Levels => levels::parts(here, workers)?,
         Way::Groups => {
-            let v = directions(here);
+            let mut v = Vec::new();
+            directions(here, &mut v);
             let mut parts = groups::parts(here, &v)?;
             parts.add_residuals(here, &v);
             parts
         }
         _ => {
-            let v = directions(here);
+            let mut v = Vec::new();
+            directions(here, &mut v);
             let mut parts = workers.run(|| dense::parts(here, &v, workers.count()))?;
             parts.add_residuals(here, &v);
             parts
