@@ -7,9 +7,7 @@
 use std::ops::Range;
 
 use crate::crossprod::crossprod::{add, FactorSums};
-use crate::design::basis::Basis;
-use crate::design::grouping::Grouping;
-use crate::design::weights::Weight;
+use crate::design::{Basis, Grouping, Weight};
 use crate::numerics::small;
 use crate::numerics::threads::Workers;
 

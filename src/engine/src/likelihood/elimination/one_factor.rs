@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::subtract_fitted;
 use crate::covariance::theta::Blocks;
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::{Gamma, Solved};
 use crate::likelihood::products::subtract_fixed;

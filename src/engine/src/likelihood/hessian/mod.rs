@@ -11,7 +11,7 @@ mod groups;
 mod levels;
 
 use crate::covariance::theta::{Blocks, Layout};
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::average_information::{add_score, directions};
 use crate::likelihood::evaluation::Here;
