@@ -20,10 +20,10 @@ mod likelihood;
 mod numerics;
 mod options;
 
-pub use crossprod::crossprod::Crossprod;
-pub use crossprod::weighted_sums::Kinds;
-pub use design::design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Strata, Structured, Term};
-pub use design::interaction::cross as cross_codes;
+pub use crossprod::Crossprod;
+pub use crossprod::Kinds;
+pub use design::cross as cross_codes;
+pub use design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Strata, Structured, Term};
 pub use error::{Element, Error, Result, Value};
 pub use fit::certificate::{Convergence, Status};
 pub use fit::estimates::{Fit, TermFit, Timing};
@@ -69,7 +69,7 @@ pub fn sums(design: &Design<'_>, threads: usize) -> Result<(Crossprod, Option<Ki
     if design.residual.is_empty() {
         return Ok((Crossprod::from_design(design, threads)?, None));
     }
-    let rows = crossprod::weighted_sums::WeightedSums::new(design, threads)?;
+    let rows = crossprod::WeightedSums::new(design, threads)?;
     let kinds = rows.kinds();
     Ok((rows.base, Some(kinds)))
 }

@@ -6,7 +6,7 @@
 
 use std::f64::consts::FRAC_PI_2;
 
-use crate::design::design::Pattern;
+use crate::design::Pattern;
 
 /// Distance of the angle from its limit at which a correlation is there: at most 1e-8 in rho.
 const EDGE: f64 = 1e-4;

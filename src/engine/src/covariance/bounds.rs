@@ -2,7 +2,7 @@
 //! is stationary or flat whatever the data.
 
 use crate::covariance::residual::ResidualCovariance;
-use crate::design::design::Serial;
+use crate::design::Serial;
 use crate::error::{Error, Result};
 
 /// Largest spread of log standard deviations; beyond it one of them is zero or infinite.

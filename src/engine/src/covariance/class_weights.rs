@@ -133,7 +133,7 @@ impl ResidualCovariance {
 mod tests {
     use super::*;
     use crate::covariance::series::NONE;
-    use crate::design::design::{Column, Correlation, Design, Factor, Serial};
+    use crate::design::{Column, Correlation, Design, Factor, Serial};
     use crate::numerics::threads::Workers;
 
     /// Dense R by its definition for the rows of a design.

@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use crate::covariance::correlation::Form;
 use crate::covariance::series::{Series, NONE};
-use crate::design::design::{Column, Design, Strata};
+use crate::design::{Column, Design, Strata};
 use crate::numerics::sums;
 use crate::numerics::threads::Workers;
 

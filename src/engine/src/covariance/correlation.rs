@@ -3,7 +3,7 @@
 //! atanh(rho) for AR(1); rho = r^2/(1 + r^2) for CAR(1), which reaches zero as an ordinary point; for compound symmetry a
 //! logistic curve between -1/(m - 1) and 1, with m the rows of the longest series.
 
-use crate::design::design::Serial;
+use crate::design::Serial;
 
 /// A form of correlation with the range of its rho.
 #[derive(Clone, Copy, Debug)]

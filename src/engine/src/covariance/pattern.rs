@@ -8,7 +8,7 @@
 use std::f64::consts::FRAC_PI_2;
 
 use crate::covariance::angle::Angle;
-use crate::design::design::{Column, Structured};
+use crate::design::{Column, Structured};
 use crate::numerics::small;
 
 /// Smallest tau that is not zero.
@@ -377,7 +377,7 @@ fn lowest(m: &[f64], q: usize) -> (f64, Vec<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::design::design::Pattern;
+    use crate::design::Pattern;
 
     #[test]
     fn factors_have_their_pattern_and_slopes_are_differences() {

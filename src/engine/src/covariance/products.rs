@@ -5,7 +5,7 @@
 
 use crate::covariance::correlation::power;
 use crate::covariance::residual::ResidualCovariance;
-use crate::design::design::Serial;
+use crate::design::Serial;
 
 /// Rows of one series, or rows without correlation.
 pub(crate) struct Strand {
@@ -128,7 +128,7 @@ fn sum_of(g: &[f64], m: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::design::design::{Column, Correlation, Design, Factor};
+    use crate::design::{Column, Correlation, Design, Factor};
     use crate::numerics::threads::Workers;
 
     #[test]

@@ -15,7 +15,7 @@ use crate::covariance::bounds::SPREAD;
 use crate::covariance::classes::Classes;
 use crate::covariance::correlation::Form;
 use crate::covariance::series::{Series, NONE};
-use crate::design::design::{Design, Serial};
+use crate::design::{Design, Serial};
 use crate::error::Result;
 use crate::numerics::small;
 use crate::numerics::threads::Workers;

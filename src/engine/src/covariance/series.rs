@@ -1,6 +1,6 @@
 //! Rows in the order of their series and times.
 
-use crate::design::design::{Correlation, Serial};
+use crate::design::{Correlation, Serial};
 use crate::error::{Error, Result};
 use crate::numerics::counting_sort::Sorted;
 

@@ -5,7 +5,7 @@ use crate::crossprod::add_rows::Addition;
 use crate::crossprod::by_series::{self, Product};
 use crate::crossprod::row_pass::{Buffers, RowPass};
 use crate::crossprod::row_reader::ROWS;
-use crate::design::design::{Column, Design, Term};
+use crate::design::{Column, Design, Term};
 use crate::error::{Error, Result};
 use crate::numerics::sums;
 

@@ -4,10 +4,10 @@
 //! them in orthonormal coordinates (see [`super::row_reader`]); this pass sums them as they are scaled and turns the sums
 //! afterwards, which is once a level and not once a row, and knows which factors have but an intercept.
 
+use std::ops::Range;
+
 use crate::crossprod::crossprod::{add, FactorSums};
-use crate::design::basis::Basis;
-use crate::design::grouping::Grouping;
-use crate::design::weights::Weight;
+use crate::design::{Basis, Grouping, Weight};
 use crate::numerics::small;
 use crate::numerics::threads::Workers;
 
@@ -38,18 +38,33 @@ pub(crate) struct LevelSums {
     pub yy: f64,
 }
 
+/// Sums of some levels of a factor.
+struct LevelRange<'s> {
+    factor: usize,
+    /// The first of them, from 0.
+    first: usize,
+    diag: &'s mut [f64],
+    rhs: &'s mut [f64],
+    counts: &'s mut [u32],
+}
+
 impl LevelPass<'_, '_, '_> {
-    /// Pieces of the pass: enough for threads, but never so many that their sums outweigh the rows.
-    fn pieces(&self) -> usize {
+    /// Sums all rows, in pieces of rows that are added in order; or, where the sums are more than an eighth of X and y, in
+    /// pieces of levels: then every thread reads all rows, as a second set of sums costs more memory and time than that, and a
+    /// level has the sum of its rows in their order, whatever the number of threads.
+    pub fn run(&self, workers: &Workers, response: &(impl Fn(usize) -> f64 + Sync)) -> LevelSums {
         let m = self.x.columns.len() + 1;
         let places: usize = self.groupings.iter().map(|g| g.levels * g.q() * (g.q() + m)).sum();
-        (self.n / 65_536).min(8 * self.n / places.max(1)).clamp(1, 8)
-    }
-
-    /// Sums all rows; the pieces are combined in order.
-    pub fn run(&self, workers: &Workers, response: &(impl Fn(usize) -> f64 + Sync)) -> LevelSums {
-        let pieces = self.pieces();
-        let piece = |k| self.piece(k * self.n / pieces..(k + 1) * self.n / pieces, response);
+        if 8 * places > self.n * m {
+            return self.by_levels(workers, response);
+        }
+        let pieces = (self.n / 65_536).clamp(1, 8);
+        let piece = |k: usize| {
+            let mut sums = self.empty();
+            let all: Vec<_> = sums.factors.iter_mut().enumerate().flat_map(|(f, s)| ranges(f, s, m, 1)).collect();
+            (sums.xy, sums.yy) = self.add(k * self.n / pieces..(k + 1) * self.n / pieces, response, all);
+            sums
+        };
         let total = workers.sum(pieces, piece, |total, part| {
             total.factors.iter_mut().zip(&part.factors).for_each(|(a, b)| a.add(b));
             add(&mut total.xy, &part.xy);
@@ -58,15 +73,35 @@ impl LevelPass<'_, '_, '_> {
         total.unwrap_or_else(|| self.empty())
     }
 
+    fn by_levels(&self, workers: &Workers, response: &(impl Fn(usize) -> f64 + Sync)) -> LevelSums {
+        let m = self.x.columns.len() + 1;
+        let mut sums = self.empty();
+        let mut parts: Vec<Vec<LevelRange<'_>>> = (0..workers.count()).map(|_| Vec::new()).collect();
+        for (f, own) in sums.factors.iter_mut().enumerate() {
+            parts.iter_mut().zip(ranges(f, own, m, workers.count())).for_each(|(part, range)| part.push(range));
+        }
+        let mut found = workers.map_each(parts, |part| self.add(0..self.n, response, part)).into_iter();
+        if let Some((xy, yy)) = found.next() {
+            (sums.xy, sums.yy) = (xy, yy);
+        }
+        sums
+    }
+
     fn empty(&self) -> LevelSums {
         let p = self.x.columns.len();
         let factors = self.groupings.iter().map(|g| FactorSums::zero(g.levels, g.q(), p + 1)).collect();
         LevelSums { factors, xy: vec![0.0; p], yy: 0.0 }
     }
 
-    fn piece(&self, range: std::ops::Range<usize>, response: &(impl Fn(usize) -> f64 + Sync)) -> LevelSums {
+    /// Adds rows to their levels as far as these are among `levels`; returns X'We and e'We of all of them.
+    fn add(
+        &self,
+        range: Range<usize>,
+        response: &(impl Fn(usize) -> f64 + Sync),
+        mut levels: Vec<LevelRange<'_>>,
+    ) -> (Vec<f64>, f64) {
         let (p, m) = (self.x.columns.len(), self.x.columns.len() + 1);
-        let mut sums = self.empty();
+        let mut sums = (vec![0.0; p], 0.0);
         let widest = self.groupings.iter().map(Grouping::q).max().unwrap_or(1);
         let mut packed = vec![0.0; PACK * m];
         let mut z = vec![0.0; PACK * widest];
@@ -89,30 +124,25 @@ impl LevelPass<'_, '_, '_> {
                 xy.iter_mut().zip(&*row).for_each(|(s, v)| *s += v * y);
                 yy += row[p] * y;
             }
-            sums.xy.iter_mut().zip(&xy).for_each(|(s, v)| *s += v);
-            sums.yy += yy;
-            for (grouping, out) in self.groupings.iter().zip(&mut sums.factors) {
-                self.add_levels(grouping, out, rows.clone(), &packed, &mut z);
-            }
+            add(&mut sums.0, &xy);
+            sums.1 += yy;
+            levels.iter_mut().for_each(|own| self.add_levels(own, rows.clone(), &packed, &mut z));
         }
         sums
     }
 
-    fn add_levels(
-        &self,
-        grouping: &Grouping<'_, '_>,
-        out: &mut FactorSums,
-        rows: std::ops::Range<usize>,
-        packed: &[f64],
-        z: &mut [f64],
-    ) {
+    fn add_levels(&self, out: &mut LevelRange<'_>, rows: Range<usize>, packed: &[f64], z: &mut [f64]) {
+        let grouping = &self.groupings[out.factor];
         let (q, m) = (grouping.q(), self.x.columns.len() + 1);
+        let place = |i: usize| (grouping.codes[i] as usize - 1).wrapping_sub(out.first);
         if grouping.is_intercept() {
             for (k, i) in rows.enumerate() {
-                let j = grouping.codes[i] as usize - 1;
-                out.counts[j] += 1;
-                out.diag[j] += self.weight.at(i);
-                out.rhs[j * m..(j + 1) * m].iter_mut().zip(&packed[k * m..(k + 1) * m]).for_each(|(s, v)| *s += v);
+                let j = place(i);
+                if j < out.counts.len() {
+                    out.counts[j] += 1;
+                    out.diag[j] += self.weight.at(i);
+                    add(&mut out.rhs[j * m..(j + 1) * m], &packed[k * m..(k + 1) * m]);
+                }
             }
             return;
         }
@@ -122,7 +152,10 @@ impl LevelPass<'_, '_, '_> {
             }
         }
         for (k, i) in rows.enumerate() {
-            let (j, w) = (grouping.codes[i] as usize - 1, self.weight.at(i));
+            let (j, w) = (place(i), self.weight.at(i));
+            if j >= out.counts.len() {
+                continue;
+            }
             let z = &z[k * q..(k + 1) * q];
             out.counts[j] += 1;
             let diag = &mut out.diag[j * q * q..(j + 1) * q * q];
@@ -134,6 +167,14 @@ impl LevelPass<'_, '_, '_> {
             }
         }
     }
+}
+
+/// Cuts the levels of a factor into at most `pieces` ranges.
+fn ranges(factor: usize, sums: &mut FactorSums, m: usize, pieces: usize) -> impl Iterator<Item = LevelRange<'_>> {
+    let (q, each) = (sums.q, sums.levels.div_ceil(pieces).max(1));
+    let blocks = sums.diag.chunks_mut(each * q * q).zip(sums.rhs.chunks_mut(each * q * m));
+    let all = blocks.zip(sums.counts.chunks_mut(each)).enumerate();
+    all.map(move |(k, ((diag, rhs), counts))| LevelRange { factor, first: k * each, diag, rhs, counts })
 }
 
 impl LevelSums {

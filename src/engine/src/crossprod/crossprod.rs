@@ -5,8 +5,7 @@
 //! bases of the random terms are orthonormal over the rows, weights are divided by their geometric mean.
 //! [`Coordinates`] leads back. Cross-products on the same coordinates and pattern can be merged.
 
-use crate::design::coordinates::Coordinates;
-use crate::design::elimination_order::Order;
+use crate::design::{Coordinates, Order};
 use crate::error::{Error, Result};
 
 /// Sums of one grouping factor.

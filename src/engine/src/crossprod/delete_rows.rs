@@ -4,7 +4,7 @@ use crate::crossprod::add_rows::{Addition, Selection};
 use crate::crossprod::crossprod::Crossprod;
 use crate::crossprod::row_reader::{RowBlock, RowReader, IDENTITY, ROWS};
 use crate::crossprod::sum_layout::SumLayout;
-use crate::design::design::Design;
+use crate::design::Design;
 use crate::numerics::small;
 
 /// A column of X that keeps less than this share of its square is a combination of the others, to rounding.
@@ -99,7 +99,7 @@ fn has_rank(a: &Crossprod, before: &Crossprod) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::design::design::{Column, Factor, Term};
+    use crate::design::{Column, Factor, Term};
 
     /// Against the sums that the rows with the working coordinates of all give: by adding them.
     #[test]

@@ -15,13 +15,10 @@ use std::ops;
 use crate::crossprod::by_cell;
 use crate::crossprod::by_level::LevelPass;
 use crate::crossprod::crossprod::Crossprod;
-use crate::design::basis::{places_in, Basis, Gram, Scaled};
-use crate::design::column::{power_of_two, ranges, Range};
-use crate::design::coordinates::{Coordinates, TermMap};
-use crate::design::design::{Column, Design};
-use crate::design::elimination_order;
-use crate::design::grouping::{groupings, Grouping};
-use crate::design::weights::Weight;
+use crate::design::{
+    groupings, places_in, power_of_two, ranges, Basis, Column, Coordinates, Design, Gram, Grouping, Order, Range,
+    Scaled, TermMap, Weight,
+};
 use crate::error::{Error, Result};
 use crate::numerics::small;
 use crate::numerics::threads::Workers;
@@ -56,7 +53,7 @@ fn sum_rows(design: &Design<'_>, threads: usize) -> Result<Crossprod> {
     let groupings = groupings(design, &bases);
     let widths: Vec<usize> = groupings.iter().map(Grouping::q).collect();
     let series = design.residual.correlation.as_ref().map(|c| &c.series);
-    let order = elimination_order::choose(&design.factors, &widths, series);
+    let order = Order::choose(&design.factors, &widths, series);
 
     let y_shift = if x.map.ones.is_some() { fixed.y.mean } else { 0.0 };
     let y_factor = 1.0 / fixed.y.scale(y_shift);
@@ -259,7 +256,7 @@ fn term_maps(design: &Design<'_>, bases: &[Basis<'_>]) -> Vec<TermMap> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::design::design::{Factor, Term};
+    use crate::design::{Factor, Term};
 
     fn noise(n: usize, seed: usize) -> Vec<f64> {
         (0..n).map(|i| ((i * 7919 + seed * 104_729) % 1009) as f64 / 1009.0).collect()

@@ -1,8 +1,7 @@
 //! Sums that were made elsewhere, in a database or from chunks: checked, as nobody else will.
 
 use crate::crossprod::crossprod::{Crossprod, FactorSums, Pair};
-use crate::design::coordinates::{BasisMap, Coordinates};
-use crate::design::elimination_order::Order;
+use crate::design::{BasisMap, Coordinates, Order};
 use crate::error::{Error, Result};
 
 impl Crossprod {

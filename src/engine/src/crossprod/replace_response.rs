@@ -2,8 +2,7 @@
 
 use crate::crossprod::crossprod::Crossprod;
 use crate::crossprod::row_reader::{blocks, Response, RowBlock, RowReader};
-use crate::design::column::{power_of_two, Range};
-use crate::design::design::Design;
+use crate::design::{power_of_two, Design, Range};
 use crate::numerics::small;
 
 /// Replaces the response of `a` by `y` (less the offset of the design); `false` if it is not finite, or if the fixed

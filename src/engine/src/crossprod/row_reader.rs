@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use crate::crossprod::crossprod::Crossprod;
-use crate::design::coordinates::BasisMap;
-use crate::design::design::{Column, Design};
+use crate::design::{BasisMap, Column, Design};
 use crate::numerics::small;
 
 /// Rows of a block at most.

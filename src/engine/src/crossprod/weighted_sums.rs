@@ -15,8 +15,7 @@ use crate::crossprod::crossprod::Crossprod;
 use crate::crossprod::row_pass::{RowPass, PIECE};
 use crate::crossprod::row_reader::RowReader;
 use crate::crossprod::sum_layout::SumLayout;
-use crate::design::design::Design;
-use crate::design::elimination_order::holds;
+use crate::design::{holds, Design};
 use crate::error::Result;
 use crate::numerics::threads::Workers;
 
@@ -182,7 +181,7 @@ impl<'d> WeightedSums<'d> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::design::design::{Column, Factor, Term};
+    use crate::design::{Column, Factor, Term};
 
     #[test]
     fn sums_are_made_again_after_a_panic_beside_them() {

@@ -42,36 +42,38 @@ pub fn holds(inner: &Factor<'_>, outer: &Factor<'_>) -> bool {
     })
 }
 
-/// Chooses the chain; `columns[f]` is the number of columns a level of factor f has. Where rows of a `series` are
-/// correlated, a factor has independent levels only if every series lies in one of them: others are left for the rest.
-pub fn choose(factors: &[Factor<'_>], columns: &[usize], series: Option<&Factor<'_>>) -> Order {
-    let k = factors.len();
-    let size = |f: usize| factors[f].levels * columns[f];
-    let mut by_levels: Vec<usize> = (0..k).collect();
-    by_levels.retain(|&f| series.is_none_or(|s| holds(s, &factors[f])));
-    by_levels.sort_by_key(|&f| (std::cmp::Reverse(factors[f].levels), f));
-    // Longest chain by weight: best[i] ends (outermost) in by_levels[i].
-    let mut best: Vec<(usize, Option<usize>)> = Vec::with_capacity(k);
-    for i in 0..by_levels.len() {
-        let mut here = (size(by_levels[i]), None);
-        for (j, inner) in best.iter().enumerate() {
-            let weight = inner.0 + size(by_levels[i]);
-            if weight > here.0 && is_nested(&factors[by_levels[j]], &factors[by_levels[i]]) {
-                here = (weight, Some(j));
+impl Order {
+    /// Chooses the chain; `columns[f]` is the number of columns a level of factor f has. Where rows of a `series` are
+    /// correlated, a factor has independent levels only if every series lies in one of them: others are left for the rest.
+    pub fn choose(factors: &[Factor<'_>], columns: &[usize], series: Option<&Factor<'_>>) -> Order {
+        let k = factors.len();
+        let size = |f: usize| factors[f].levels * columns[f];
+        let mut by_levels: Vec<usize> = (0..k).collect();
+        by_levels.retain(|&f| series.is_none_or(|s| holds(s, &factors[f])));
+        by_levels.sort_by_key(|&f| (std::cmp::Reverse(factors[f].levels), f));
+        // Longest chain by weight: best[i] ends (outermost) in by_levels[i].
+        let mut best: Vec<(usize, Option<usize>)> = Vec::with_capacity(k);
+        for i in 0..by_levels.len() {
+            let mut here = (size(by_levels[i]), None);
+            for (j, inner) in best.iter().enumerate() {
+                let weight = inner.0 + size(by_levels[i]);
+                if weight > here.0 && is_nested(&factors[by_levels[j]], &factors[by_levels[i]]) {
+                    here = (weight, Some(j));
+                }
             }
+            best.push(here);
         }
-        best.push(here);
+        let mut at = (0..best.len()).max_by_key(|&i| (best[i].0, std::cmp::Reverse(i)));
+        let mut chain = Vec::new();
+        while let Some(i) = at {
+            chain.push(by_levels[i]);
+            at = best[i].1;
+        }
+        chain.reverse();
+        let mut rest: Vec<usize> = (0..k).filter(|f| !chain.contains(f)).collect();
+        rest.sort_by_key(|&f| (std::cmp::Reverse(size(f)), f));
+        Order { chain, rest }
     }
-    let mut at = (0..best.len()).max_by_key(|&i| (best[i].0, std::cmp::Reverse(i)));
-    let mut chain = Vec::new();
-    while let Some(i) = at {
-        chain.push(by_levels[i]);
-        at = best[i].1;
-    }
-    chain.reverse();
-    let mut rest: Vec<usize> = (0..k).filter(|f| !chain.contains(f)).collect();
-    rest.sort_by_key(|&f| (std::cmp::Reverse(size(f)), f));
-    Order { chain, rest }
 }
 
 #[cfg(test)]
@@ -87,10 +89,10 @@ mod tests {
         let f = |codes: &'static [i32], levels| Factor { codes, levels };
         let (a, b, c): (&'static [i32], &'static [i32], &'static [i32]) =
             (Box::leak(Box::new(a)), Box::leak(Box::new(b)), Box::leak(Box::new(c)));
-        let order = choose(&[f(a, 2), f(c, 2), f(b, 4)], &[1, 1, 1], None);
+        let order = Order::choose(&[f(a, 2), f(c, 2), f(b, 4)], &[1, 1, 1], None);
         assert_eq!(order, Order { chain: vec![2, 0], rest: vec![1] });
         // Series are the levels of c: only c keeps its levels apart.
-        let order = choose(&[f(a, 2), f(c, 2), f(b, 4)], &[1, 1, 1], Some(&f(c, 2)));
+        let order = Order::choose(&[f(a, 2), f(c, 2), f(b, 4)], &[1, 1, 1], Some(&f(c, 2)));
         assert_eq!(order, Order { chain: vec![1], rest: vec![2, 0] });
     }
 }

@@ -4,12 +4,22 @@
 //! ([`column`]), made orthonormal ([`basis`]) and gathered by factor ([`grouping`]), without a copy. [`coordinates`] leads back
 //! from the orthonormal columns to the user's and is all of this that cross-products keep.
 
-pub(crate) mod basis;
-pub(crate) mod column;
+mod basis;
+mod column;
 pub(crate) mod coordinates;
-pub(crate) mod design;
-pub(crate) mod elimination_order;
-pub(crate) mod grouping;
-pub(crate) mod interaction;
-pub(crate) mod subset;
-pub(crate) mod weights;
+mod design;
+mod elimination_order;
+mod grouping;
+mod interaction;
+mod subset;
+mod weights;
+
+pub(crate) use basis::{places_in, Basis, Gram, Scaled};
+pub(crate) use column::{power_of_two, ranges, Range};
+pub(crate) use coordinates::{BasisMap, Coordinates, TermMap};
+pub use design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Strata, Structured, Term};
+pub(crate) use elimination_order::{holds, Order};
+pub(crate) use grouping::{groupings, Grouping};
+pub use interaction::cross;
+pub(crate) use subset::Subset;
+pub(crate) use weights::Weight;

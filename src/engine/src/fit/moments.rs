@@ -4,7 +4,7 @@
 //! variances, and their coefficients are squares of cells that the cross-products hold already.
 
 use crate::covariance::theta::Layout;
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::numerics::small;
 
 /// Range of a starting standard deviation beside sigma.

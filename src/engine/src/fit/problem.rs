@@ -8,10 +8,8 @@
 use crate::covariance::pattern::PatternedFactor;
 use crate::covariance::residual::ResidualCovariance;
 use crate::covariance::theta::Blocks;
-use crate::crossprod::crossprod::Crossprod;
-use crate::crossprod::weighted_sums::WeightedSums;
-use crate::design::coordinates;
-use crate::design::design::{Design, Term};
+use crate::crossprod::{Crossprod, WeightedSums};
+use crate::design::{coordinates, Design, Term};
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::Gamma;
 use crate::likelihood::model::Model;

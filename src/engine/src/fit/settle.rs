@@ -7,7 +7,7 @@
 use super::problem::{Free, Parameters};
 use super::rank_reduction::{ThetaMinimum, SCORE};
 use super::search::{Descent, Search, NOISE};
-use crate::design::design::Serial;
+use crate::design::Serial;
 use crate::error::{Error, Result};
 use crate::numerics::minimise::{self, Objective};
 use crate::numerics::newton::Polished;

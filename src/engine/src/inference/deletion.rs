@@ -4,10 +4,8 @@
 //! remaining rows. A level that loses all its rows keeps a zero block, which adds nothing to the likelihood.
 
 use super::refits::{run, Estimates, Refit};
-use crate::crossprod::crossprod::Crossprod;
-use crate::crossprod::delete_rows::RowDeletion;
-use crate::design::design::Design;
-use crate::design::subset::Subset;
+use crate::crossprod::{Crossprod, RowDeletion};
+use crate::design::{Design, Subset};
 use crate::error::{Error, Result};
 use crate::fit::estimates::Fit;
 use crate::fit::problem::Problem;

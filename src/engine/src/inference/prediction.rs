@@ -5,8 +5,7 @@
 //! w'M^-1w + (x - X'WZ Lambda M^-1w)' C_x^-1 (...), so a row costs a few products with blocks that are there already. A row
 //! whose levels never met in the data has no entry in the selected inverse and is solved for by itself.
 
-use crate::design::coordinates;
-use crate::design::design::Column;
+use crate::design::{coordinates, Column};
 use crate::error::{Error, Result};
 use crate::fit::problem::Problem;
 use crate::likelihood::model::Model;

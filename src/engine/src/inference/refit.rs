@@ -2,7 +2,7 @@
 
 use super::refits::{run, Estimates, Refit, Replicate};
 use crate::crossprod::replace_response;
-use crate::design::design::Design;
+use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::fit::problem::Problem;
 use crate::options::{FitOptions, Look, Watch};
@@ -32,7 +32,7 @@ pub fn refit(
     let single = from.options(options, Look::Near);
     let workspace = || Problem::from_sums(problem.model.crossprod().clone(), &single);
     run(count, options, watch, workspace, |own, r| {
-        if !own.model.change_sums(|a| replace_response::replace(design, a, response(r))) {
+        if !own.model.change_sums(|a| replace_response(design, a, response(r))) {
             return Ok(Refit::Failed);
         }
         done(own.fit(&single, None, &watch.part())?)

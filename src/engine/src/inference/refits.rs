@@ -7,7 +7,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::design::design::Design;
+use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::fit::estimates::Fit;
 use crate::fit::problem::Problem;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::covariance::theta::{Blocks, Layout};
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::selected_inverse::{Inverse, Place};
 use crate::likelihood::structure::Structure;

@@ -8,7 +8,7 @@
 //! on the pattern of its factor.
 
 use crate::covariance::theta::Blocks;
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::elimination::{self, nested_intercepts, one_factor};
 use crate::likelihood::evaluation::{Gamma, Solved};

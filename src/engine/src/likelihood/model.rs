@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::covariance::theta::{Blocks, Layout};
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::design::coordinates;
 use crate::error::{Error, Result};
 use crate::likelihood::average_information::{self, Columns};

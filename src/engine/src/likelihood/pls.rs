@@ -1,7 +1,7 @@
 //! Penalised least squares at one theta: beta, r2 and the log-determinants, from the factor and its border.
 
 use crate::covariance::theta::Blocks;
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::likelihood::elimination;
 use crate::likelihood::evaluation::Pls;

@@ -1,6 +1,6 @@
 //! Products with Z'WZ, and the fixed part of the gradient: sums over rows in the order of elimination.
 
-use crate::crossprod::crossprod::{Crossprod, Pair};
+use crate::crossprod::{Crossprod, Pair};
 use crate::likelihood::evaluation::Solved;
 use crate::likelihood::structure::Structure;
 use crate::numerics::small::{self, block, by_columns, columns};

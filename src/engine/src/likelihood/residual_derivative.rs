@@ -3,7 +3,7 @@
 //! For R^-1 that changes by A: tr(M^-1 Lambda'Z'AZ Lambda) + [REML] tr(C^-1 (X - Z Lambda U)'A(X - Z Lambda U)) + e'Ae / sigma^2
 //! with e = y - X beta - Zb, all from the cross-products of A and the selected inverse.
 
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::evaluation::{Here, Solved};
 use crate::likelihood::gradient::spread;

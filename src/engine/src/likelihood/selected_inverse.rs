@@ -1,6 +1,6 @@
 //! The selected inverse: entries of M^-1 on the pattern of its factor; and the solutions that go with it.
 
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::structure::{Elimination, Position, Structure};
 use crate::likelihood::workspace::Workspace;

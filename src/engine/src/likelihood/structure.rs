@@ -5,7 +5,7 @@
 //! Because of the nesting all updates fall on cells that exist. The trailing matrix over the remaining factors is
 //! dense or sparse, whichever is predicted to be cheaper; its memory is known before it is allocated.
 
-use crate::crossprod::crossprod::{Crossprod, Pair};
+use crate::crossprod::{Crossprod, Pair};
 use crate::error::{Error, Result};
 use crate::numerics::dense::Dense;
 use crate::numerics::sparse::{Sparse, SparsityPattern};

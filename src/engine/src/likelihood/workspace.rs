@@ -3,7 +3,7 @@
 //! Layout: for each chain factor its diagonal blocks, its blocks with later chain factors (one a level) and with the
 //! trailing columns; then the trailing matrix.
 
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::structure::Structure;
 use crate::numerics::trailing::Trailing;

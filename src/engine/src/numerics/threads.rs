@@ -49,6 +49,14 @@ impl Workers {
         }
     }
 
+    /// `f` of every part, in order.
+    pub fn map_each<P: Send, T: Send>(&self, parts: Vec<P>, f: impl Fn(P) -> T + Sync) -> Vec<T> {
+        match &self.pool {
+            Some(pool) if parts.len() > 1 => pool.install(|| parts.into_par_iter().map(&f).collect()),
+            _ => parts.into_iter().map(f).collect(),
+        }
+    }
+
     /// `f(0) + f(1) + ...`, added in order; there are never more pieces at a time than threads, beside the sum.
     pub fn sum<T: Send>(
         &self,

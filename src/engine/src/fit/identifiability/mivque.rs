@@ -8,8 +8,7 @@
 //! Source: Rao (1971), J. Multivariate Anal. 1; Searle, Casella and McCulloch (1992), Variance Components, ch. 11.
 
 use crate::covariance::theta::Layout;
-use crate::crossprod::add_outer;
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::{add_outer, Crossprod};
 use crate::error::{Error, Result};
 use crate::numerics::small;
 use crate::numerics::sums;
@@ -250,8 +249,8 @@ mod tests {
     //! Against dense algebra: Q and B_i row by row, in the coordinates of the sums.
 
     use super::*;
-    use crate::crossprod::row_reader::RowReader;
-    use crate::design::design::{Column, Design, Factor, Term};
+    use crate::crossprod::RowReader;
+    use crate::design::{Column, Design, Factor, Term};
 
     const N: usize = 40;
 

@@ -7,8 +7,8 @@
 
 use std::cmp::Ordering;
 
-use crate::crossprod::row_reader::{blocks, RowReader};
-use crate::design::design::{Column, Correlation, Design, Serial};
+use crate::crossprod::{blocks, RowReader};
+use crate::design::{Column, Correlation, Design, Serial};
 use crate::error::{Element, Error, Result};
 use crate::fit::problem::Problem;
 use crate::numerics::random::Stream;

@@ -2,7 +2,7 @@
 
 use super::assemble::assemble;
 use crate::covariance::theta::Blocks;
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::likelihood::structure::{Link, Structure};
 use crate::likelihood::workspace::{LinkBlocks, Workspace};

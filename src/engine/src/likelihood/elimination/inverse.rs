@@ -1,7 +1,7 @@
 //! The selected inverse of the general elimination, from the trailing matrix back through the chain.
 
 use super::general;
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::products::subtract_fitted;
 use crate::likelihood::selected_inverse::Inverse;

@@ -10,7 +10,7 @@ pub(crate) mod nested_intercepts;
 pub(crate) mod one_factor;
 
 use crate::covariance::theta::Blocks;
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::selected_inverse::Inverse;
 use crate::likelihood::structure::{Elimination, Structure};

@@ -3,7 +3,7 @@
 //! Writes what the general way writes, into the same places; a level touches one level of each later factor.
 
 use crate::covariance::theta::Blocks;
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::{Gamma, Solved};
 use crate::likelihood::products::subtract_fitted;

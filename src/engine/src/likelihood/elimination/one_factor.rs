@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use crate::covariance::theta::Blocks;
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::{Gamma, Solved};
 use crate::likelihood::products::{subtract_fitted, subtract_fixed};

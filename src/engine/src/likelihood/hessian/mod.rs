@@ -13,7 +13,7 @@ mod parts;
 
 use self::parts::Parts;
 use crate::covariance::theta::Layout;
-use crate::crossprod::crossprod::Crossprod;
+use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::average_information::{add_score, directions};
 use crate::likelihood::evaluation::Here;
