@@ -33,7 +33,9 @@ fn chunks_in_the_same_coordinates_add_up() {
     twice.merge(&whole).unwrap();
     // Every row twice: the criterion of a design that holds each of them two times.
     let mut double = rows.clone();
-    let both = |v: &Vec<f64>| [&v[..], &v[..]].concat();
+    fn both(v: &Vec<f64>) -> Vec<f64> {
+        [&v[..], &v[..]].concat()
+    }
     double.y = both(&rows.y);
     double.x = rows.x.iter().map(both).collect();
     double.codes = rows.codes.iter().map(|c| [&c[..], &c[..]].concat()).collect();

@@ -85,7 +85,7 @@ pub fn summed<'d>(design: &'d Design<'d>, options: &FitOptions, watch: &mut Watc
 /// Runs `work` on a problem, watching for Ctrl-C: on a thread that owns the problem and for which R does not wait after a
 /// stop, or, where the rows are needed again, on one for which it does.
 pub fn on_problem<T: Send + 'static>(
-    problem: std::result::Result<Problem<'static>, Problem<'_>>,
+    problem: std::result::Result<Problem<'static>, Box<Problem<'_>>>,
     total: usize,
     mut watch: Watch,
     work: impl FnOnce(&mut Problem<'_>, &ferrite_engine::Watch) -> ferrite_engine::Result<T> + Send + 'static,

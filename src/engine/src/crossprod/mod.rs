@@ -12,6 +12,7 @@ mod by_class;
 mod by_level;
 mod by_phi;
 mod by_series;
+#[allow(clippy::module_inception)]
 mod crossprod;
 mod delete_rows;
 mod from_rows;

@@ -188,7 +188,7 @@ mod tests {
         let n = 80;
         let y: Vec<f64> = (0..n).map(|i| ((i * 37) % 17) as f64).collect();
         let s: Vec<f64> = (0..n).map(|i| ((i * 29) % 71) as f64 / 71.0).collect();
-        let g: Vec<i32> = (0..n).map(|i| 1 + i as i32 % 8).collect();
+        let g: Vec<i32> = (0..n).map(|i| 1 + i % 8).collect();
         let factors = vec![Factor { codes: &g, levels: 8 }];
         let mut design = Design::new(&y, vec![Column::Constant], factors, vec![Term::new(0, vec![Column::Constant])]);
         design.residual.scale = vec![Column::Values(&s)];

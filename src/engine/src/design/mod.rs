@@ -7,6 +7,7 @@
 mod basis;
 mod column;
 pub(crate) mod coordinates;
+#[allow(clippy::module_inception)]
 mod design;
 mod elimination_order;
 mod grouping;

@@ -21,8 +21,6 @@ pub enum Status {
     Stalled,
     /// The budget of evaluations is used up.
     MaxEvaluations,
-    /// No search: the parameters were given.
-    NotSearched,
 }
 
 impl Status {
@@ -38,7 +36,6 @@ impl Status {
             Status::OnBoundary => "on_boundary",
             Status::Stalled => "stalled",
             Status::MaxEvaluations => "max_evaluations",
-            Status::NotSearched => "not_searched",
         }
     }
 }
@@ -86,25 +83,6 @@ pub struct Convergence {
     pub eigenvalues: Vec<f64>,
     /// Rank of the covariance matrix of each term.
     pub ranks: Vec<usize>,
-}
-
-impl Convergence {
-    /// For estimates at a theta that no search has found.
-    pub(crate) fn unknown(ranks: Vec<usize>, m: usize) -> Convergence {
-        Convergence {
-            status: Status::NotSearched,
-            evaluations: 0,
-            iterations: 0,
-            starts: 0,
-            looked: Looked::default(),
-            decrement: f64::NAN,
-            gradient: f64::NAN,
-            kkt: None,
-            hessian: vec![f64::NAN; m * m],
-            eigenvalues: Vec::new(),
-            ranks,
-        }
-    }
 }
 
 /// The score on the null space of one term.

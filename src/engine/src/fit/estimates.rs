@@ -105,27 +105,6 @@ impl Problem<'_> {
         fit.timing.estimates = begin.elapsed().as_secs_f64() - searched;
         Ok(fit)
     }
-
-    /// The estimates at given parameters (theta in the user's basis), with a certificate that says nothing: for work after a
-    /// fit.
-    ///
-    /// # Errors
-    /// [`Error::Dimension`] for a theta of the wrong length.
-    pub fn at(&mut self, theta: &[f64], phi: &[f64], kind: Criterion) -> Result<Fit> {
-        self.set(phi);
-        let at = self.parameters(theta, phi)?;
-        let layout = &self.model.layout;
-        let mut blocks = layout.zeros();
-        layout.fill(&at.theta, &mut blocks);
-        let rank = |k: usize| {
-            let (q, l) = (layout.terms[k].2, layout.term_block(&blocks, k));
-            (0..q).filter(|i| l[i * q + i] != 0.0).count()
-        };
-        let convergence = Convergence::unknown((0..layout.terms.len()).map(rank).collect(), layout.len());
-        let mut fit = estimates(&mut self.model, &Minimum { at, convergence, hessian: Vec::new() }, kind)?;
-        fit.theta = theta.to_vec();
-        Ok(fit)
-    }
 }
 
 /// The estimates at a minimum whose phi is set.

@@ -120,9 +120,9 @@ impl<'d> Problem<'d> {
     ///
     /// # Errors
     /// The problem itself, where its rows are needed again.
-    pub fn detached(self) -> std::result::Result<Problem<'static>, Problem<'d>> {
+    pub fn detached(self) -> std::result::Result<Problem<'static>, Box<Problem<'d>>> {
         if self.design.is_some() {
-            return Err(self);
+            return Err(Box::new(self));
         }
         let Problem { model, alike, patterns, .. } = self;
         Ok(Problem { model, design: None, rows: None, alike, patterns, change: None, set: None })
