@@ -33,14 +33,14 @@ fn chunks_in_the_same_coordinates_add_up() {
     twice.merge(&whole).unwrap();
     // Every row twice: the criterion of a design that holds each of them two times.
     let mut double = rows.clone();
-    fn both(v: &Vec<f64>) -> Vec<f64> {
-        [&v[..], &v[..]].concat()
+    fn both(v: &[f64]) -> Vec<f64> {
+        [v, v].concat()
     }
     double.y = both(&rows.y);
-    double.x = rows.x.iter().map(both).collect();
+    double.x = rows.x.iter().map(|v| both(v)).collect();
     double.codes = rows.codes.iter().map(|c| [&c[..], &c[..]].concat()).collect();
-    double.terms = rows.terms.iter().map(|(f, b)| (*f, b.iter().map(both).collect())).collect();
-    double.weights = rows.weights.as_ref().map(both);
+    double.terms = rows.terms.iter().map(|(f, b)| (*f, b.iter().map(|v| both(v)).collect())).collect();
+    double.weights = rows.weights.as_ref().map(|v| both(v));
     let theta = vec![0.7; double.n_theta()];
     let found = Model::new(twice, &FitOptions::default()).unwrap().criterion(&theta, Criterion::Ml).unwrap();
     let expected = double.criterion(&theta, Criterion::Ml);
