@@ -21,20 +21,20 @@ mod numerics;
 mod options;
 
 pub use crossprod::Crossprod;
-pub use crossprod::Kinds;
+pub use crossprod::WeightClasses;
 pub use design::cross as cross_codes;
 pub use design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Strata, Structured, Term};
 pub use error::{Element, Error, Result, Value};
-pub use fit::certificate::{Convergence, Status};
-pub use fit::estimates::{Fit, TermFit, Timing};
-pub use fit::problem::Problem;
+pub use fit::Problem;
+pub use fit::{Convergence, Status};
+pub use fit::{Fit, TermFit, Timing};
 pub use inference::{
     bootstrap, deletions, fixed_inference, prediction_variance, profile, refit, simulate_rlrt, Derivatives, Estimates,
     FixedInference, KenwardRoger, Null, Part, Profile, Refit, Replicate, Rows, Satterthwaite, Target, Wanted,
     RLRT_BATCH,
 };
-pub use likelihood::model::Model;
-pub use likelihood::structure::Structure;
+pub use likelihood::Model;
+pub use likelihood::Structure;
 pub use numerics::distributions::{chi_bar_square_tail, chi_square_tail, f_tail};
 pub use options::{Criterion, FitOptions, Look, Watch};
 
@@ -57,7 +57,7 @@ pub fn fit(design: &Design<'_>, options: &FitOptions, watch: &Watch) -> Result<(
 /// # Errors
 /// [`Error::Unidentified`]; those of [`Crossprod::from_design`] and [`Model::new`].
 pub fn check_identified(design: &Design<'_>, options: &FitOptions) -> Result<()> {
-    fit::identifiability::check(&mut Problem::new(design, options)?, options.criterion)
+    fit::check_identified(&mut Problem::new(design, options)?, options.criterion)
 }
 
 /// The cross-products of a design with all cells that its fit needs, at equal weights: for its structure; and what
@@ -65,13 +65,13 @@ pub fn check_identified(design: &Design<'_>, options: &FitOptions) -> Result<()>
 ///
 /// # Errors
 /// Those of [`Crossprod::from_design`]; [`Error::TiedTimes`].
-pub fn sums(design: &Design<'_>, threads: usize) -> Result<(Crossprod, Option<Kinds>)> {
+pub fn sums(design: &Design<'_>, threads: usize) -> Result<(Crossprod, Option<WeightClasses>)> {
     if design.residual.is_empty() {
         return Ok((Crossprod::from_design(design, threads)?, None));
     }
     let rows = crossprod::WeightedSums::new(design, threads)?;
-    let kinds = rows.kinds();
-    Ok((rows.base, Some(kinds)))
+    let classes = rows.weight_classes();
+    Ok((rows.base, Some(classes)))
 }
 
 /// Keeps the linear algebra library from starting threads on its own; call once per process.

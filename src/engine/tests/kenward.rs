@@ -333,11 +333,11 @@ fn kinds(mut case: Case, pattern: Pattern, equal: bool, seed: u64) -> Case {
 
 fn fitted(case: &Case, name: &str, status: Status) -> (KenwardRoger, Vec<f64>, Vec<f64>) {
     let design = case.design();
-    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
-    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = problem.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     assert_eq!(f.convergence.status, status, "{name}: {f:?}");
     let x = case.natural(&f.theta, f.sigma, &f.phi, f.rho);
-    let pieces = fixed_inference(&mut joint, &f.theta, &f.phi, Criterion::Reml, WANTED).unwrap();
+    let pieces = fixed_inference(&mut problem, &f.theta, &f.phi, Criterion::Reml, WANTED).unwrap();
     let phi = pieces.vcov_beta.clone();
     (pieces.kenward_roger.unwrap(), phi, x)
 }

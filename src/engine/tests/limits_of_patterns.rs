@@ -1,4 +1,4 @@
-//! Ends of the joint search at and near its limits: each test is one cause that used to stall it or to end it too high.
+//! Ends of the problem search at and near its limits: each test is one cause that used to stall it or to end it too high.
 //!
 //! Tolerances: 1e-6 absolute for criteria of the same model reached in two ways.
 
@@ -70,14 +70,14 @@ fn the_lowest_common_correlation_is_reached_and_profiled_to() {
         rows.y[i] += own[i % 4] - own.iter().sum::<f64>() / 4.0;
     }
     let design = shaped(&rows, Pattern::CompoundSymmetric, true);
-    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
-    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = problem.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     assert!(f.convergence.status.is_certified(), "{:?}", f.convergence);
     let v = &f.terms[0].varcov;
     let rho = v[1] / v[0];
     assert!(rho < -0.1);
     let target = Target::Correlation { term: 0, columns: (0, 1) };
-    let p = profile(&mut joint, &f.theta, &[], Criterion::Reml, target, &[0.5, 2.0]).unwrap();
+    let p = profile(&mut problem, &f.theta, &[], Criterion::Reml, target, &[0.5, 2.0]).unwrap();
     assert!((p.lower[1] + 1.0 / 3.0).abs() < 1e-12, "{p:?}");
     assert!(p.upper[0] > rho && p.upper[1] > p.upper[0] && p.upper[1] < 0.5, "{p:?}");
 }
@@ -86,10 +86,10 @@ fn the_lowest_common_correlation_is_reached_and_profiled_to() {
 fn a_profile_of_a_correlation_ends_at_one() {
     let rows = cells(4, 2, 1.0, 0.97, 5);
     let design = shaped(&rows, Pattern::Autoregressive, true);
-    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
-    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = problem.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     let target = Target::Correlation { term: 0, columns: (0, 1) };
-    let p = profile(&mut joint, &f.theta, &[], Criterion::Reml, target, &[1.0, 4.0]).unwrap();
+    let p = profile(&mut problem, &f.theta, &[], Criterion::Reml, target, &[1.0, 4.0]).unwrap();
     assert_eq!(p.upper[1], 1.0, "{p:?}");
     assert!(p.lower[0] < p.estimate && p.lower[1] < p.lower[0], "{p:?}");
 }

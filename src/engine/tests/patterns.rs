@@ -51,25 +51,25 @@ fn gradients_are_differences_and_the_search_ends_at_a_minimum() {
         for equal in [true, false] {
             let what = format!("{pattern:?} {equal}");
             let design = with(&rows, pattern, equal);
-            let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
-            let psi: Vec<f64> = (0..joint.n_psi()).map(|_| 0.4 + 0.4 * s.uniform()).collect();
+            let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+            let psi: Vec<f64> = (0..problem.n_psi()).map(|_| 0.4 + 0.4 * s.uniform()).collect();
             let theta = vec![0.5; 11];
-            let (_, g) = joint.criterion(&theta, &psi, &[], Criterion::Reml).unwrap();
+            let (_, g) = problem.criterion(&theta, &psi, &[], Criterion::Reml).unwrap();
             for i in 0..psi.len() {
                 let (mut up, mut down) = (psi.clone(), psi.clone());
                 (up[i], down[i]) = (psi[i] + 1e-5, psi[i] - 1e-5);
-                let a = joint.criterion(&theta, &up, &[], Criterion::Reml).unwrap().0;
-                let b = joint.criterion(&theta, &down, &[], Criterion::Reml).unwrap().0;
+                let a = problem.criterion(&theta, &up, &[], Criterion::Reml).unwrap().0;
+                let b = problem.criterion(&theta, &down, &[], Criterion::Reml).unwrap().0;
                 assert!((g[i] - (a - b) / 2e-5).abs() < 1e-5 * (1.0 + g[i].abs()), "{what} [{i}]");
             }
-            let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+            let f = problem.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
             let ok = matches!(f.convergence.status, Status::Converged | Status::OnBoundary);
             assert!(ok, "{what}: {:?}", f.convergence);
             let expected = rows.criterion(&f.theta, Criterion::Reml);
             assert!((f.criterion - expected).abs() < 1e-8, "{what}: {} {expected}", f.criterion);
             for _ in 0..20 {
                 let psi: Vec<f64> = f.psi.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
-                let other = joint.criterion(&f.theta, &psi, &[], Criterion::Reml).unwrap().0;
+                let other = problem.criterion(&f.theta, &psi, &[], Criterion::Reml).unwrap().0;
                 assert!(other > f.criterion - 1e-8, "{what}: {other} below {}", f.criterion);
             }
             // A pattern is a part of the unstructured model.
@@ -85,8 +85,8 @@ fn with_two_columns_and_own_variances_a_pattern_is_unstructured() {
         let free = fit(&rows.design(), &FitOptions::default(), &Watch::default()).unwrap().0;
         for pattern in [Pattern::CompoundSymmetric, Pattern::Autoregressive] {
             let design = with(&rows, pattern, false);
-            let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
-            let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+            let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+            let f = problem.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
             // Where the unstructured matrix is singular, the correlation is at its limit.
             let slack = 1e-8;
             assert!(
@@ -109,8 +109,8 @@ fn a_pattern_and_a_serial_correlation_are_searched_together() {
         series: Factor { codes: &rows.codes[1], levels: 8 },
         time: &time,
     });
-    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
-    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = problem.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     assert_eq!(f.convergence.status, Status::Converged, "{f:?}");
     assert!(f.rho.unwrap().abs() < 0.2);
 }
@@ -129,8 +129,8 @@ fn profiles_of_two_columns_are_those_of_the_unstructured_term() {
     let mut plain = Problem::new(&unstructured, &options).unwrap();
     let f = plain.fit(&options, None, &Watch::default()).unwrap();
     let design = with(&rows, Pattern::CompoundSymmetric, false);
-    let mut joint = Problem::new(&design, &options).unwrap();
-    let g = joint.fit(&options, None, &Watch::default()).unwrap();
+    let mut problem = Problem::new(&design, &options).unwrap();
+    let g = problem.fit(&options, None, &Watch::default()).unwrap();
     for target in [
         Target::Sd { term: 0, column: 0 },
         Target::Sd { term: 0, column: 1 },
@@ -138,7 +138,7 @@ fn profiles_of_two_columns_are_those_of_the_unstructured_term() {
         Target::Sigma,
     ] {
         let a = profile(&mut plain, &f.theta, &[], Criterion::Reml, target, &[1.0]).unwrap();
-        let b = profile(&mut joint, &g.theta, &[], Criterion::Reml, target, &[1.0]).unwrap();
+        let b = profile(&mut problem, &g.theta, &[], Criterion::Reml, target, &[1.0]).unwrap();
         for (x, y) in [(a.estimate, b.estimate), (a.lower[0], b.lower[0]), (a.upper[0], b.upper[0])] {
             assert!((x - y).abs() < 1e-5 * y.abs().max(0.05), "{target:?}: {a:?} {b:?}");
         }
@@ -162,9 +162,9 @@ fn degrees_of_freedom_of_two_columns_are_those_of_the_unstructured_term() {
     let wanted = Wanted { kenward_roger: true, derivatives: Derivatives::Either, memory: 1e9 };
     let exact = fixed_inference(&mut plain, &f.theta, &[], Criterion::Reml, wanted).unwrap();
     let design = with(&rows, Pattern::CompoundSymmetric, false);
-    let mut joint = Problem::new(&design, &options).unwrap();
-    let g = joint.fit(&options, None, &Watch::default()).unwrap();
-    let other = fixed_inference(&mut joint, &g.theta, &[], Criterion::Reml, wanted).unwrap();
+    let mut problem = Problem::new(&design, &options).unwrap();
+    let g = problem.fit(&options, None, &Watch::default()).unwrap();
+    let other = fixed_inference(&mut problem, &g.theta, &[], Criterion::Reml, wanted).unwrap();
     let df = |pieces: &ferrite_engine::FixedInference, k: usize| {
         let m = pieces.satterthwaite.jacobian.len();
         let slope: Vec<f64> = pieces.satterthwaite.jacobian.iter().map(|j| j[k * 3]).collect();

@@ -80,23 +80,23 @@ fn criterion_equals_dense_algebra_and_gradient_differences() {
                         continue;
                     }
                     let design = with(rows.design(), &l, form, scales);
-                    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
+                    let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
                     let theta: Vec<f64> = (0..rows.n_theta()).map(|_| 0.3 + 0.5 * s.uniform()).collect();
                     let mut phi: Vec<f64> = (0..scales).map(|_| s.uniform() - 0.5).collect();
                     if form.is_some() {
-                        phi.push(joint.residual().phi_of(0.45));
+                        phi.push(problem.residual().phi_of(0.45));
                     }
                     let r = dense(&rows, &l, form, &phi[..scales], 0.45);
                     for kind in [Criterion::Reml, Criterion::Ml] {
-                        let (f, g) = joint.criterion(&theta, &[], &phi, kind).unwrap();
+                        let (f, g) = problem.criterion(&theta, &[], &phi, kind).unwrap();
                         let expected = rows.criterion_with(&theta, &r, kind);
                         let what = format!("{name} nested={nested} {form:?} scales={scales} {kind:?}");
                         assert!((f - expected).abs() < 1e-8, "{what}: {f} {expected}");
                         for i in 0..phi.len() {
                             let (mut up, mut down) = (phi.clone(), phi.clone());
                             (up[i], down[i]) = (phi[i] + 1e-5, phi[i] - 1e-5);
-                            let a = joint.criterion(&theta, &[], &up, kind).unwrap().0;
-                            let b = joint.criterion(&theta, &[], &down, kind).unwrap().0;
+                            let a = problem.criterion(&theta, &[], &up, kind).unwrap().0;
+                            let b = problem.criterion(&theta, &[], &down, kind).unwrap().0;
                             let difference = (a - b) / 2e-5;
                             assert!(
                                 (g[i] - difference).abs() < 1e-5 * (1.0 + difference.abs()),
@@ -126,8 +126,8 @@ fn a_fit_is_certified_and_no_random_point_lies_below_it() {
                 }
                 let design = with(rows.design(), &l, form, scales);
                 let what = format!("{name} {form:?} scales={scales}");
-                let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
-                let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+                let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+                let f = problem.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
                 let ok = matches!(f.convergence.status, Status::Converged | Status::OnBoundary);
                 assert!(ok, "{what}: {f:?}");
                 let r = dense(&rows, &l, form, &f.phi[..scales], f.rho.unwrap_or(0.0));
@@ -136,7 +136,7 @@ fn a_fit_is_certified_and_no_random_point_lies_below_it() {
                 for _ in 0..10 {
                     let theta: Vec<f64> = f.theta.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
                     let phi: Vec<f64> = f.phi.iter().map(|x| x + 0.2 * (s.uniform() - 0.5)).collect();
-                    let other = joint.criterion(&theta, &[], &phi, Criterion::Reml).unwrap().0;
+                    let other = problem.criterion(&theta, &[], &phi, Criterion::Reml).unwrap().0;
                     assert!(other >= f.criterion - 1e-8, "{what}: {other} below {}", f.criterion);
                 }
             }
@@ -149,9 +149,9 @@ fn one_stratum_is_the_plain_model_and_known_scales_are_weights() {
     for (name, rows) in designs() {
         let l = layers(&rows, true, 3);
         let design = with(rows.design(), &l, Some(Serial::Ar1), 2);
-        let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
+        let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
         let theta: Vec<f64> = (0..rows.n_theta()).map(|k| 0.4 + 0.1 * k as f64).collect();
-        let (f, _) = joint.criterion(&theta, &[], &[0.0; 3], Criterion::Reml).unwrap();
+        let (f, _) = problem.criterion(&theta, &[], &[0.0; 3], Criterion::Reml).unwrap();
         assert!((f - rows.criterion(&theta, Criterion::Reml)).abs() < 1e-9, "{name}");
     }
 }
@@ -172,8 +172,8 @@ fn ties_in_time_and_vanishing_strata_are_refused() {
     rows.x = vec![vec![], l.strata[0].clone()];
     rows.y[10..13].fill(41.0);
     let design = with(rows.design(), &l, None, 1);
-    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
-    match joint.fit(&FitOptions::default(), None, &Watch::default()) {
+    let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+    match problem.fit(&FitOptions::default(), None, &Watch::default()) {
         Err(e) => assert_eq!(e, Error::ResidualScale { column: 1, to: "zero" }),
         Ok(f) => panic!("{f:?}"),
     }
@@ -207,8 +207,8 @@ fn a_pure_autoregression_is_found_again() {
     };
     let l = Layers { series: codes, levels: series, time: (0..n).map(|i| (i % m) as f64).collect(), strata: vec![] };
     let design = with(rows.design(), &l, Some(Serial::Ar1), 0);
-    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
-    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = problem.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     assert!((f.rho.unwrap() - 0.6).abs() < 4.0 * (0.64 / n as f64).sqrt(), "{:?} {:?}", f.phi, f.theta);
     let again = Crossprod::from_design(&design, 1).unwrap();
     assert_eq!(again.n, n);
@@ -259,8 +259,8 @@ fn the_bootstrap_draws_the_model_and_does_not_depend_on_threads() {
         let other = layers(&rows, form != Serial::Cs, 3);
         let l = if form == Serial::Cs { &other } else { &l };
         let design = with(rows.design(), l, Some(form), 1);
-        let joint = Problem::new(&design, &FitOptions::default()).unwrap();
-        let phi = [0.5, joint.residual().phi_of(0.4)];
+        let problem = Problem::new(&design, &FitOptions::default()).unwrap();
+        let phi = [0.5, problem.residual().phi_of(0.4)];
         let from = Estimates { theta: &[0.7], beta: &[40.0, 1.0], sigma: 2.0, phi: &phi };
         let run = |threads| {
             let options = FitOptions { threads, ..Default::default() };
@@ -274,7 +274,7 @@ fn the_bootstrap_draws_the_model_and_does_not_depend_on_threads() {
         for (value, truth) in [
             (of(&one, &|r| r.phi[0]), 0.5),
             (of(&one, &|r| r.beta[1]), 1.0),
-            (of(&one, &|r| joint.residual().rho(&r.phi).unwrap()), 0.4),
+            (of(&one, &|r| problem.residual().rho(&r.phi).unwrap()), 0.4),
         ] {
             let n = value.len() as f64;
             let mean = value.iter().sum::<f64>() / n;
@@ -294,12 +294,12 @@ fn profiles_reach_their_height_and_do_not_depend_on_the_coding() {
     // One parameter of the residuals: the criterion where it is held is that of the model with it known.
     for (form, scales) in [(Some(Serial::Ar1), 0), (None, 1)] {
         let design = with(rows.design(), &l, form, scales);
-        let mut joint = Problem::new(&design, &options).unwrap();
-        let f = joint.fit(&options, None, &Watch::default()).unwrap();
+        let mut problem = Problem::new(&design, &options).unwrap();
+        let f = problem.fit(&options, None, &Watch::default()).unwrap();
         let target = if form.is_some() { Target::ResidualCorrelation } else { Target::ResidualScale(0) };
-        let limits = profile(&mut joint, &f.theta, &f.phi, Criterion::Ml, target, &z).unwrap();
+        let limits = profile(&mut problem, &f.theta, &f.phi, Criterion::Ml, target, &z).unwrap();
         for value in [limits.lower[0], limits.upper[0]] {
-            let phi = if form.is_some() { joint.residual().phi_of(value) } else { value };
+            let phi = if form.is_some() { problem.residual().phi_of(value) } else { value };
             let known = Problem::new(&design, &options).unwrap().into_model(&[phi]);
             let mut known = Problem::from_sums(known.crossprod().clone(), &options).unwrap();
             let height = known.fit(&options, None, &Watch::default()).unwrap().criterion - f.criterion;
@@ -310,11 +310,11 @@ fn profiles_reach_their_height_and_do_not_depend_on_the_coding() {
     let mut limits = Vec::new();
     for _ in 0..2 {
         let design = with(rows.design(), &l, Some(Serial::Car1), 1);
-        let mut joint = Problem::new(&design, &options).unwrap();
-        let f = joint.fit(&options, None, &Watch::default()).unwrap();
+        let mut problem = Problem::new(&design, &options).unwrap();
+        let f = problem.fit(&options, None, &Watch::default()).unwrap();
         let mut own = Vec::new();
         for target in [Target::Sd { term: 0, column: 0 }, Target::Coefficient(1)] {
-            let found = profile(&mut joint, &f.theta, &f.phi, Criterion::Ml, target, &z).unwrap();
+            let found = profile(&mut problem, &f.theta, &f.phi, Criterion::Ml, target, &z).unwrap();
             own.extend([found.lower[0], found.upper[0]]);
         }
         limits.push(own);
@@ -338,17 +338,17 @@ fn a_correlation_in_continuous_time_may_be_zero() {
         *own += 1;
     }
     let design = with(rows.design(), &l, Some(Serial::Car1), 0);
-    let mut joint = Problem::new(&design, &FitOptions::default()).unwrap();
-    let f = joint.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
+    let mut problem = Problem::new(&design, &FitOptions::default()).unwrap();
+    let f = problem.fit(&FitOptions::default(), None, &Watch::default()).unwrap();
     assert!(f.rho.unwrap() < 1e-3, "{f:?}");
     assert!(matches!(f.convergence.status, Status::Converged | Status::OnBoundary), "{:?}", f.convergence);
 }
 
 /// Criteria and gradients at one point, in the user's theta.
 fn at(design: &Design<'_>, rows: &Rows, phi: &[f64], threads: usize) -> (f64, Vec<f64>) {
-    let mut joint = Problem::new(design, &FitOptions { threads, ..Default::default() }).unwrap();
+    let mut problem = Problem::new(design, &FitOptions { threads, ..Default::default() }).unwrap();
     let theta: Vec<f64> = (0..rows.n_theta()).map(|k| 0.4 + 0.1 * k as f64).collect();
-    joint.criterion(&theta, &[], phi, Criterion::Reml).unwrap()
+    problem.criterion(&theta, &[], phi, Criterion::Reml).unwrap()
 }
 
 #[test]
@@ -440,9 +440,9 @@ fn large_sums_do_not_depend_on_threads() {
             design.residual.correlation = Some(Correlation { form, series: design.factors[0], time: &[] });
         }
         let run = |threads| {
-            let mut joint = Problem::new(&design, &FitOptions { threads, ..Default::default() }).unwrap();
-            let phi = vec![0.2; joint.residual().len()];
-            joint.criterion(&[0.5], &[], &phi, Criterion::Reml).unwrap()
+            let mut problem = Problem::new(&design, &FitOptions { threads, ..Default::default() }).unwrap();
+            let phi = vec![0.2; problem.residual().len()];
+            problem.criterion(&[0.5], &[], &phi, Criterion::Reml).unwrap()
         };
         assert_eq!(run(1), run(2), "{kind}");
     }

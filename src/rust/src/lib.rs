@@ -57,9 +57,9 @@ fn plan_lmm(design: Robj, options: Robj) -> Robj {
     guard(|| {
         let blocks = Blocks::read(&design)?;
         let begin = std::time::Instant::now();
-        let (sums, kinds) = ferrite_engine::sums(&blocks.design()?, fit::options(&options)?.threads)?;
+        let (sums, classes) = ferrite_engine::sums(&blocks.design()?, fit::options(&options)?.threads)?;
         let seconds = begin.elapsed().as_secs_f64();
-        Ok(output::plan(&ferrite_engine::Structure::new(&sums, f64::INFINITY)?, &sums, kinds.as_ref(), seconds))
+        Ok(output::plan(&ferrite_engine::Structure::new(&sums, f64::INFINITY)?, &sums, classes.as_ref(), seconds))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::fit::Outcome;
 use extendr_api::prelude::*;
-use ferrite_engine::{Crossprod, Fit, FixedInference, Kinds, Profile, Refit, Replicate, Structure, TermFit};
+use ferrite_engine::{Crossprod, Fit, FixedInference, Profile, Refit, Replicate, Structure, TermFit, WeightClasses};
 
 /// A fit: theta, coefficients, terms, the certificate, and the parameters of residuals and patterns.
 pub fn fit(outcome: &Outcome) -> Robj {
@@ -119,7 +119,7 @@ pub fn deletions(all: &[Refit<Fit>]) -> Robj {
 }
 
 /// Structure and cost of a fit.
-pub fn plan(s: &Structure, sums: &Crossprod, kinds: Option<&Kinds>, seconds: f64) -> Robj {
+pub fn plan(s: &Structure, sums: &Crossprod, classes: Option<&WeightClasses>, seconds: f64) -> Robj {
     let (fill, dense) = s.trailing_fill();
     let n_theta: usize = sums.coordinates.terms.iter().map(|t| t.q() * (t.q() + 1) / 2).sum();
     list!(
@@ -131,9 +131,9 @@ pub fn plan(s: &Structure, sums: &Crossprod, kinds: Option<&Kinds>, seconds: f64
         fill = fill,
         dense = dense,
         seconds_sums = seconds,
-        classes = kinds.map_or(0.0, |k| k.classes as f64),
-        kept = kinds.is_some_and(|k| k.kept),
-        elements = kinds.map_or(0.0, |k| k.elements as f64)
+        classes = classes.map_or(0.0, |k| k.classes as f64),
+        kept = classes.is_some_and(|k| k.kept),
+        elements = classes.map_or(0.0, |k| k.elements as f64)
     )
     .into_robj()
 }

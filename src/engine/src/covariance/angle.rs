@@ -49,7 +49,7 @@ impl Angle {
     }
 
     /// The same correlation in the main range, at its limit where it is nearly there.
-    pub fn settled(a: f64) -> f64 {
+    pub fn at_limits(a: f64) -> f64 {
         let main = a.sin().asin();
         if FRAC_PI_2 - main.abs() < EDGE {
             main.signum() * FRAC_PI_2
@@ -150,7 +150,7 @@ mod tests {
                 let rho = angle.rho(side * FRAC_PI_2);
                 assert!((rho - if side > 0.0 { 1.0 } else { angle.lowest() }).abs() < 1e-15);
                 assert_eq!(Angle::edge(side * FRAC_PI_2), Some(side > 0.0));
-                assert!((Angle::settled(side * 2.0) - side * (std::f64::consts::PI - 2.0)).abs() < 1e-12);
+                assert!((Angle::at_limits(side * 2.0) - side * (std::f64::consts::PI - 2.0)).abs() < 1e-12);
             }
             assert!((angle.rho(angle.of(0.35)) - 0.35).abs() < 1e-15);
         }

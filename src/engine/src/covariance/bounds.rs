@@ -1,12 +1,10 @@
 //! Where phi ends: standard deviations and correlations that leave the range of numbers, and values at which the criterion
 //! is stationary or flat whatever the data.
 
-use crate::covariance::residual::ResidualCovariance;
+use crate::covariance::residual::{ResidualCovariance, SPREAD};
 use crate::design::Serial;
 use crate::error::{Error, Result};
 
-/// Largest spread of log standard deviations; beyond it one of them is zero or infinite.
-pub(crate) const SPREAD: f64 = 14.0;
 /// Largest transformed correlation.
 const TIGHT: f64 = 9.0;
 

@@ -129,8 +129,9 @@ impl ResidualCovariance {
 }
 
 #[cfg(test)]
-#[allow(clippy::needless_range_loop)]
 mod tests {
+    #![allow(clippy::needless_range_loop)]
+
     use super::*;
     use crate::covariance::series::NONE;
     use crate::design::{Column, Correlation, Design, Factor, Serial};

@@ -1,12 +1,18 @@
 //! Parameters (theta, psi, phi) in; factors T, weights of R^-1 and their derivatives out. Knows no sums.
 
-pub(crate) mod angle;
-pub(crate) mod bounds;
-pub(crate) mod class_weights;
-pub(crate) mod classes;
-pub(crate) mod correlation;
-pub(crate) mod pattern;
-pub(crate) mod products;
-pub(crate) mod residual;
-pub(crate) mod series;
-pub(crate) mod theta;
+mod angle;
+mod bounds;
+mod class_weights;
+mod classes;
+mod correlation;
+mod pattern;
+mod products;
+mod residual;
+mod series;
+mod theta;
+
+pub(crate) use pattern::PatternedFactor;
+pub(crate) use products::{CorrelationPart, ResidualBlock};
+pub(crate) use residual::ResidualCovariance;
+pub(crate) use series::NONE;
+pub(crate) use theta::{to_user, to_working, Blocks, Layout};

@@ -214,7 +214,7 @@ impl PatternedFactor {
     }
 
     /// psi with what is nearly zero set to zero and what is nearly at its limit set there; the angle in its main range.
-    pub fn settled(&self, psi: &[f64]) -> Vec<f64> {
+    pub fn at_limits(&self, psi: &[f64]) -> Vec<f64> {
         let mut out = psi.to_vec();
         for x in &mut out[..self.sds()] {
             if self.psi_tau(*x) < ZERO {
@@ -222,7 +222,7 @@ impl PatternedFactor {
             }
         }
         if self.angle.is_some() {
-            out[self.sds()] = Angle::settled(psi[self.sds()]);
+            out[self.sds()] = Angle::at_limits(psi[self.sds()]);
         }
         out
     }
@@ -246,7 +246,7 @@ impl PatternedFactor {
 
     /// Columns that vary.
     pub fn alive(&self, psi: &[f64]) -> usize {
-        self.tau(&self.settled(psi)).iter().filter(|t| **t != 0.0).count()
+        self.tau(&self.at_limits(psi)).iter().filter(|t| **t != 0.0).count()
     }
 
     /// Rank of the covariance matrix, with a correlation at its limit taken as there.

@@ -8,7 +8,7 @@ use crate::covariance::residual::ResidualCovariance;
 use crate::design::Serial;
 
 /// Rows of one series, or rows without correlation.
-pub(crate) struct Strand {
+pub(crate) struct ResidualBlock {
     form: Option<Serial>,
     rho: f64,
     /// d rho / d phi.
@@ -21,16 +21,16 @@ pub(crate) struct Strand {
 
 /// The matrix between two D.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Middle {
+pub(crate) enum CorrelationPart {
     /// C.
     Correlation,
     /// Its derivative in phi.
     Slope,
 }
 
-impl Strand {
+impl ResidualBlock {
     /// For rows in the order of their times.
-    pub fn new(residual: &ResidualCovariance, rows: &[u32], phi: &[f64]) -> Strand {
+    pub fn new(residual: &ResidualCovariance, rows: &[u32], phi: &[f64]) -> ResidualBlock {
         let form = residual.serial();
         let (rho, slope) = residual.at(phi);
         let series = &residual.classes.series;
@@ -41,13 +41,13 @@ impl Strand {
         let in_time = form.is_some_and(|f| f != Serial::Cs);
         let links = rows.iter().skip(1).filter(|_| in_time).map(link).collect();
         let sd = rows.iter().map(|i| residual.row_log_scale(*i as usize, phi).exp()).collect();
-        Strand { form, rho, slope, links, sd }
+        ResidualBlock { form, rho, slope, links, sd }
     }
 
     /// `D C D b`, or with the derivative of C, for b of m columns.
-    pub fn times(&self, middle: Middle, b: &[f64], m: usize) -> Vec<f64> {
+    pub fn times(&self, middle: CorrelationPart, b: &[f64], m: usize) -> Vec<f64> {
         let g = self.scaled(b, m, |sd| sd);
-        let plain = middle == Middle::Correlation;
+        let plain = middle == CorrelationPart::Correlation;
         let mut out = if plain { g.clone() } else { vec![0.0; g.len()] };
         match self.form {
             None => (),
@@ -146,11 +146,11 @@ mod tests {
             let rows: Vec<u32> = if form.is_some() { r.classes.series.rows.clone() } else { (0..6).collect() };
             let phi = vec![0.3, r.phi_of(0.45)];
             let b: Vec<f64> = (0..12).map(|i| (1.7 * f64::from(i)).sin()).collect();
-            let at = |phi: &[f64]| Strand::new(&r, &rows, phi);
-            let back = at(&phi).solve(&at(&phi).times(Middle::Correlation, &b, 2), 2);
+            let at = |phi: &[f64]| ResidualBlock::new(&r, &rows, phi);
+            let back = at(&phi).solve(&at(&phi).times(CorrelationPart::Correlation, &b, 2), 2);
             assert!(b.iter().zip(&back).all(|(x, y)| (x - y).abs() < 1e-13), "{form:?}");
-            let moved = |h: f64| at(&[phi[0], phi[1] + h]).times(Middle::Correlation, &b, 2);
-            let (up, down, exact) = (moved(1e-5), moved(-1e-5), at(&phi).times(Middle::Slope, &b, 2));
+            let moved = |h: f64| at(&[phi[0], phi[1] + h]).times(CorrelationPart::Correlation, &b, 2);
+            let (up, down, exact) = (moved(1e-5), moved(-1e-5), at(&phi).times(CorrelationPart::Slope, &b, 2));
             let gap = |k: usize| (exact[k] - (up[k] - down[k]) / 2e-5).abs();
             assert!((0..12).all(|k| gap(k) < 1e-8), "{form:?}");
         }

@@ -11,7 +11,6 @@
 //!
 //! phi holds d and a transformed correlation (see [`Form`]).
 
-use crate::covariance::bounds::SPREAD;
 use crate::covariance::classes::Classes;
 use crate::covariance::correlation::Form;
 use crate::covariance::series::{Series, NONE};
@@ -19,6 +18,9 @@ use crate::design::{Design, Serial};
 use crate::error::Result;
 use crate::numerics::small;
 use crate::numerics::threads::Workers;
+
+/// Largest spread of log standard deviations; beyond it one of them is zero or infinite.
+pub(super) const SPREAD: f64 = 14.0;
 
 /// The residuals of a design.
 #[derive(Debug)]

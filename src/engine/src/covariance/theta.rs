@@ -1,6 +1,6 @@
 //! The order of theta, term by term, each lower triangle by columns (as lme4 orders it), and its way to the blocks T_k.
 
-use crate::design::coordinates::{user_from_working, working_from_user, Coordinates, TermMap};
+use crate::design::{user_from_working, working_from_user, Coordinates, TermMap};
 use crate::numerics::small;
 
 /// T_k of every grouping factor: q_k x q_k by rows, in the caller's order of factors.
@@ -91,7 +91,7 @@ pub fn to_user(term: &TermMap, t: &[f64], weight_mean: f64) -> (Vec<f64>, Vec<f6
     let mut product = vec![0.0; q * q];
     small::mul(&mut product, &back, t, q, q, q, 1.0 / weight_mean.sqrt());
     let (mut l, mut o) = small::lower_from_product(&product, q);
-    small::sweep_zero_pivots(&mut l, &mut o, q);
+    small::clear_zero_pivots(&mut l, &mut o, q);
     (l, o)
 }
 

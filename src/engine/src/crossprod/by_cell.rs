@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use crate::covariance::residual::ResidualCovariance;
-use crate::covariance::series::NONE;
+use crate::covariance::ResidualCovariance;
+use crate::covariance::NONE;
 use crate::crossprod::crossprod::{Crossprod, FactorSums, Pair};
 use crate::design::{holds, Design, Grouping, Order, Weight};
 use crate::numerics::counting_sort::Sorted;

@@ -1,6 +1,6 @@
 //! One set of sums for each class of weights, from the rows once.
 
-use crate::covariance::series::NONE;
+use crate::covariance::NONE;
 use crate::crossprod::add_rows::Addition;
 use crate::crossprod::by_series::{self, Product};
 use crate::crossprod::row_pass::{Buffers, RowPass};

@@ -1,7 +1,7 @@
 //! The sums at one phi and their derivatives in phi, all in one pass over the rows: where there are too many classes of
 //! weights to keep sums for each.
 
-use crate::covariance::series::NONE;
+use crate::covariance::NONE;
 use crate::crossprod::add_rows::Addition;
 use crate::crossprod::by_series::{self, Product};
 use crate::crossprod::crossprod::add;

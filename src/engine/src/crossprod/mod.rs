@@ -29,4 +29,4 @@ pub(crate) use crossprod::Pair;
 pub(crate) use delete_rows::RowDeletion;
 pub(crate) use replace_response::replace as replace_response;
 pub(crate) use row_reader::{blocks, RowReader, ROWS};
-pub use weighted_sums::{Kinds, WeightedSums};
+pub use weighted_sums::{WeightClasses, WeightedSums};

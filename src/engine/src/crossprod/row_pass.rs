@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::covariance::residual::ResidualCovariance;
-use crate::covariance::series::NONE;
+use crate::covariance::ResidualCovariance;
+use crate::covariance::NONE;
 use crate::crossprod::add_rows::{Addition, Selection};
 use crate::crossprod::crossprod::{add, Crossprod};
 use crate::crossprod::row_reader::{blocks, RowBlock, RowReader, IDENTITY, ROWS};

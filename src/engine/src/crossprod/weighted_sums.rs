@@ -6,8 +6,8 @@
 
 use std::sync::Mutex;
 
-use crate::covariance::residual::ResidualCovariance;
-use crate::covariance::series::NONE;
+use crate::covariance::ResidualCovariance;
+use crate::covariance::NONE;
 use crate::crossprod::by_cell::tie;
 use crate::crossprod::by_class::sums_by_class;
 use crate::crossprod::by_phi::sums_at;
@@ -50,7 +50,7 @@ struct AtPhi {
 
 /// Rows whose weights are the same function of phi, and the sums over them.
 #[derive(Clone, Copy, Debug)]
-pub struct Kinds {
+pub struct WeightClasses {
     /// Classes of rows, sides, neighbours and series together.
     pub classes: usize,
     /// True if the sums of every class are kept; otherwise the rows are read again at every phi.
@@ -111,8 +111,8 @@ impl<'d> WeightedSums<'d> {
     }
 
     /// What the residuals cost.
-    pub fn kinds(&self) -> Kinds {
-        Kinds {
+    pub fn weight_classes(&self) -> WeightClasses {
+        WeightClasses {
             classes: self.residual.classes.sizes().iter().sum(),
             kept: self.by_class.is_some(),
             elements: self.layout.len,
@@ -193,7 +193,7 @@ mod tests {
         let mut design = Design::new(&y, vec![Column::Constant], factors, vec![Term::new(0, vec![Column::Constant])]);
         design.residual.scale = vec![Column::Values(&s)];
         let sums = WeightedSums::new(&design, 1).unwrap();
-        assert!(!sums.kinds().kept);
+        assert!(!sums.weight_classes().kept);
         let (mut expected, mut found) = (sums.base.clone(), sums.base.clone());
         sums.at(&[0.3], &mut expected);
         sums.at(&[-0.2], &mut found);

@@ -6,7 +6,7 @@
 
 mod basis;
 mod column;
-pub(crate) mod coordinates;
+mod coordinates;
 #[allow(clippy::module_inception)]
 mod design;
 mod elimination_order;
@@ -17,6 +17,7 @@ mod weights;
 
 pub(crate) use basis::{places_in, Basis, Gram, Scaled};
 pub(crate) use column::{power_of_two, ranges, Range};
+pub(crate) use coordinates::{fixed_to_user, jacobian, user_from_working, working_from_user};
 pub(crate) use coordinates::{BasisMap, Coordinates, TermMap};
 pub use design::{Column, Correlation, Design, Factor, Pattern, Residual, Serial, Strata, Structured, Term};
 pub(crate) use elimination_order::{holds, Order};

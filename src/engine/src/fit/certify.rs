@@ -1,9 +1,9 @@
 //! The certificate of an end: is it a minimum, and is there one at all?
 
+use super::active_set::End;
 use super::certificate::{Convergence, Status};
 use super::rank_reduction::SCORE;
 use super::search::{Minimum, Search, NOISE};
-use super::settle::End;
 use crate::error::{Error, Result};
 use crate::numerics::newton::Polished;
 use crate::numerics::small;

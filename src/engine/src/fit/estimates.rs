@@ -6,11 +6,11 @@ use super::certificate::Convergence;
 use super::identifiability;
 use super::problem::Problem;
 use super::search::{self, Minimum};
-use crate::covariance::theta;
-use crate::design::coordinates;
+use crate::covariance::{to_user, to_working};
+use crate::design::{fixed_to_user, jacobian, user_from_working};
 use crate::error::{Error, Result};
-use crate::likelihood::evaluation::Pls;
-use crate::likelihood::model::Model;
+use crate::likelihood::Model;
+use crate::likelihood::Pls;
 use crate::numerics::small;
 use crate::options::{Criterion, FitOptions, Watch};
 
@@ -136,7 +136,7 @@ fn estimates(model: &mut Model, minimum: &Minimum, kind: Criterion) -> Result<Fi
         terms.push(term);
     }
     let mut beta = vec![f64::NAN; c.columns];
-    c.x.kept.iter().zip(coordinates::fixed_to_user(c, &pls.beta)).for_each(|(&k, b)| beta[k] = b);
+    c.x.kept.iter().zip(fixed_to_user(c, &pls.beta)).for_each(|(&k, b)| beta[k] = b);
     let theta = model.layout.theta(&user);
     let hessian = user_hessian(model, &theta, minimum);
     Ok(Fit {
@@ -165,7 +165,7 @@ fn vcov_beta(model: &Model, pls: &Pls, unit: f64) -> Vec<f64> {
     let p = model.a.p;
     // C^-1 = (R^-1)'(R^-1) with C = R R', R lower: columns of J R^-T.
     let mut half = vec![0.0; p * p];
-    let jacobian = coordinates::jacobian(&model.a.coordinates.x);
+    let jacobian = jacobian(&model.a.coordinates.x);
     for i in 0..p {
         for j in 0..p {
             half[j * p + i] = jacobian[i * p + j];
@@ -184,8 +184,8 @@ fn term_fit(model: &Model, k: usize, t: &[f64], unit: f64, rank: usize) -> Resul
     let map = &c.terms[k];
     let (f, first, q) = model.layout.terms[k];
     let (levels, width, m) = (model.a.factors[f].levels, model.a.factors[f].q, model.a.p + 1);
-    let (lower, turn) = theta::to_user(map, t, c.weight_mean);
-    let back = coordinates::user_from_working(map);
+    let (lower, turn) = to_user(map, t, c.weight_mean);
+    let back = user_from_working(map);
     let mut bt = vec![0.0; q * q];
     small::mul(&mut bt, &back, t, q, q, q, 1.0);
     let mut varcov = vec![0.0; q * q];
@@ -237,7 +237,7 @@ fn working_theta(model: &Model, user: &[f64], j: usize, step: f64) -> Vec<f64> {
     let mut blocks = model.layout.zeros();
     model.layout.fill(&moved, &mut blocks);
     for (k, term) in model.a.coordinates.terms.iter().enumerate() {
-        let t = theta::to_working(term, &model.layout.term_block(&blocks, k), model.a.coordinates.weight_mean);
+        let t = to_working(term, &model.layout.term_block(&blocks, k), model.a.coordinates.weight_mean);
         model.layout.set_term_block(&mut blocks, k, &t);
     }
     model.layout.theta(&blocks)

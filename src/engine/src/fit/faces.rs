@@ -1,7 +1,7 @@
 //! Other optima: where evaluations are cheap the search looks from every face of the boundary.
 //!
 //! The criterion can have several minima, typically one with a variance at zero or a correlation at its limit beside one
-//! inside. On every face (a rank for every term) the criterion is minimised in what is left; the lowest end is settled, which
+//! inside. On every face (a rank for every term) the criterion is minimised in what is left; the lowest end is refined, which
 //! leaves its face where the score says that the criterion falls. A few steps from every face show which are the most
 //! promising, and only these are followed. A descent stops that leads to a point that is known, or not below one.
 
@@ -12,7 +12,7 @@ use super::objective::{Known, LOOSE};
 use super::problem::{Free, Parameters};
 use super::search::{Descent, Search};
 use crate::error::Result;
-use crate::likelihood::model::Model;
+use crate::likelihood::Model;
 use crate::numerics::minimise::Ended;
 use crate::numerics::{eigen, small};
 use crate::options::Look;

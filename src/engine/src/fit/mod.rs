@@ -4,16 +4,22 @@
 //! [`estimates::Fit`], inert numbers in the user's coordinates with the proof of their minimum. Between the two every search
 //! goes the same way, which `search` tells.
 
-pub(crate) mod certificate;
-pub(crate) mod certify;
-pub(crate) mod estimates;
-pub(crate) mod faces;
-pub(crate) mod identifiability;
-pub(crate) mod moments;
-pub(crate) mod objective;
-pub(crate) mod problem;
-pub(crate) mod rank_reduction;
-pub(crate) mod saddle;
-pub(crate) mod search;
-pub(crate) mod settle;
-pub(crate) mod starts;
+mod active_set;
+mod certificate;
+mod certify;
+mod estimates;
+mod faces;
+mod identifiability;
+mod moments;
+mod objective;
+mod problem;
+mod rank_reduction;
+mod saddle;
+mod search;
+mod starts;
+
+pub use certificate::{Convergence, Status};
+pub use estimates::{Fit, TermFit, Timing};
+pub(crate) use identifiability::check as check_identified;
+pub use problem::Problem;
+pub(crate) use problem::{Free, Parameters, Patterned};

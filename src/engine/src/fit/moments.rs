@@ -3,7 +3,7 @@
 //! Minimum norm quadratic unbiased estimation at zero (Rao 1971): the sums of squares by level are linear in the
 //! variances, and their coefficients are squares of cells that the cross-products hold already.
 
-use crate::covariance::theta::Layout;
+use crate::covariance::Layout;
 use crate::crossprod::Crossprod;
 use crate::numerics::small;
 

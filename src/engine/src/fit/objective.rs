@@ -105,7 +105,7 @@ impl Objective for FreeCriterion<'_, '_> {
         if self.known.iter().filter(as_low).any(|k| k.is_near(self.problem, &at, share)) {
             return Some(Ended::Known);
         }
-        let settled = decrease < if known == Curvature::None { 0.1 } else { 1.0 };
-        (settled && f - trust * decrease > lowest + LOOSE).then_some(Ended::Higher)
+        let late = decrease < if known == Curvature::None { 0.1 } else { 1.0 };
+        (late && f - trust * decrease > lowest + LOOSE).then_some(Ended::Higher)
     }
 }

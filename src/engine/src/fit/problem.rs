@@ -5,14 +5,14 @@
 //! with a pattern has L(psi) for its factor), those of phi from the cross-products of the derivative of R^-1. A plain model is
 //! the problem with empty psi and phi; nothing that follows asks which of the two it has.
 
-use crate::covariance::pattern::PatternedFactor;
-use crate::covariance::residual::ResidualCovariance;
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
+use crate::covariance::PatternedFactor;
+use crate::covariance::ResidualCovariance;
 use crate::crossprod::{Crossprod, WeightedSums};
-use crate::design::{coordinates, Design, Term};
+use crate::design::{working_from_user, Design, Term};
 use crate::error::{Error, Result};
-use crate::likelihood::evaluation::Gamma;
-use crate::likelihood::model::Model;
+use crate::likelihood::Gamma;
+use crate::likelihood::Model;
 use crate::numerics::small;
 use crate::options::{Criterion, FitOptions, Watch};
 
@@ -234,7 +234,7 @@ impl<'d> Problem<'d> {
             }
             let (l, _) = shape.factor(&at.psi[range]);
             let mut product = vec![0.0; q * q];
-            let map = coordinates::working_from_user(&c.terms[k]);
+            let map = working_from_user(&c.terms[k]);
             small::mul(&mut product, &map, &l, q, q, q, c.weight_mean.sqrt());
             layout.set_term_block(&mut t, k, &product);
         }
@@ -260,7 +260,7 @@ impl<'d> Problem<'d> {
             for (k, pattern, range) in self.patterned() {
                 let (q, c) = (pattern.q, &self.model.a.coordinates);
                 let (_, slopes) = pattern.factor(&at.psi[range]);
-                let map = coordinates::working_from_user(&c.terms[k]);
+                let map = working_from_user(&c.terms[k]);
                 let mut of_l = vec![0.0; q * q];
                 let block = layout.term_block(&gamma.total, k);
                 small::mul_transposed(&mut of_l, &map, &block, q, q, q, 2.0 * c.weight_mean.sqrt());

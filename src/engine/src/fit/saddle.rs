@@ -3,11 +3,11 @@
 //! A saddle has a direction of negative curvature. Where fewer than two columns of a pattern vary its correlation multiplies
 //! nothing, so that no curvature in psi can tell what it would do: the score says it, in G, for every correlation.
 
+use super::active_set::End;
 use super::problem::Parameters;
 use super::search::Search;
-use super::settle::End;
-use crate::covariance::pattern::PatternedFactor;
-use crate::design::coordinates;
+use crate::covariance::PatternedFactor;
+use crate::design::working_from_user;
 use crate::error::{Error, Result};
 use crate::numerics::minimise::Objective;
 use crate::numerics::{eigen, small};
@@ -67,7 +67,7 @@ impl Search<'_, '_> {
         let q = pattern.q;
         let diagonal: Vec<f64> =
             pattern.tau(psi).iter().zip(&pattern.units).map(|(tau, unit)| tau.abs().max(OPEN) / unit).collect();
-        let map = coordinates::working_from_user(&problem.model.a.coordinates.terms[term]);
+        let map = working_from_user(&problem.model.a.coordinates.terms[term]);
         let root = problem.model.a.coordinates.weight_mean.sqrt();
         let block: Vec<f64> = (0..q * q).map(|k| map[k] * diagonal[k % q] * root).collect();
         let mut t = problem.blocks(at).ok_or(Error::NotPositiveDefinite)?;

@@ -3,8 +3,8 @@
 //!
 //! The order is always the same. Descents from the starts (see `starts`); in small plain models a look from every face of the
 //! boundary (`faces`); the minimum over theta at its exact ranks (`rank_reduction`); Newton's steps in theta, psi and phi
-//! together, in turns with a second look at theta, until nothing is left to gain (`settle`); the way out of saddles
-//! (`saddle`); the certificate (`certify`). With empty psi and phi the minimum over theta is all there is to settle.
+//! together, in turns with a second look at theta, until nothing is left to gain (`active_set`); the way out of saddles
+//! (`saddle`); the certificate (`certify`). With empty psi and phi the minimum over theta is the end.
 
 use super::certificate::{Convergence, Looked};
 use super::identifiability::{PERFECT, VANISHING};
@@ -100,7 +100,7 @@ impl<'s, 'd> Search<'s, 'd> {
         Search { problem, options, watch, tally, careful, work, known, looked }
     }
 
-    /// The lowest settled end that is found, with its certificate.
+    /// The lowest end that is found, with its certificate.
     pub fn minimum(&mut self, phi: Option<&[f64]>) -> Result<Minimum> {
         let plain = self.problem.is_plain();
         // Where V can no longer be factorised, sigma or another standard deviation is lost in the rounding of the rest.
@@ -111,7 +111,7 @@ impl<'s, 'd> Search<'s, 'd> {
         };
         let best = self.descend_from_starts(phi).map_err(lost)?;
         let best = self.look_around(best)?;
-        let end = self.settle_downhill(best).map_err(lost)?;
+        let end = self.refine(best).map_err(lost)?;
         if !plain {
             self.check_leaving(&end)?;
             // Work after a fit takes such an end as it is, without a certificate.

@@ -5,8 +5,8 @@ use super::identifiability;
 use super::moments;
 use super::problem::{Parameters, Problem};
 use super::search::{Search, CHEAP};
-use crate::covariance::pattern::PatternedFactor;
-use crate::covariance::theta;
+use crate::covariance::to_user;
+use crate::covariance::PatternedFactor;
 use crate::error::{Error, Result};
 use crate::options::{FitOptions, Look};
 
@@ -128,7 +128,7 @@ impl Search<'_, '_> {
         let mut blocks = layout.zeros();
         layout.fill(theta, &mut blocks);
         let own = |(k, pattern, _): (usize, PatternedFactor, _)| {
-            pattern.start(&theta::to_user(&c.terms[k], &layout.term_block(&blocks, k), c.weight_mean).0)
+            pattern.start(&to_user(&c.terms[k], &layout.term_block(&blocks, k), c.weight_mean).0)
         };
         self.problem.patterned().into_iter().flat_map(own).collect()
     }

@@ -7,13 +7,13 @@
 
 use super::connected_components::{components, cross, Component, Locator};
 use super::refits::{run, Estimates, Refit, Replicate};
-use crate::covariance::residual::ResidualCovariance;
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
+use crate::covariance::ResidualCovariance;
 use crate::crossprod::Crossprod;
-use crate::design::{coordinates, Design};
+use crate::design::{jacobian, Design};
 use crate::error::Result;
-use crate::fit::problem::Problem;
-use crate::likelihood::model::Model;
+use crate::fit::Problem;
+use crate::likelihood::Model;
 use crate::numerics::random::Stream;
 use crate::numerics::small;
 use crate::options::{FitOptions, Look, Watch};
@@ -78,7 +78,7 @@ pub fn bootstrap(
     // What is drawn is Zb + e; X beta is added to the estimates.
     let (c, p) = (&model.a.coordinates, model.a.p);
     let mut centre = vec![0.0; p];
-    small::mul(&mut centre, &coordinates::jacobian(&c.x), &pls.beta, p, p, 1, c.y_scale);
+    small::mul(&mut centre, &jacobian(&c.x), &pls.beta, p, p, 1, c.y_scale);
     let single = from.options(options, Look::Alone);
     let workspace = || Problem::from_sums(model.a.clone(), &single);
     run(draws, options, watch, workspace, |own, i| {

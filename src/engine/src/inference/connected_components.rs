@@ -4,7 +4,7 @@
 //! level is a component. Nested factors: one component a level of the outermost. Crossed factors: usually one in all.
 
 use crate::error::{Error, Result};
-use crate::likelihood::model::Model;
+use crate::likelihood::Model;
 
 /// Levels that are connected by rows.
 #[derive(Clone, Debug, Default)]

@@ -8,11 +8,11 @@
 //! Free parameters x: elements of theta, those of the factor L, ln sigma^2, elements of psi, elements of phi.
 
 use super::target::{Target, TargetFactor};
-use crate::covariance::theta::Blocks;
-use crate::design::coordinates;
+use crate::covariance::Blocks;
+use crate::design::fixed_to_user;
 use crate::error::{Error, Result};
-use crate::fit::problem::{Free, Parameters, Patterned, Problem};
-use crate::likelihood::evaluation::Gamma;
+use crate::fit::{Free, Parameters, Patterned, Problem};
+use crate::likelihood::Gamma;
 use crate::numerics::minimise::Objective;
 use crate::numerics::small;
 use crate::options::Criterion;
@@ -71,7 +71,7 @@ impl<'m, 'd> Constrained<'m, 'd> {
         let blocks = problem.model.blocks_from_user(theta)?;
         let solved = problem.model.value(&blocks, kind)?;
         let s = solved.pls.pwrss / problem.model.nu(kind);
-        let beta = coordinates::fixed_to_user(&problem.model.a.coordinates, &solved.pls.beta);
+        let beta = fixed_to_user(&problem.model.a.coordinates, &solved.pls.beta);
         let none = || Error::Internal("the model does not have what is to be profiled".into());
         let Start { place, value, unit, factor } = start(problem, &at, (&blocks, s, &beta), target).ok_or_else(none)?;
         let places = &problem.model.layout.places;

@@ -7,8 +7,8 @@ use super::refits::{run, Estimates, Refit};
 use crate::crossprod::{Crossprod, RowDeletion};
 use crate::design::{Design, Subset};
 use crate::error::{Error, Result};
-use crate::fit::estimates::Fit;
-use crate::fit::problem::Problem;
+use crate::fit::Fit;
+use crate::fit::Problem;
 use crate::numerics::counting_sort::Sorted;
 use crate::options::{FitOptions, Look, Watch};
 

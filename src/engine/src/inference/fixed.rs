@@ -6,7 +6,7 @@ use super::information::Information;
 use super::kenward_roger::{self, KenwardRoger};
 use super::satterthwaite::{self, Satterthwaite};
 use crate::error::{Error, Result};
-use crate::fit::problem::Problem;
+use crate::fit::Problem;
 use crate::options::Criterion;
 
 /// The pieces, for the kept coefficients.

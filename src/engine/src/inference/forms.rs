@@ -1,8 +1,8 @@
 //! Products of p x p matrices (by rows) that several kinds of inference share, and the way to the user's coefficients.
 
-use crate::design::coordinates::{self, Coordinates};
+use crate::design::{jacobian, Coordinates};
 use crate::error::{Error, Result};
-use crate::likelihood::evaluation::Pls;
+use crate::likelihood::Pls;
 use crate::numerics::small;
 
 /// Var(beta) = sigma^2 C^-1 in working coordinates.
@@ -22,7 +22,7 @@ pub(super) struct Outward {
 
 impl Outward {
     pub fn new(c: &Coordinates) -> Outward {
-        Outward { jacobian: coordinates::jacobian(&c.x), p: c.x.kept.len(), scale: c.y_scale * c.y_scale }
+        Outward { jacobian: jacobian(&c.x), p: c.x.kept.len(), scale: c.y_scale * c.y_scale }
     }
 
     /// A covariance matrix of coefficients.

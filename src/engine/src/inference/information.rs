@@ -9,9 +9,9 @@
 use super::connected_components::{components, Component, Locator};
 use super::forms::{product, vcov_beta};
 use super::marginal_products::marginal_products;
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::error::Result;
-use crate::likelihood::model::Model;
+use crate::likelihood::Model;
 use crate::numerics::small;
 use crate::options::Criterion;
 
@@ -52,7 +52,7 @@ impl Entry {
 }
 
 /// Sums over levels, in units where sigma^2 is one.
-struct LevelSums {
+struct ComponentSums {
     p: Vec<Vec<f64>>,
     d: Vec<Vec<f64>>,
     a: Vec<f64>,
@@ -80,7 +80,7 @@ impl Information {
                 Entry { factor, row: first + row, col: first + col }
             })
             .collect();
-        let sums = LevelSums::new(model, t, &parts, &entries)?;
+        let sums = ComponentSums::new(model, t, &parts, &entries)?;
         let mut values = Vec::with_capacity(entries.len() + 1);
         for e in &entries {
             let q = model.a.factors[e.factor].q;
@@ -93,11 +93,11 @@ impl Information {
     }
 }
 
-impl LevelSums {
-    fn new(model: &Model, t: &Blocks, parts: &[Component], entries: &[Entry]) -> Result<LevelSums> {
+impl ComponentSums {
+    fn new(model: &Model, t: &Blocks, parts: &[Component], entries: &[Entry]) -> Result<ComponentSums> {
         let (p, k) = (model.a.p, entries.len());
         let at = Locator::new(model, parts);
-        let mut s = LevelSums {
+        let mut s = ComponentSums {
             p: vec![vec![0.0; p * p]; k],
             d: vec![vec![0.0; p]; k],
             a: vec![0.0; k],
@@ -194,7 +194,7 @@ fn assemble(
     model: &Model,
     kind: Criterion,
     values: Vec<f64>,
-    s: LevelSums,
+    s: ComponentSums,
     vcov_beta: Vec<f64>,
     ypy: f64,
 ) -> Information {

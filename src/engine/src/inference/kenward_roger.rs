@@ -16,11 +16,11 @@
 use super::forms::{product, sandwich, Outward};
 use super::information::Information;
 use super::satterthwaite::{Differences, SolvedColumns};
-use crate::covariance::products::{Middle, Strand};
+use crate::covariance::{CorrelationPart, ResidualBlock};
 use crate::crossprod::{WeightedSums, ROWS};
-use crate::design::coordinates;
+use crate::design::working_from_user;
 use crate::error::{Error, Result};
-use crate::fit::problem::{Free, Problem};
+use crate::fit::{Free, Problem};
 use crate::numerics::small;
 
 /// Rows without correlation that are taken at once.
@@ -187,7 +187,7 @@ fn slopes_of_factors(problem: &Problem<'_>, known: &Differences) -> Vec<(usize, 
     };
     let mut out: Vec<(usize, Vec<f64>)> = known.free.theta.iter().map(of_theta).collect();
     for (term, pattern, range) in problem.patterned() {
-        let (q, map) = (pattern.q, coordinates::working_from_user(&c.terms[term]));
+        let (q, map) = (pattern.q, working_from_user(&c.terms[term]));
         let (_, slopes) = pattern.factor(&known.at.psi[range.clone()]);
         for i in known.free.psi.iter().filter(|i| range.contains(i)) {
             let mut t = vec![0.0; q * q];
@@ -225,14 +225,14 @@ fn add_correlated(
     forms: &mut Forms<'_>,
 ) {
     let (residual, p) = (problem.residual(), problem.model.a.p);
-    let strand = Strand::new(residual, rows, &known.at.phi);
+    let block = ResidualBlock::new(residual, rows, &known.at.phi);
     let (e, mut da) = errors(problem, from, solved, rows);
-    let a = strand.solve(&e, p);
+    let a = block.solve(&e, p);
     let mut turned = Vec::new();
     let first = known.free.theta.len() + known.free.psi.len();
     for (k, &i) in (first..).zip(&known.free.phi) {
         if i == residual.k {
-            turned.push((k, strand.times(Middle::Slope, &a, p)));
+            turned.push((k, block.times(CorrelationPart::Slope, &a, p)));
             continue;
         }
         // d R = S R + R S with S = diag(s).
@@ -241,7 +241,7 @@ fn add_correlated(
             rows.flat_map(|(x, r)| x.iter().map(move |v| v * residual.row_scales(*r as usize)[i])).collect()
         };
         let (mut x, behind): (Vec<f64>, Vec<f64>) = (scaled(&e), scaled(&a));
-        let behind = strand.times(Middle::Correlation, &behind, p);
+        let behind = block.times(CorrelationPart::Correlation, &behind, p);
         x.iter_mut().zip(&behind).for_each(|(x, b)| *x += b);
         turned.push((k, x));
     }
@@ -249,7 +249,7 @@ fn add_correlated(
         if let Some((_, x)) = turned.iter().find(|x| x.0 == k) {
             d.iter_mut().zip(x).for_each(|(d, x)| *d -= x);
         }
-        *d = strand.solve(d, p);
+        *d = block.solve(d, p);
     }
     let da: Vec<&[f64]> = da.iter().map(Vec::as_slice).collect();
     forms.add(p, &a, &turned, &da);

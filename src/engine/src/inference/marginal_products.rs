@@ -5,9 +5,9 @@
 
 use super::connected_components::{cross, Component, Locator};
 use super::schur_complement;
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::error::{Error, Result};
-use crate::likelihood::model::Model;
+use crate::likelihood::Model;
 use crate::numerics::{dense, small};
 
 /// Largest element of T^-1 for which I - M^-1 keeps enough digits.

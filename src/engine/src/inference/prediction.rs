@@ -5,10 +5,10 @@
 //! w'M^-1w + (x - X'WZ Lambda M^-1w)' C_x^-1 (...), so a row costs a few products with blocks that are there already. A row
 //! whose levels never met in the data has no entry in the selected inverse and is solved for by itself.
 
-use crate::design::{coordinates, Column};
+use crate::design::{jacobian, user_from_working, Column};
 use crate::error::{Error, Result};
-use crate::fit::problem::Problem;
-use crate::likelihood::model::Model;
+use crate::fit::Problem;
+use crate::likelihood::Model;
 use crate::likelihood::{quadratic_form, Here, LevelPart};
 use crate::numerics::small;
 use crate::numerics::sums;
@@ -73,14 +73,14 @@ pub fn prediction_variance(
         .map(|k| {
             let q = c.terms[k].q();
             let mut bt = vec![0.0; q * q];
-            let back = coordinates::user_from_working(&c.terms[k]);
+            let back = user_from_working(&c.terms[k]);
             small::mul(&mut bt, &back, &model.layout.term_block(&t, k), q, q, q, 1.0);
             bt
         })
         .collect();
     let plan = Plan {
         here: model.here()?,
-        jacobian: coordinates::jacobian(&c.x),
+        jacobian: jacobian(&c.x),
         turns,
         first_rows: (0..model.a.factors.len()).map(|f| model.s.first_row(f)).collect(),
         unit: sigma2 * c.y_scale * c.y_scale,

@@ -7,7 +7,7 @@
 use super::constrained::Constrained;
 use super::target::Target;
 use crate::error::Result;
-use crate::fit::problem::Problem;
+use crate::fit::Problem;
 use crate::numerics::minimise::{self, Limits, Objective};
 use crate::numerics::{eigen, newton};
 use crate::options::Criterion;

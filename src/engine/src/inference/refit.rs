@@ -4,7 +4,7 @@ use super::refits::{run, Estimates, Refit, Replicate};
 use crate::crossprod::replace_response;
 use crate::design::Design;
 use crate::error::{Error, Result};
-use crate::fit::problem::Problem;
+use crate::fit::Problem;
 use crate::options::{FitOptions, Look, Watch};
 
 /// Fits every response (n values, one after the other), starting at the estimates of a fit. A response that is not finite

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::design::Design;
 use crate::error::{Error, Result};
-use crate::fit::estimates::Fit;
-use crate::fit::problem::Problem;
+use crate::fit::Fit;
+use crate::fit::Problem;
 use crate::numerics::threads::Workers;
 use crate::options::{FitOptions, Look, Watch};
 

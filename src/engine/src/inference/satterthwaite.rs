@@ -9,11 +9,11 @@
 
 use super::forms::{sandwich, vcov_beta, Outward};
 use super::information::Information;
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::error::{Error, Result};
-use crate::fit::problem::{Free, Parameters, Problem};
-use crate::likelihood::model::Model;
+use crate::fit::{Free, Parameters, Problem};
 use crate::likelihood::Here;
+use crate::likelihood::Model;
 use crate::numerics::small;
 use crate::options::Criterion;
 

@@ -6,7 +6,7 @@
 
 use super::connected_components::Component;
 use crate::error::{Error, Result};
-use crate::likelihood::model::Model;
+use crate::likelihood::Model;
 use crate::numerics::dense::Dense;
 use crate::numerics::small;
 

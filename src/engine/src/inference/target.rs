@@ -3,8 +3,8 @@
 //! Var(b) of the term is (D L)(D L)' in the user's basis with the target's columns first and D their units: a standard
 //! deviation is the first element of L, a correlation the direction of its second row.
 
-use crate::design::coordinates;
-use crate::likelihood::model::Model;
+use crate::design::{user_from_working, working_from_user};
+use crate::likelihood::Model;
 use crate::numerics::small;
 
 /// What is held. Terms and columns count from 0, in the user's order.
@@ -56,8 +56,8 @@ impl TargetFactor {
         };
         let (scale, map) = (model.a.coordinates.y_scale, &model.a.coordinates.terms[term]);
         let q = map.q();
-        let forth = coordinates::working_from_user(map);
-        let back = coordinates::user_from_working(map);
+        let forth = working_from_user(map);
+        let back = user_from_working(map);
         let mut user = vec![0.0; q * q];
         small::mul(&mut user, &back, block, q, q, q, s.sqrt() * scale);
         let mut order = leading.clone();
@@ -69,7 +69,7 @@ impl TargetFactor {
             order.iter().map(|&r| if size(r) > 1e-8 * spare(r) { size(r) } else { spare(r) }).collect();
         let ordered: Vec<f64> = (0..q * q).map(|k| user[order[k / q] * q + k % q] / units[k / q]).collect();
         let (mut l, mut turn) = small::lower_from_product(&ordered, q);
-        small::sweep_zero_pivots(&mut l, &mut turn, q);
+        small::clear_zero_pivots(&mut l, &mut turn, q);
         let mut frame = vec![0.0; q * q];
         for i in 0..q {
             for (c, &column) in order.iter().enumerate() {

@@ -6,7 +6,7 @@
 //!
 //! Source: Gilmour, Thompson and Cullis (1995), Biometrics 51, for the average; here sigma^2 is profiled out.
 
-use crate::covariance::theta::{Blocks, Layout};
+use crate::covariance::{Blocks, Layout};
 use crate::error::Result;
 use crate::likelihood::elimination;
 use crate::likelihood::evaluation::{Gamma, Here};

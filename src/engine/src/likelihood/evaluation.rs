@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::covariance::theta::{Blocks, Layout};
+use crate::covariance::{Blocks, Layout};
 use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::selected_inverse::{Inverse, Place};

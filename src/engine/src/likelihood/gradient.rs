@@ -7,7 +7,7 @@
 //! Source: the derivatives of section 4 of the project's mathematics, in the form that needs only entries of M^-1
 //! on the pattern of its factor.
 
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::elimination::{self, nested_intercepts, one_factor};

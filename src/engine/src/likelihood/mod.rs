@@ -6,17 +6,20 @@
 mod average_information;
 mod describe;
 mod elimination;
-pub(crate) mod evaluation;
+mod evaluation;
 mod gradient;
 mod hessian;
-pub(crate) mod model;
+mod model;
 mod pls;
 mod products;
 mod quadratic_form;
 mod residual_derivative;
-pub(crate) mod selected_inverse;
-pub(crate) mod structure;
+mod selected_inverse;
+mod structure;
 mod workspace;
 
 pub(crate) use evaluation::Here;
+pub(crate) use evaluation::{Gamma, Pls};
+pub use model::Model;
 pub(crate) use quadratic_form::{quadratic_form, LevelPart};
+pub use structure::Structure;

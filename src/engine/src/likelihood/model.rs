@@ -3,9 +3,9 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::covariance::theta::{Blocks, Layout};
+use crate::covariance::{Blocks, Layout};
 use crate::crossprod::Crossprod;
-use crate::design::coordinates;
+use crate::design::{fixed_to_user, jacobian, working_from_user};
 use crate::error::{Error, Result};
 use crate::likelihood::average_information::{self, Columns};
 use crate::likelihood::evaluation::{Evaluation, Gamma, Here, Pls, Solved};
@@ -172,7 +172,7 @@ impl Model {
         for (k, term) in self.a.coordinates.terms.iter().enumerate() {
             let q = term.q();
             let block = self.layout.term_block(&gamma.total, k);
-            let map = coordinates::working_from_user(term);
+            let map = working_from_user(term);
             let mut product = vec![0.0; q * q];
             small::mul_transposed(&mut product, &map, &block, q, q, q, 2.0 * g);
             self.layout.set_term_block(&mut turned, k, &product);
@@ -193,7 +193,7 @@ impl Model {
             let block = self.layout.term_block(&t, k);
             let mut product = vec![0.0; q * q];
             let g = self.a.coordinates.weight_mean.sqrt();
-            small::mul(&mut product, &coordinates::working_from_user(term), &block, q, q, q, g);
+            small::mul(&mut product, &working_from_user(term), &block, q, q, q, g);
             self.layout.set_term_block(&mut t, k, &product);
         }
         Ok(t)
@@ -269,13 +269,13 @@ impl Model {
     /// sum of squares rises by (a'beta - value)^2 / a'C^-1a.
     fn constrain(&self, free: &Pls, k: usize, value: f64) -> Pls {
         let (p, mut pls) = (self.a.p, free.clone());
-        let jacobian = coordinates::jacobian(&self.a.coordinates.x);
+        let jacobian = jacobian(&self.a.coordinates.x);
         let a: Vec<f64> = jacobian[k * p..(k + 1) * p].iter().map(|x| x * self.a.coordinates.y_scale).collect();
         let mut direction = a.clone();
         small::solve_lower(&pls.rx, p, &mut direction, 1);
         small::solve_lower_transposed(&pls.rx, p, &mut direction, 1);
         let length: f64 = a.iter().zip(&direction).map(|(x, y)| x * y).sum();
-        let distance = coordinates::fixed_to_user(&self.a.coordinates, &pls.beta)[k] - value;
+        let distance = fixed_to_user(&self.a.coordinates, &pls.beta)[k] - value;
         pls.beta.iter_mut().zip(&direction).for_each(|(b, d)| *b -= d * distance / length);
         pls.pwrss += distance * distance / length;
         pls
@@ -333,7 +333,7 @@ impl Model {
     /// cross-products alone, for a first step.
     pub(crate) fn standard_error(&self, k: usize) -> Result<f64> {
         let (c, p) = (&self.a.coordinates, self.a.p);
-        let jacobian = coordinates::jacobian(&c.x);
+        let jacobian = jacobian(&c.x);
         let length: f64 = jacobian[k * p..(k + 1) * p].iter().map(|x| x * x).sum::<f64>().sqrt();
         let spread = (self.a.gram[self.a.gram.len() - 1] / self.a.n as f64).sqrt();
         Ok(length * c.y_scale * spread / (self.a.n as f64).sqrt())

@@ -1,6 +1,6 @@
 //! Penalised least squares at one theta: beta, r2 and the log-determinants, from the factor and its border.
 
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::likelihood::elimination;

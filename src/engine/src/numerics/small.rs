@@ -361,7 +361,7 @@ pub fn solve_identity(a: &[f64], n: usize) -> Option<Vec<f64>> {
 
 /// Turns `l` (lower triangular, by rows) and the rotation `o` so that a zero pivot has a zero column below it: the
 /// Cholesky factor of a singular matrix in its usual form.
-pub fn sweep_zero_pivots(l: &mut [f64], o: &mut [f64], q: usize) {
+pub fn clear_zero_pivots(l: &mut [f64], o: &mut [f64], q: usize) {
     for i in 0..q {
         for k in 0..i {
             if l[k * q + k] != 0.0 || l[i * q + k] == 0.0 {

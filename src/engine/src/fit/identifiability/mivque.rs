@@ -7,7 +7,7 @@
 //!
 //! Source: Rao (1971), J. Multivariate Anal. 1; Searle, Casella and McCulloch (1992), Variance Components, ch. 11.
 
-use crate::covariance::theta::Layout;
+use crate::covariance::Layout;
 use crate::crossprod::{add_outer, Crossprod};
 use crate::error::{Error, Result};
 use crate::numerics::small;
@@ -44,13 +44,13 @@ pub(crate) fn within_x(a: &Crossprod) -> Result<Vec<Vec<f64>>> {
 }
 
 /// Element of a covariance matrix: its place among the parameters and its columns within the factor.
-struct Element {
+struct CovarianceElement {
     at: usize,
     a: usize,
     b: usize,
 }
 
-impl Element {
+impl CovarianceElement {
     /// The direction is half the sum of two units on the diagonal, and the sum elsewhere.
     fn share(&self) -> f64 {
         if self.a == self.b {
@@ -66,10 +66,10 @@ impl Mivque {
     pub fn new(a: &Crossprod, layout: &Layout, u: &[Vec<f64>]) -> Mivque {
         let k = layout.len() + 1;
         let mut out = Mivque { f: vec![0.0; k * k], size: vec![0.0; k] };
-        let mut elements: Vec<Vec<Element>> = a.factors.iter().map(|_| Vec::new()).collect();
+        let mut elements: Vec<Vec<CovarianceElement>> = a.factors.iter().map(|_| Vec::new()).collect();
         for (i, &(term, row, col)) in layout.places.iter().enumerate() {
             let (f, first, _) = layout.terms[term];
-            elements[f].push(Element { at: i + 1, a: first + row, b: first + col });
+            elements[f].push(CovarianceElement { at: i + 1, a: first + row, b: first + col });
         }
         (out.f[0], out.size[0]) = ((a.n - a.p) as f64, a.n as f64);
         for (f, s) in a.factors.iter().enumerate() {
@@ -107,9 +107,9 @@ impl Mivque {
     }
 
     /// Adds what the cells with rows have, less what [`Mivque::add_outside`] adds for them.
-    fn add(&mut self, cells: &Squares, rows: &[Element], cols: &[Element], times: f64) {
+    fn add(&mut self, cells: &Squares, rows: &[CovarianceElement], cols: &[CovarianceElement], times: f64) {
         let k = self.size.len();
-        let value = |h: &[f64], i: &Element, j: &Element| {
+        let value = |h: &[f64], i: &CovarianceElement, j: &CovarianceElement| {
             let share = 2.0 * i.share() * j.share();
             share * (cells.get(h, (i.a, j.a), (i.b, j.b)) + cells.get(h, (i.a, j.b), (i.b, j.a)))
         };
@@ -131,7 +131,7 @@ impl Mivque {
     }
 
     /// Adds tr(S_i S_j) with S_i = sum over levels of U_j E_i U_j': all cells, as if none had rows.
-    fn add_outside(&mut self, p: usize, a: &Crossprod, elements: &[Vec<Element>], u: &[Vec<f64>]) {
+    fn add_outside(&mut self, p: usize, a: &Crossprod, elements: &[Vec<CovarianceElement>], u: &[Vec<f64>]) {
         let k = self.size.len();
         let mut sums: Vec<Vec<f64>> = vec![Vec::new(); k];
         for ((s, elements), u) in a.factors.iter().zip(elements).zip(u) {

@@ -14,9 +14,9 @@ mod probes;
 
 use self::mivque::Mivque;
 use super::problem::Problem;
-use crate::design::coordinates;
+use crate::design::{user_from_working, working_from_user};
 use crate::error::{Element, Error, Result};
-use crate::likelihood::model::Model;
+use crate::likelihood::Model;
 use crate::numerics::null_space;
 use crate::numerics::small;
 use crate::options::Criterion;
@@ -166,7 +166,7 @@ fn unidentified(model: &Model, direction: &[f64]) -> Error {
         let q = term.q();
         let mut block = layout.term_block(&blocks, k);
         (0..q).for_each(|i| (0..i).for_each(|j| block[j * q + i] = block[i * q + j]));
-        let (back, forth) = (coordinates::user_from_working(term), coordinates::working_from_user(term));
+        let (back, forth) = (user_from_working(term), working_from_user(term));
         let user = congruence(&back, &block, q);
         let unit = |c: usize| (0..q).map(|i| forth[i * q + c].powi(2)).sum::<f64>().sqrt();
         for col in 0..q {

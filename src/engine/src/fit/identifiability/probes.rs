@@ -165,8 +165,8 @@ fn random_products(problem: &Problem<'_>, d: &Design<'_>, all: &mut Products) {
 
 impl Products {
     /// Random vectors on the first `n` rows; `None` where these rows cannot bear the fixed effects.
-    fn new(joint: &Problem<'_>, design: &Design<'_>, n: usize, kind: Criterion) -> Option<Products> {
-        let a = &joint.model.a;
+    fn new(problem: &Problem<'_>, design: &Design<'_>, n: usize, kind: Criterion) -> Option<Products> {
+        let a = &problem.model.a;
         let p = if kind == Criterion::Reml { a.p } else { 0 };
         let rows: Vec<usize> = (0..n).collect();
         let mut x = Vec::with_capacity(n * p);
@@ -301,7 +301,7 @@ impl Chain {
                 own.iter().for_each(|&i| out[i] = if derivative { sum - z[i] } else { z[i] + rho * (sum - z[i]) });
                 continue;
             };
-            let mut sweep = |order: &mut dyn Iterator<Item = (usize, Option<(f64, f64)>)>| {
+            let mut pass = |order: &mut dyn Iterator<Item = (usize, Option<(f64, f64)>)>| {
                 let (mut before, mut value, mut slope) = (0.0, 0.0, 0.0);
                 for (i, link) in order {
                     if let Some((r, dr)) = link {
@@ -313,8 +313,8 @@ impl Chain {
                 }
             };
             let m = own.len();
-            sweep(&mut (0..m).map(|s| (own[s], if s > 0 { Some(links[s - 1]) } else { None })));
-            sweep(&mut (0..m).rev().map(|s| (own[s], links.get(s).copied())));
+            pass(&mut (0..m).map(|s| (own[s], if s > 0 { Some(links[s - 1]) } else { None })));
+            pass(&mut (0..m).rev().map(|s| (own[s], links.get(s).copied())));
             if !derivative {
                 own.iter().for_each(|&i| out[i] += z[i]);
             }

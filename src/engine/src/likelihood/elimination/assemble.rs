@@ -1,6 +1,6 @@
 //! M = Lambda'Z'WZ Lambda + I and the border Lambda'Z'W[X, y], written into the workspace at one theta.
 
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::structure::{Link, Structure};

@@ -1,7 +1,7 @@
 //! The blocked Cholesky factor of M for a chain of nested factors and a trailing matrix, and the two halves of a solve.
 
 use super::assemble::assemble;
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::likelihood::structure::{Link, Structure};

@@ -9,7 +9,7 @@ mod inverse;
 pub(crate) mod nested_intercepts;
 pub(crate) mod one_factor;
 
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::selected_inverse::Inverse;

@@ -2,7 +2,7 @@
 //!
 //! Writes what the general way writes, into the same places; a level touches one level of each later factor.
 
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::{Gamma, Solved};

@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::crossprod::Crossprod;
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::{Gamma, Solved};

@@ -1,7 +1,7 @@
 //! Small crossed or nested models: K of all levels as one dense matrix, sums over pairs of levels as products.
 
 use super::parts::{Pairs, Parts};
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::error::Result;
 use crate::likelihood::evaluation::Here;
 use crate::likelihood::products::dense_cross;

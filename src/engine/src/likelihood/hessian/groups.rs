@@ -3,7 +3,7 @@
 //! P is V^-1 less HH' (REML), which joins the blocks: its parts of the traces are products of sums over the blocks.
 
 use super::parts::Parts;
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::Here;
 use crate::likelihood::structure::Structure;

@@ -4,7 +4,7 @@
 //! forms in pairs of elements of theta; T enters after the sum, so that a level costs the same for any number of them.
 
 use super::parts::Parts;
-use crate::covariance::theta::Layout;
+use crate::covariance::Layout;
 use crate::error::{Error, Result};
 use crate::likelihood::evaluation::Here;
 use crate::likelihood::products::{whiten, BATCH};

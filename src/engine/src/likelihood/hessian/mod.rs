@@ -12,7 +12,7 @@ mod levels;
 mod parts;
 
 use self::parts::Parts;
-use crate::covariance::theta::Layout;
+use crate::covariance::Layout;
 use crate::crossprod::Crossprod;
 use crate::error::Result;
 use crate::likelihood::average_information::{add_score, directions};

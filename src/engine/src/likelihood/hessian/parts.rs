@@ -1,6 +1,6 @@
 //! What the ways to the Hessian sum over levels.
 
-use crate::covariance::theta::Blocks;
+use crate::covariance::Blocks;
 use crate::likelihood::evaluation::Here;
 use crate::numerics::small;
 

@@ -32,19 +32,19 @@ pub(crate) struct End {
 }
 
 impl Search<'_, '_> {
-    /// The lowest settled end from a descent: left again where a direction is found in which the criterion falls.
-    pub fn settle_downhill(&mut self, from: Descent) -> Result<End> {
+    /// The lowest end from a descent: left again where a direction is found in which the criterion falls.
+    pub fn refine(&mut self, from: Descent) -> Result<End> {
         if self.problem.free(None).is_theta_alone() {
             let ThetaMinimum { at, ranks, polished, kkt } = self.exact_ranks(from.f, from.at)?;
             let free = self.theta_alone(Some(&ranks));
             return Ok(End { at, free, at_limit: false, ranks, kkt, polished });
         }
-        let mut end = self.settle(&from.at)?;
+        let mut end = self.refine_from(&from.at)?;
         for _ in 0..WAYS_OUT {
             let Some(next) = self.downhill(&end)? else { break };
             let free = self.problem.free(None);
             let at = self.descend(next.clone(), &free, self.decrease(&free))?.map_or(next, |d| d.at);
-            let other = self.settle(&at)?;
+            let other = self.refine_from(&at)?;
             if other.polished.point.f > end.polished.point.f - 1e-8 {
                 break;
             }
@@ -53,15 +53,15 @@ impl Search<'_, '_> {
         Ok(end)
     }
 
-    /// Settles the end of a descent.
-    fn settle(&mut self, from: &Parameters) -> Result<End> {
+    /// The exact end of a descent.
+    fn refine_from(&mut self, from: &Parameters) -> Result<End> {
         let mut at = from.clone();
         let mut last: Option<End> = None;
         for round in 0..ROUNDS {
             self.problem.residual().check(&at.phi)?;
             for (_, pattern, range) in self.problem.patterned() {
-                let settled = pattern.settled(&at.psi[range.clone()]);
-                at.psi[range].copy_from_slice(&settled);
+                let exact = pattern.at_limits(&at.psi[range.clone()]);
+                at.psi[range].copy_from_slice(&exact);
             }
             let at_limit = self.problem.residual().hold(&mut at.phi);
             let theta = self.theta_near(&at)?;
