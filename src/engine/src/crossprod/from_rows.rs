@@ -40,7 +40,7 @@ fn sum_rows(design: &Design<'_>, threads: usize) -> Result<Crossprod> {
     let n = design.n();
     let workers = Workers::new(if n >= 65_536 { threads } else { 1 })?;
     let weight = Weight::new(design, &workers)?;
-    let rows = Rows { design, n, weight, workers };
+    let rows = FirstPasses { design, n, weight, workers };
     let fixed = rows.fixed()?;
     let (x, p) = (&fixed.basis, fixed.basis.columns.len());
     if p >= n {
@@ -100,7 +100,7 @@ fn sum_rows(design: &Design<'_>, threads: usize) -> Result<Crossprod> {
 }
 
 /// Rows that are read to find coordinates.
-struct Rows<'r, 'a> {
+struct FirstPasses<'r, 'a> {
     design: &'r Design<'a>,
     n: usize,
     weight: Weight<'a>,
@@ -122,7 +122,7 @@ struct Fixed<'a> {
     basis: Basis<'a>,
 }
 
-impl<'a> Rows<'_, 'a> {
+impl<'a> FirstPasses<'_, 'a> {
     /// The first two passes.
     fn fixed(&self) -> Result<Fixed<'a>> {
         let (design, n) = (self.design, self.n);
