@@ -29,7 +29,7 @@ pub(crate) struct LevelPass<'r, 'a, 'b> {
 }
 
 /// Sums of all rows, with e = y - X gamma in the place of y.
-pub(crate) struct LevelSums {
+pub(crate) struct SumsByLevel {
     /// Z'WZ and Z'W[X, e] of every factor.
     pub factors: Vec<FactorSums>,
     /// X'We, p.
@@ -52,7 +52,7 @@ impl LevelPass<'_, '_, '_> {
     /// Sums all rows, in pieces of rows that are added in order; or, where the sums are more than an eighth of X and y, in
     /// pieces of levels: then every thread reads all rows, as a second set of sums costs more memory and time than that, and a
     /// level has the sum of its rows in their order, whatever the number of threads.
-    pub fn run(&self, workers: &Workers, response: &(impl Fn(usize) -> f64 + Sync)) -> LevelSums {
+    pub fn run(&self, workers: &Workers, response: &(impl Fn(usize) -> f64 + Sync)) -> SumsByLevel {
         let m = self.x.columns.len() + 1;
         let places: usize = self.groupings.iter().map(|g| g.levels * g.q() * (g.q() + m)).sum();
         if 8 * places > self.n * m {
@@ -73,7 +73,7 @@ impl LevelPass<'_, '_, '_> {
         total.unwrap_or_else(|| self.empty())
     }
 
-    fn by_levels(&self, workers: &Workers, response: &(impl Fn(usize) -> f64 + Sync)) -> LevelSums {
+    fn by_levels(&self, workers: &Workers, response: &(impl Fn(usize) -> f64 + Sync)) -> SumsByLevel {
         let m = self.x.columns.len() + 1;
         let mut sums = self.empty();
         let mut parts: Vec<Vec<LevelRange<'_>>> = (0..workers.count()).map(|_| Vec::new()).collect();
@@ -87,10 +87,10 @@ impl LevelPass<'_, '_, '_> {
         sums
     }
 
-    fn empty(&self) -> LevelSums {
+    fn empty(&self) -> SumsByLevel {
         let p = self.x.columns.len();
         let factors = self.groupings.iter().map(|g| FactorSums::zero(g.levels, g.q(), p + 1)).collect();
-        LevelSums { factors, xy: vec![0.0; p], yy: 0.0 }
+        SumsByLevel { factors, xy: vec![0.0; p], yy: 0.0 }
     }
 
     /// Adds rows to their levels as far as these are among `levels`; returns X'We and e'We of all of them.
@@ -177,7 +177,7 @@ fn ranges(factor: usize, sums: &mut FactorSums, m: usize, pieces: usize) -> impl
     all.map(move |(k, ((diag, rhs), counts))| LevelRange { factor, first: k * each, diag, rhs, counts })
 }
 
-impl LevelSums {
+impl SumsByLevel {
     /// Turns the sums to orthonormal coordinates of X and the bases, and scales y.
     pub fn rotate(&mut self, x_rotate: &[f64], p: usize, groupings: &[Grouping<'_, '_>], y_factor: f64) {
         let m = p + 1;

@@ -40,7 +40,7 @@ fn sum_rows(design: &Design<'_>, threads: usize) -> Result<Crossprod> {
     let n = design.n();
     let workers = Workers::new(if n >= 65_536 { threads } else { 1 })?;
     let weight = Weight::new(design, &workers)?;
-    let rows = RowSource { design, n, weight, workers };
+    let rows = FirstPasses { design, n, weight, workers };
     let fixed = rows.fixed()?;
     let (x, p) = (&fixed.basis, fixed.basis.columns.len());
     if p >= n {
@@ -100,7 +100,7 @@ fn sum_rows(design: &Design<'_>, threads: usize) -> Result<Crossprod> {
 }
 
 /// Rows that are read to find coordinates.
-struct RowSource<'r, 'a> {
+struct FirstPasses<'r, 'a> {
     design: &'r Design<'a>,
     n: usize,
     weight: Weight<'a>,
@@ -122,7 +122,7 @@ struct Fixed<'a> {
     basis: Basis<'a>,
 }
 
-impl<'a> RowSource<'_, 'a> {
+impl<'a> FirstPasses<'_, 'a> {
     /// The first two passes.
     fn fixed(&self) -> Result<Fixed<'a>> {
         let (design, n) = (self.design, self.n);
@@ -275,7 +275,7 @@ mod tests {
         let c = &a.coordinates;
         let squares = a.gram[8] * c.y_scale * c.y_scale;
         assert!((squares - 0.25 * n as f64).abs() < 1e-12, "{squares}");
-        let beta = crate::design::fixed_to_user(c, &[0.0, 0.0]);
+        let beta = crate::design::coordinates::fixed_to_user(c, &[0.0, 0.0]);
         assert!((beta[0] - 1.0).abs() < 1e-12 && (beta[1] - 2.0).abs() < 1e-12, "{beta:?}");
         for k in 0..4 {
             let unit = if k % 3 == 0 { n as f64 } else { 0.0 };
