@@ -275,7 +275,7 @@ mod tests {
         let c = &a.coordinates;
         let squares = a.gram[8] * c.y_scale * c.y_scale;
         assert!((squares - 0.25 * n as f64).abs() < 1e-12, "{squares}");
-        let beta = crate::design::coordinates::fixed_to_user(c, &[0.0, 0.0]);
+        let beta = crate::design::fixed_to_user(c, &[0.0, 0.0]);
         assert!((beta[0] - 1.0).abs() < 1e-12 && (beta[1] - 2.0).abs() < 1e-12, "{beta:?}");
         for k in 0..4 {
             let unit = if k % 3 == 0 { n as f64 } else { 0.0 };
