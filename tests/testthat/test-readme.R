@@ -22,7 +22,9 @@ test_that("the session of the README is what the package prints", {
           cat(conditionMessage(m), sep = "")
           invokeRestart("muffleMessage")
         }),
-        error = function(e) cat("Error in ", deparse(conditionCall(e), 100L), " :\n  ", conditionMessage(e), "\n", sep = "")
+        error = function(e) {
+          cat("Error in ", deparse(conditionCall(e), 100L), " :\n  ", conditionMessage(e), "\n", sep = "")
+        }
       )
     }
   )
