@@ -15,7 +15,7 @@ impl WithSimd for WideSum {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        simd.reduce_sum_f64s(simd.splat_f64s(black_box(0.0)))
+        simd.reduce_sum_f64s(black_box(simd.splat_f64s(black_box(0.0))))
     }
 }
 
