@@ -395,6 +395,8 @@ criterion_function <- function(fit, call) {
   x <- whitened(fit, component_makers$X(fit))
   design <- design_of(fit)
   y <- drop(whitened(fit, as.matrix(design$y - or_else(design$offset, 0))))
+  # What X leaves of y: the criterion is the same, and squares of a y far from zero would drown it.
+  if (ncol(x)) y <- qr.resid(qr(as.matrix(x)), y)
   constant <- fit$criterion - dense_criterion(fit, unname(fit$theta), x, y, call)
   function(theta) {
     if (!is.numeric(theta) || length(theta) != length(fit$theta) || !all(is.finite(theta))) {
