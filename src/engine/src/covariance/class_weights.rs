@@ -18,7 +18,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// All of them, in the order of [`Classes::sizes`].
+    /// All of them, in the order of `Classes::sizes`.
     pub fn all(&self) -> impl Iterator<Item = f64> + '_ {
         self.rows.iter().chain(&self.sides).chain(&self.pairs).chain(&self.blocks).copied()
     }

@@ -174,7 +174,7 @@ impl SumLayout {
         }
     }
 
-    /// The part of [`Places::add_pairs`] for X and y.
+    /// The part of [`SumLayout::add_pairs`] for X and y.
     fn add_products<const M: usize>(
         &self,
         m: usize,
