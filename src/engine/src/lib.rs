@@ -2,8 +2,8 @@
 //!
 //! y = X beta + Z b + e with b = Lambda(theta, psi) u, u ~ N(0, sigma^2 I), e ~ N(0, sigma^2 R(phi)). Rows enter as a
 //! [`Design`] and become a [`Crossprod`]; a [`Model`] evaluates the profiled criterion and its gradient from it at a cost
-//! that does not depend on the number of rows; a [`Problem`] has all parameters, and [`Problem::fit`] returns a [`Fit`], which
-//! is inert data with the certificate of its own convergence. Inference starts from a problem and a fit.
+//! that does not depend on the number of rows; a [`Problem`] has all parameters, and [`Problem::fit`] returns a [`Fit`]:
+//! inert data with the certificate of its own convergence. Inference starts from a problem and a fit.
 //!
 //! The modules are rooms: each imports from those below it alone, in the order inference, fit, likelihood, crossprod,
 //! covariance, design, numerics.
