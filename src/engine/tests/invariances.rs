@@ -229,28 +229,45 @@ fn threads_do_not_change_a_bit_of_one_factor() {
     assert_eq!(one.hessian, two.hessian);
 }
 
+/// Compares the Hessian with central differences of the gradient, relative to the largest element. False, and nothing
+/// compared, on the boundary, where the fit states no Hessian.
+fn hessian_is_derivative_of_gradient(name: &str, rows: &Rows, criterion: Criterion, tolerance: f64) -> bool {
+    let options = FitOptions { criterion, ..Default::default() };
+    let (f, mut model) = fit(&rows.design(), &options, &Watch::default()).unwrap();
+    assert!(certified(&f), "{name}: {:?}", f.convergence);
+    if f.convergence.status == Status::OnBoundary {
+        return false;
+    }
+    let m = f.theta.len();
+    let largest = (0..m).map(|i| f.hessian[i * m + i].abs()).fold(0.0, f64::max);
+    let (mut up, mut down) = (vec![0.0; m], vec![0.0; m]);
+    for j in 0..m {
+        let step = 1e-4 * (0.1 + f.theta[j].abs());
+        let moved = |by: f64| (0..m).map(|i| f.theta[i] + if i == j { by } else { 0.0 }).collect::<Vec<f64>>();
+        model.gradient(&moved(step), criterion, &mut up).unwrap();
+        model.gradient(&moved(-step), criterion, &mut down).unwrap();
+        for i in 0..m {
+            let difference = (up[i] - down[i]) / (2.0 * step);
+            let found = f.hessian[i * m + j];
+            assert!((difference - found).abs() < tolerance * largest, "{name} {i} {j}: {difference} {found}");
+        }
+    }
+    true
+}
+
 #[test]
 fn the_hessian_is_the_derivative_of_the_gradient() {
-    // Central differences: h^2 truncation against cancellation leaves about 1e-6 of the largest element.
-    for (name, rows) in designs() {
-        let (f, mut model) = fit(&rows.design(), &FitOptions::default(), &Watch::default()).unwrap();
-        if f.convergence.status != Status::Converged {
-            continue;
-        }
-        let m = f.theta.len();
-        let largest = (0..m).map(|i| f.hessian[i * m + i].abs()).fold(0.0, f64::max);
-        let (mut up, mut down) = (vec![0.0; m], vec![0.0; m]);
-        for j in 0..m {
-            let step = 1e-4 * (0.1 + f.theta[j].abs());
-            let moved = |by: f64| (0..m).map(|i| f.theta[i] + if i == j { by } else { 0.0 }).collect::<Vec<f64>>();
-            model.gradient(&moved(step), Criterion::Reml, &mut up).unwrap();
-            model.gradient(&moved(-step), Criterion::Reml, &mut down).unwrap();
-            for i in 0..m {
-                let difference = (up[i] - down[i]) / (2.0 * step);
-                let found = f.hessian[i * m + j];
-                assert!((difference - found).abs() < 1e-5 * largest, "{name}: {difference} {found}");
-            }
-        }
+    // Effects well above the noise: on pure noise every optimum is on the boundary and there is nothing to compare. The
+    // last Newton step, at most 1e-4 of theta, does not renew the Hessian: a few times that is what the two may differ by.
+    // An element with the sign of another column of Lambda differs by 1e-2 and more.
+    for criterion in [Criterion::Reml, Criterion::Ml] {
+        let mut s = Stream(11);
+        let with_effects = designs().into_iter().map(|(name, rows)| (name, rows.with_effects(8.0, &mut s)));
+        let compared = with_effects
+            .filter(|(name, rows)| hessian_is_derivative_of_gradient(name, rows, criterion, 1e-3))
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>();
+        assert!(compared.len() >= 9 && compared.contains(&"crossed in three"), "{compared:?}");
     }
 }
 
@@ -284,23 +301,8 @@ fn the_hessian_of_nested_factors_is_the_derivative_of_the_gradient() {
         weights: None,
     };
     for criterion in [Criterion::Reml, Criterion::Ml] {
-        let options = FitOptions { criterion, ..Default::default() };
-        let (f, mut model) = fit(&rows.design(), &options, &Watch::default()).unwrap();
-        assert_eq!(f.convergence.status, Status::Converged);
-        let m = f.theta.len();
-        let largest = (0..m).map(|i| f.hessian[i * m + i].abs()).fold(0.0, f64::max);
-        let (mut up, mut down) = (vec![0.0; m], vec![0.0; m]);
-        for j in 0..m {
-            let step = 1e-4 * (0.1 + f.theta[j].abs());
-            let moved = |by: f64| (0..m).map(|i| f.theta[i] + if i == j { by } else { 0.0 }).collect::<Vec<f64>>();
-            model.gradient(&moved(step), criterion, &mut up).unwrap();
-            model.gradient(&moved(-step), criterion, &mut down).unwrap();
-            for i in 0..m {
-                let difference = (up[i] - down[i]) / (2.0 * step);
-                let found = f.hessian[i * m + j];
-                assert!((difference - found).abs() < 1e-5 * largest, "{i} {j}: {difference} {found}");
-            }
-        }
+        // h^2 truncation against cancellation leaves about 1e-6.
+        assert!(hessian_is_derivative_of_gradient("nested", &rows, criterion, 1e-5));
     }
 }
 

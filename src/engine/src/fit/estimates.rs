@@ -58,7 +58,8 @@ pub struct Fit {
     pub terms: Vec<TermFit>,
     /// The certificate.
     pub convergence: Convergence,
-    /// Hessian of the criterion in the user's theta (m x m by rows); NaN for singular terms.
+    /// Hessian of the criterion in the user's theta (m x m by rows), evaluated within 1e-4 of it (relative); NaN for
+    /// singular terms.
     pub hessian: Vec<f64>,
     /// Coefficients of the log residual standard deviation, then the transformed correlation; empty where residuals are alike.
     pub phi: Vec<f64>,
@@ -223,11 +224,28 @@ fn user_hessian(model: &Model, user: &[f64], minimum: &Minimum) -> Vec<f64> {
         let (up, down) = (working_theta(model, user, j, step), working_theta(model, user, j, -step));
         (0..m).for_each(|i| jacobian[i * m + j] = (up[i] - down[i]) / (2.0 * step));
     }
+    let signs = column_signs(model, user, &minimum.at.theta);
+    (0..m * m).for_each(|x| jacobian[x] *= signs[x / m]);
     let mut half = vec![0.0; m * m];
     small::mul(&mut half, &minimum.convergence.hessian, &jacobian, m, m, m, 1.0);
     let mut out = vec![0.0; m * m];
     small::mul_transposed(&mut out, &jacobian, &half, m, m, m, 1.0);
     out
+}
+
+/// -1 for the elements of the columns of Lambda that the search ended with negated, 1 for others: the criterion is the
+/// same for both, the user's theta has a diagonal that is not negative, and mixed derivatives have the columns' signs.
+fn column_signs(model: &Model, user: &[f64], found: &[f64]) -> Vec<f64> {
+    let (mut at_user, mut at_found, mut signs) = (model.layout.zeros(), model.layout.zeros(), model.layout.zeros());
+    model.layout.fill(&working_theta(model, user, 0, 0.0), &mut at_user);
+    model.layout.fill(found, &mut at_found);
+    for (k, term) in model.layout.terms.iter().enumerate() {
+        let (a, b, q) = (model.layout.term_block(&at_user, k), model.layout.term_block(&at_found, k), term.2);
+        let negated = |c: usize| a[c * q + c] * b[c * q + c] < 0.0;
+        let block: Vec<f64> = (0..q * q).map(|x| if negated(x % q) { -1.0 } else { 1.0 }).collect();
+        model.layout.set_term_block(&mut signs, k, &block);
+    }
+    model.layout.theta(&signs)
 }
 
 /// Theta in the working basis where element `j` of the user's has moved by a step.

@@ -33,6 +33,19 @@ impl Rows {
         d
     }
 
+    /// The same rows with random effects of the given standard deviation added to the response.
+    pub fn with_effects(mut self, sd: f64, s: &mut Stream) -> Rows {
+        for (f, basis) in &self.terms {
+            for v in basis {
+                let b: Vec<f64> = (0..self.levels[*f]).map(|_| sd * s.normal()).collect();
+                for (i, y) in self.y.iter_mut().enumerate() {
+                    *y += b[self.codes[*f][i] as usize - 1] * if v.is_empty() { 1.0 } else { v[i] };
+                }
+            }
+        }
+        self
+    }
+
     pub fn n_theta(&self) -> usize {
         self.terms.iter().map(|(_, b)| b.len() * (b.len() + 1) / 2).sum()
     }
